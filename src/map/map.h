@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Room map (floor 2): the slot map and its guarded changes.
+ *
+ * Guarantees: after every apply the invariants hold (one owner per slot, no overlapping open
+ * migrations, versions and terms only grow); a refused change leaves the digest as it was.
+ * Touches no wire format: snapshots are rebuilt through reshard__map_load_*.
+ */
+#ifndef RESHARD_MAP_MAP_H
+#define RESHARD_MAP_MAP_H
+
+#include "slot/slot.h"
+#include <reshard/map.h>
+
+/* Rebuild a map from a snapshot: begin on a map at version 0, then nodes, shards, owners (with
+ * epochs), migrations in any order, then finish, which checks every invariant and sets the version.
+ * On an error the map under construction is to be destroyed. Errors: those of reshard_map_apply. */
+struct reshard__map_header {
+    uint64_t version;
+    uint64_t term;
+    uint64_t unique;
+    reshard_migration_id last_migration;
+};
+int32_t reshard__map_load_node(struct reshard_map *map, const struct reshard_map_node *node);
+int32_t reshard__map_load_shard(struct reshard_map *map, const struct reshard_map_shard *shard);
+int32_t reshard__map_load_owner(struct reshard_map *map, const struct reshard_range *range,
+    reshard_shard_id shard, uint32_t epoch);
+int32_t reshard__map_load_migration(
+    struct reshard_map *map, const struct reshard_map_migration *migration);
+/* Ids of removed nodes and shards, ascending: they are never reused. */
+int32_t reshard__map_load_removed_node(struct reshard_map *map, reshard_node_id node);
+int32_t reshard__map_load_removed_shard(struct reshard_map *map, reshard_shard_id shard);
+int32_t reshard__map_load_finish(struct reshard_map *map, const struct reshard__map_header *header);
+void reshard__map_header(const struct reshard_map *map, struct reshard__map_header *header_out);
+
+/* Removed ids by position, ascending; 0 behind the last. */
+reshard_node_id reshard__map_removed_node(const struct reshard_map *map, size_t index);
+reshard_shard_id reshard__map_removed_shard(const struct reshard_map *map, size_t index);
+
+/* Next maximal run of slots with one owner AND one epoch (what a snapshot stores). Like
+ * reshard_map_owner_next. */
+int32_t reshard__map_run_next(const struct reshard_map *map, uint32_t *cursor,
+    struct reshard_range *range_out, reshard_shard_id *shard_out, uint32_t *epoch_out);
+
+/* Every invariant of the map, slowly; for tests, debug builds and load_finish. */
+bool reshard__map_sound(const struct reshard_map *map);
+
+#endif

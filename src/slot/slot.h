@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Room slot (floor 1): key → slot, and slot sets.
+ *
+ * Guarantees: crc16 is bit-identical to Redis Cluster; sets are canonical (sorted, disjoint,
+ * not adjacent ranges), so equal sets are equal bytes. Touches no map.
+ */
+#ifndef RESHARD_SLOT_SLOT_H
+#define RESHARD_SLOT_SLOT_H
+
+#include "base/base.h"
+
+/* Canonical ranges: sorted, disjoint, not adjacent, all < slot_count. Errors: NULL (count > 0 and
+ * no ranges), SLOT, OVERLAP (overlapping, adjacent or unsorted). *slots_out may be NULL; it gets the
+ * number of slots. */
+int32_t reshard__ranges_check(const struct reshard_range *ranges, size_t range_count,
+    uint32_t slot_count, uint32_t *slots_out);
+
+/* Whether `slot` lies in canonical ranges. O(log range_count). */
+bool reshard__ranges_contain(
+    const struct reshard_range *ranges, size_t range_count, uint32_t slot);
+
+#endif
