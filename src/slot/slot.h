@@ -19,4 +19,9 @@ int32_t reshard__ranges_check(const struct reshard_range *ranges, size_t range_c
 bool reshard__ranges_contain(
     const struct reshard_range *ranges, size_t range_count, uint32_t slot);
 
+/* Index of the first canonical range whose last slot is >= `slot`; range_count when there is none.
+ * O(log range_count). */
+size_t reshard__ranges_find(
+    const struct reshard_range *ranges, size_t range_count, uint32_t slot);
+
 #endif
