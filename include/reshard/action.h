@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/** @file action.h
+ * Actions: what a node or a coordinator asks its host to do. The host pulls them
+ * (reshard_node_action_next, reshard_coordinator_action_next), does them and completes each
+ * exactly once, at once or later. An action whose `after` is not 0 must not start before that
+ * action has completed; the result of the earlier one does not matter. Actions come out so that
+ * `after` always names one that came out before.
+ */
+#ifndef RESHARD_ACTION_H
+#define RESHARD_ACTION_H
+
+#include <reshard/status.h>
+#include <reshard/types.h>
+
+RESHARD_BEGIN_DECLS
+
+/** Kinds of action (field `kind`). Fields in use stand beside each. */
+enum {
+    /** Deliver header, then payload, to node `to`. May be lost, repeated, late. */
+    RESHARD_ACTION_SEND = 1,
+    /** Append header[0 ... header_size) durably as record `index` of the own journal. For a
+     * coordinator it is compare-and-set on (term, index): a higher term is known → E_FENCED;
+     * the index is taken → E_UNKNOWN. No answer in doubt: E_UNKNOWN. */
+    RESHARD_ACTION_APPEND = 2,
+    /** Read the own journal again: feed every record through reshard_*_restore, in order, from
+     * the first, then complete. What is not durable must be cut or made durable before. */
+    RESHARD_ACTION_LOAD = 3,
+    /** Replace the own journal, atomically, by header[0 ... header_size): several records. */
+    RESHARD_ACTION_COMPACT = 4,
+    /** Source: fill `buffer` (capacity bytes) with data of the slots, from `cursor` (0 = from
+     * the start). Completion: size, keys, cursor for the next call, done. */
+    RESHARD_ACTION_EXPORT = 5,
+    /** Target: apply payload to the staging of (migration, copy). keywise: to the live data,
+     * with `sequence` and the key's mark durable in the same step. In order of `after`. */
+    RESHARD_ACTION_APPLY = 6,
+    /** Target: make all that was applied durable. Completion: sequence = the last durable one,
+     * copy_term, copy_n = of which copy (0, 0 = no staging). Also asked after a restart. */
+    RESHARD_ACTION_SYNC = 7,
+    /** Target: make the staging of `migration` the visible data of the slots, durably. */
+    RESHARD_ACTION_ACTIVATE = 8,
+    /** Target: drop the staging of `migration`. Idempotent. */
+    RESHARD_ACTION_DISCARD = 9,
+    /** Source: delete the data of the slots, durably, resumable. Completion: done = 0 asks to be
+     * called again. Also for quarantined slots. */
+    RESHARD_ACTION_PURGE = 10,
+    /** Complete when every request that was admitted to the slots before has finished. */
+    RESHARD_ACTION_FENCE = 11,
+    /** Digest of the slots' data: side = source: live, target: staging. Completion: digest. */
+    RESHARD_ACTION_DIGEST = 12,
+    /** keywise giver: choose keys of the slots that are here (not locked, not marked OLD), write
+     * them with their state into `buffer`. Completion: size, keys, done = none left. */
+    RESHARD_ACTION_PICK = 13,
+    /** keywise giver: delete the keys in payload, durably. Receiver: drop its copy of them. */
+    RESHARD_ACTION_REMOVE = 14,
+    /** Requests parked for the slots may be routed again. Complete at once. */
+    RESHARD_ACTION_WAKE = 15,
+    RESHARD_ACTION_KIND_COUNT = 16 /**< one more than the highest */
+};
+
+/** Which side of a migration (field `side`). */
+enum {
+    RESHARD_SIDE_SOURCE = 1, /**< gives the slots */
+    RESHARD_SIDE_TARGET = 2  /**< gets the slots */
+};
+
+/** One action. Pointers stay valid until it is completed; the payload of an APPLY points into
+ * the bytes that were received.
+ */
+struct reshard_action {
+    uint32_t struct_size;           /**< sizeof(struct reshard_action), set by the caller */
+    uint32_t kind;                  /**< RESHARD_ACTION_* */
+    uint64_t id;                    /**< never 0, never reused within one object */
+    uint64_t after;                 /**< 0, or the id of an action that must have completed */
+    reshard_node_id to;             /**< SEND */
+    uint64_t term;                  /**< APPEND */
+    uint64_t index;                 /**< APPEND: the record's position, from 1 */
+    reshard_migration_id migration; /**< store actions */
+    uint32_t side;                  /**< store actions: RESHARD_SIDE_* */
+    uint32_t mode;                  /**< store actions: RESHARD_MODE_* */
+    uint64_t copy_term;             /**< EXPORT, APPLY, SYNC: the copy's or stream's id ... */
+    uint64_t copy_n;                /**< ... both parts */
+    uint64_t sequence;              /**< APPLY: the chunk's number */
+    uint64_t cursor;                /**< EXPORT, PICK, PURGE: as the last completion said */
+    const uint8_t *header;          /**< SEND, APPEND, COMPACT */
+    size_t header_size;             /**< bytes */
+    const uint8_t *payload;         /**< SEND, APPLY, REMOVE */
+    size_t payload_size;            /**< bytes */
+    uint8_t *buffer;                /**< EXPORT, PICK: to be filled */
+    size_t capacity;                /**< bytes in buffer */
+    const struct reshard_range *ranges; /**< the slots: store actions */
+    size_t range_count;             /**< items */
+};
+
+/** How an action ended. */
+struct reshard_completion {
+    uint32_t struct_size;         /**< sizeof(struct reshard_completion) */
+    int32_t status;               /**< RESHARD_OK or an error; E_FENCED, E_UNKNOWN: APPEND */
+    uint32_t done;                /**< EXPORT, PICK, PURGE: 1 = nothing is left */
+    uint32_t flags;               /**< 0 */
+    uint64_t size;                /**< EXPORT, PICK: bytes written to buffer */
+    uint64_t keys;                /**< EXPORT, PICK, PURGE: keys in it, for progress */
+    uint64_t cursor;              /**< EXPORT, PICK, PURGE: where the next call goes on */
+    uint64_t sequence;            /**< SYNC; APPLY: durable up to it, 0 = ask by SYNC */
+    uint64_t copy_term;           /**< SYNC */
+    uint64_t copy_n;              /**< SYNC */
+    struct reshard_digest digest; /**< DIGEST */
+};
+
+/** Zero a completion and set its struct_size.
+ * @param completion [out] non-NULL.
+ * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API void reshard_completion_init(struct reshard_completion *completion);
+
+/** Zero an action and set its struct_size.
+ * @param action [out] non-NULL.
+ * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API void reshard_action_init(struct reshard_action *action);
+
+/** Name of a kind of action.
+ * @param kind [in] any value.
+ * @return such as "EXPORT"; "?" for unknown ones. Static.
+ * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API const char *reshard_action_name(uint32_t kind);
+
+RESHARD_END_DECLS
+
+#endif

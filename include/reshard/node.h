@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/** @file node.h
+ * A node: the engine inside one process that plays source and target of any number of
+ * migrations and routes requests. It does nothing by itself: the host feeds what happened and
+ * pulls what is to be done (action.h). Time is the host's monotonic clock in nanoseconds.
+ */
+#ifndef RESHARD_NODE_H
+#define RESHARD_NODE_H
+
+#include <reshard/action.h>
+#include <reshard/event.h>
+#include <reshard/map.h>
+#include <reshard/phase.h>
+
+RESHARD_BEGIN_DECLS
+
+/** A node. Opaque; one owner thread, but reshard_node_route from any. */
+struct reshard_node;
+
+/** What a node is and how much it may use. Zero fields mean the default beside them. */
+struct reshard_node_config {
+    uint32_t struct_size;     /**< sizeof(struct reshard_node_config) */
+    uint32_t flags;           /**< 0 */
+    reshard_node_id node;     /**< own id, not 0 */
+    uint32_t slot_count;      /**< RESHARD_SLOT_COUNT_DEFAULT */
+    uint32_t migration_limit; /**< open migrations at once: 256 */
+    uint64_t boot;            /**< differs at every start of the process: random, a counter */
+    uint64_t chunk_size;      /**< bytes of a chunk: 262,144; 1,024 ... 33,554,432 */
+    uint64_t window_size;     /**< bytes sent and not yet durable, a migration: 8,388,608 */
+    uint64_t tail_size;       /**< bytes captured and not yet durable before writes are
+                                   throttled, a migration: 67,108,864 */
+    uint64_t retry_ns;        /**< send again what is not acknowledged: 200,000,000 */
+    uint64_t alarm_ns;        /**< held without a coordinator: raise an event: 1,000,000,000 */
+    uint32_t conflict;        /**< keywise: RESHARD_CONFLICT_LOCK */
+    uint32_t conflict_limit;  /**< keywise retry: tries before it locks: 3 */
+    struct reshard_allocator allocator; /**< all-zero = malloc */
+};
+
+/** What a write to a key in flight does, keywise (field `conflict`). */
+enum {
+    RESHARD_CONFLICT_LOCK = 1, /**< it parks for one round trip */
+    RESHARD_CONFLICT_RETRY = 2 /**< it goes through, the key is sent again */
+};
+
+/** A request with keys, for reshard_node_route_keys. */
+struct reshard_request {
+    uint32_t struct_size;        /**< sizeof(struct reshard_request) */
+    uint32_t op;                 /**< RESHARD_OP_* */
+    uint32_t slot;               /**< of all its keys */
+    uint32_t asking;             /**< 1 = it came with ASKING */
+    uint64_t token;              /**< the token it came with, 0 = the protocol carries none */
+    uint32_t key_count;          /**< distinct keys */
+    uint32_t present_count;      /**< of them here, visible, not expired */
+    const uint8_t *const *keys;  /**< key_count pointers */
+    const size_t *key_sizes;     /**< key_count sizes */
+};
+
+/** The answer for a request. */
+struct reshard_route {
+    uint32_t struct_size;    /**< sizeof(struct reshard_route), set by the caller */
+    uint32_t verdict;        /**< RESHARD_SERVE ... RESHARD_LOOKUP */
+    reshard_shard_id shard;  /**< MOVED, ASK: where to */
+    uint32_t flags;          /**< 0 */
+    uint64_t token;          /**< ASK: to be carried with it where the protocol can */
+};
+
+/** What a migration looks like from this node. */
+struct reshard_node_migration {
+    uint32_t struct_size;           /**< sizeof(struct reshard_node_migration), by the caller */
+    uint32_t side;                  /**< RESHARD_SIDE_* */
+    reshard_migration_id migration; /**< its id */
+    uint32_t mode;                  /**< RESHARD_MODE_* */
+    uint32_t phase;                 /**< RESHARD_PHASE_* of the newest order, 0 = none yet */
+    uint64_t sequence;              /**< chunks sent (source), applied (target) */
+    uint64_t durable_sequence;      /**< of them durable at the target */
+    uint64_t lag_size;              /**< bytes captured or read and not yet applied */
+    uint64_t keys;                  /**< keys exported or moved so far */
+    uint64_t bytes;                 /**< bytes exported or moved so far */
+    uint64_t pause_ns;              /**< write pause so far, all attempts */
+};
+
+/** Zero a config and set its struct_size.
+ * @param config [out] non-NULL.
+ * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API void reshard_node_config_init(struct reshard_node_config *config);
+
+/** Make a node. It serves nothing and answers nobody before reshard_node_start.
+ * @param config [in, copied] non-NULL.
+ * @param node_out [out] the node; the caller destroys it.
+ * @return RESHARD_OK, or E_NULL, E_STRUCT_SIZE, E_STRUCT_TAIL, E_FLAGS, E_NODE (id 0),
+ *   E_SLOT_COUNT, E_ARGUMENT (a size or limit outside its range), E_NOMEM.
+ * Calls: allocator.  Allocates: yes.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API int32_t reshard_node_create(
+    const struct reshard_node_config *config, struct reshard_node **node_out);
+
+/** Free a node. Actions that are still pulled are void.
+ * @param node [in] NULL is a no-op.
+ * Calls: allocator.  Allocates: never.  Threads: owner.  Re-entry: no.
+ */
+RESHARD_API void reshard_node_destroy(struct reshard_node *node);
+
+/** Feed records of the own journal: after create, before start, in order; and again from the
+ * first for a LOAD action. A replica feeds its primary's records as they come.
+ * @param node [in,out] non-NULL.
+ * @param bytes [in, borrowed for the call] one or more whole framed records.
+ * @param size [in] bytes.
+ * @return RESHARD_OK, or E_NULL, E_NOMEM, or a code of class data: the journal is damaged at
+ *   this record; nothing of it was taken.
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_node_restore(
+    struct reshard_node *node, const uint8_t *bytes, size_t size);
+
+/** Begin: route by what was restored, resume what was open.
+ * @param node [in,out] non-NULL.
+ * @param now_ns [in] the host's time.
+ * @return RESHARD_OK, or E_NULL, E_STATE (started), E_NOMEM.
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_node_start(struct reshard_node *node, uint64_t now_ns);
+
+/** Adopt a first map on a node that has none: how a cluster is born without a coordinator.
+ * @param node [in,out] started, its map at version 0.
+ * @param map [in, copied] the map.
+ * @return RESHARD_OK, or E_NULL, E_STATE, E_SLOT_COUNT, E_NOMEM.
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_node_adopt(struct reshard_node *node, const struct reshard_map *map);
+
+/** Feed one message from another node. Bad bytes change nothing.
+ * @param node [in,out] started.
+ * @param from [in] the sender, as the host's transport authenticated it.
+ * @param bytes [in, borrowed] one whole message: until every APPLY action whose payload points
+ *   into it is completed; hosts whose apply is synchronous run their actions before they reuse it.
+ * @param size [in] bytes.
+ * @param now_ns [in] the host's time.
+ * @return RESHARD_OK, or E_NULL, E_STATE, E_NOMEM (nothing changed; it may be fed again), or a
+ *   code of class data, and then an event tells too.
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_node_receive(struct reshard_node *node, reshard_node_id from,
+    const uint8_t *bytes, size_t size, uint64_t now_ns);
+
+/** Let time pass.
+ * @param node [in,out] started.
+ * @param now_ns [in] the host's time; an earlier one than before counts as no time passed.
+ * @return RESHARD_OK, or E_NULL, E_STATE, E_NOMEM (tick again).
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_node_tick(struct reshard_node *node, uint64_t now_ns);
+
+/** When the next tick is due.
+ * @param node [in] non-NULL.
+ * @return a time in nanoseconds; UINT64_MAX = no tick is needed.
+ * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
+ */
+RESHARD_API uint64_t reshard_node_deadline(const struct reshard_node *node);
+
+/** Route one request, by slot. Wait-free: one atomic load when the slot is at rest, two when it
+ * migrates.
+ * @param node [in] started.
+ * @param slot [in] 0 <= slot < slot_count; a larger one answers RESHARD_DOWN.
+ * @param op [in] RESHARD_OP_*.
+ * @param shard_out [out] MOVED: the owner; ASK: the other side; otherwise 0. NULL allowed.
+ * @return the verdict. RESHARD_LOOKUP: ask reshard_node_route_keys on the owner thread.
+ * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API uint32_t reshard_node_route(const struct reshard_node *node, uint32_t slot,
+    uint32_t op, reshard_shard_id *shard_out);
+
+/** Route one request whose answer depends on its keys, its ASKING or its token.
+ * @param node [in] started.
+ * @param request [in, borrowed for the call] the request.
+ * @param route_out [in,out] its struct_size is set by the caller.
+ * @return RESHARD_OK, or E_NULL, E_STRUCT_SIZE, E_STRUCT_TAIL, E_SLOT, E_ARGUMENT.
+ * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
+ */
+RESHARD_API int32_t reshard_node_route_keys(struct reshard_node *node,
+    const struct reshard_request *request, struct reshard_route *route_out);
+
+/** Record what a write did that was routed RESHARD_SERVE_CAPTURE: the key's state after it, or
+ * its deletion, in the form that the host's apply understands; such forms may stand one behind
+ * the other in one payload. Call it before the write is answered. When memory runs out the copy
+ * is lost and starts over; no write is.
+ * @param node [in,out] started.
+ * @param slot [in] the key's.
+ * @param bytes [in, copied] the state.
+ * @param size [in] 1 ... 2^26 bytes; larger values are recorded in pieces.
+ * @return RESHARD_OK, also when nothing captures the slot any more, or E_NULL, E_SLOT, E_ARGUMENT.
+ * Calls: allocator.  Allocates: one buffer a chunk.  Threads: owner.  Re-entry: yes.
+ */
+RESHARD_API int32_t reshard_node_record(
+    struct reshard_node *node, uint32_t slot, const uint8_t *bytes, size_t size);
+
+/** Pull the next action.
+ * @param node [in,out] non-NULL.
+ * @param action_out [in,out] its struct_size is set by the caller.
+ * @return RESHARD_OK, or E_EMPTY, E_NULL, E_STRUCT_SIZE.
+ * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
+ */
+RESHARD_API int32_t reshard_node_action_next(
+    struct reshard_node *node, struct reshard_action *action_out);
+
+/** Complete an action.
+ * @param node [in,out] non-NULL.
+ * @param id [in] of an action that was pulled and not completed.
+ * @param completion [in] how it ended; NULL = RESHARD_OK and nothing else.
+ * @param now_ns [in] the host's time.
+ * @return RESHARD_OK, or E_NULL, E_ARGUMENT (no such action open), E_STRUCT_SIZE, E_STRUCT_TAIL,
+ *   E_NOMEM (nothing changed, complete it again).
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_node_complete(struct reshard_node *node, uint64_t id,
+    const struct reshard_completion *completion, uint64_t now_ns);
+
+/** Pull the next event.
+ * @param node [in,out] non-NULL.
+ * @param event_out [in,out] its struct_size is set by the caller.
+ * @return RESHARD_OK, or E_EMPTY, E_NULL, E_STRUCT_SIZE.
+ * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
+ */
+RESHARD_API int32_t reshard_node_event_next(
+    struct reshard_node *node, struct reshard_event *event_out);
+
+/** The node's durable map.
+ * @param node [in] non-NULL.
+ * @return borrowed until the next call that feeds the node; never NULL.
+ * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
+ */
+RESHARD_API const struct reshard_map *reshard_node_map(const struct reshard_node *node);
+
+/** Migrations that this node takes part in, by position.
+ * @param node [in] non-NULL.
+ * @param index [in] from 0.
+ * @param migration_out [in,out] its struct_size is set by the caller.
+ * @return RESHARD_OK, or E_EMPTY behind the last, E_NULL, E_STRUCT_SIZE.
+ * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
+ */
+RESHARD_API int32_t reshard_node_migration_at(const struct reshard_node *node, uint32_t index,
+    struct reshard_node_migration *migration_out);
+
+/** Digest of the node's state: equal states have equal digests. For tests and simulators.
+ * @param node [in] non-NULL.
+ * @param digest_out [out] the digest.
+ * @return RESHARD_OK, or E_NULL.
+ * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
+ */
+RESHARD_API int32_t reshard_node_digest(
+    const struct reshard_node *node, struct reshard_digest *digest_out);
+
+RESHARD_END_DECLS
+
+#endif
