@@ -177,7 +177,7 @@ enum {
                                         node only after the owner has it durably */
     RESHARD_FIX_STEP_PURGE = 13,   /**< node, ranges: delete quarantined data */
     RESHARD_FIX_STEP_SERVE = 14,   /**< node, shard, ranges: the owner's primary activates them */
-    RESHARD_FIX_STEP_MOVE = 15     /**< shard, other_shard, ranges: migrate from shard to the other */
+    RESHARD_FIX_STEP_MOVE = 15     /**< shard, other_shard, ranges: migrate to other_shard */
 };
 
 /** Flags of a step (field `flags`). */
