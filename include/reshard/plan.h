@@ -121,7 +121,7 @@ struct reshard_load_request {
     uint32_t tolerance_permille; /**< a shard up to this far above its share is let be; 0 = 10 */
     uint32_t load_count;       /**< items in loads: dimension_count x the map's slot_count */
     uint32_t capacity_count;   /**< items in capacities: dimension_count x shard count, or 0 */
-    const uint64_t *loads;     /**< [dimension][slot]: bytes, operations per second, ...; any unit */
+    const uint64_t *loads;     /**< [dimension][slot]: bytes, operations a second ...; any unit */
     const double *capacities;  /**< [dimension][shard position], finite, > 0; NULL = the map's
                                     weights in every dimension */
     const uint64_t *slot_bytes; /**< what moving a slot costs, counted against the budget; NULL =

@@ -27,7 +27,7 @@ enum {
     RESHARD_E_SHARD = -8,         /**< no shard has this id */
     RESHARD_E_NODE = -9,          /**< no node has this id */
     RESHARD_E_MIGRATION = -10,    /**< no open migration has this id */
-    RESHARD_E_WEIGHT = -11,       /**< a weight, load or capacity is NaN, infinite, negative or zero */
+    RESHARD_E_WEIGHT = -11,       /**< weight, load or capacity: NaN, infinite, negative or zero */
     RESHARD_E_OVERLAP = -12,      /**< slot ranges overlap, each other or an open migration */
     RESHARD_E_SYNTAX = -13,       /**< text that does not parse */
     RESHARD_E_MODE = -14,         /**< unknown mode, or one that cannot do this */
@@ -38,7 +38,7 @@ enum {
     /* The object is not in a state that allows it. */
     RESHARD_E_STATE = -100,     /**< not allowed in this state or phase */
     RESHARD_E_EXISTS = -101,    /**< the id or name is taken */
-    RESHARD_E_IN_USE = -102,    /**< still referenced: shard with slots, node that is primary, ... */
+    RESHARD_E_IN_USE = -102,    /**< still referenced: shard with slots, a shard's primary, ... */
     RESHARD_E_REUSED = -103,    /**< an id that was used before; ids are never reused */
     RESHARD_E_REPEATED = -104,  /**< already applied; nothing changed */
     RESHARD_E_VERSION = -105,   /**< rests on another map version */
@@ -63,7 +63,7 @@ enum {
     RESHARD_E_HOOK = -300,    /**< a hook failed; its own code is kept beside this one */
     RESHARD_E_FENCED = -301,  /**< a higher term took over; stop */
     RESHARD_E_UNKNOWN = -302, /**< the outcome is unknown; load before anything else */
-    RESHARD_E_USER = -303,    /**< never made by the library: for bindings that carry an exception */
+    RESHARD_E_USER = -303,    /**< never made here: for bindings that carry an exception */
 
     /* Bytes that are not what they should be. */
     RESHARD_E_TRUNCATED = -400, /**< ends too early */

@@ -10,8 +10,8 @@
 #include "base/base.h"
 
 /* Canonical ranges: sorted, disjoint, not adjacent, all < slot_count. Errors: NULL (count > 0 and
- * no ranges), SLOT, OVERLAP (overlapping, adjacent or unsorted). *slots_out may be NULL; it gets the
- * number of slots. */
+ * no ranges), SLOT, OVERLAP (overlapping, adjacent or unsorted). *slots_out may be NULL; it gets
+ * the number of slots. */
 int32_t reshard__ranges_check(const struct reshard_range *ranges, size_t range_count,
     uint32_t slot_count, uint32_t *slots_out);
 

@@ -98,14 +98,14 @@ struct reshard__message {
 };
 
 /* Encode all but the payload of a CHUNK (for an ACK the payload is copied, it is one key): on the
- * wire a message is the 8-byte little-endian XXH3-64 of what follows, then the CBOR array. A CHUNK's
- * payload bytes follow buffer[0 ... *size_out) unchanged. Errors: SPACE (with *size_out = needed),
- * BOUND, KIND. */
+ * wire a message is the 8-byte little-endian XXH3-64 of what follows, then the CBOR array. A
+ * CHUNK's payload bytes follow buffer[0 ... *size_out) unchanged. Errors: SPACE (with *size_out =
+ * needed), BOUND, KIND. */
 int32_t reshard__message_encode(const struct reshard__message *message, uint8_t *buffer,
     size_t capacity, size_t *size_out);
 
-/* Decode one whole message. `limit`: most bytes accepted (0 = 64 MiB). *offset_out (may be NULL) gets
- * the offset of the first bad byte. Errors: class data. */
+/* Decode one whole message. `limit`: most bytes accepted (0 = 64 MiB). *offset_out (may be NULL)
+ * gets the offset of the first bad byte. Errors: class data. */
 int32_t reshard__message_decode(const uint8_t *bytes, size_t size, size_t limit,
     struct reshard__message *message, size_t *offset_out);
 
@@ -125,8 +125,8 @@ int32_t reshard__change_decode(const uint8_t *bytes, size_t size, size_t *offset
 int32_t reshard__map_encode(
     const struct reshard_map *map, uint8_t *buffer, size_t capacity, size_t *size_out);
 
-/* Build a map from a snapshot. Allocates through `mem` (at most 4 x size + 4 KiB above what a map of
- * that slot_count itself takes). Errors: class data, NOMEM, those of the map's guards. */
+/* Build a map from a snapshot. Allocates through `mem` (at most 4 x size + 4 KiB above what a map
+ * of that slot_count itself takes). Errors: class data, NOMEM, those of the map's guards. */
 int32_t reshard__map_decode(const uint8_t *bytes, size_t size,
     const struct reshard_allocator *allocator, struct reshard_map **map_out, size_t *offset_out);
 
@@ -179,9 +179,9 @@ int32_t reshard__record_encode(const struct reshard__record *record, uint64_t te
     struct reshard__journal_position *position, uint8_t *buffer, size_t capacity, size_t *size_out);
 
 /* Decode the framed record at *offset, check that it follows *position, move both on. A journal may
- * start at any index (compaction): the first record sets it when *position is all 0 and the record is
- * an IDENTITY, MAP or CHANGE. Errors: EMPTY at the end; TORN (incomplete at the end of bytes: cut at *offset);
- * CHECKSUM, CHAIN, class data: damage, *offset names the record. */
+ * start at any index (compaction): the first record sets it when *position is all 0 and the record
+ * is an IDENTITY, MAP or CHANGE. Errors: EMPTY at the end; TORN (incomplete at the end of bytes: cut
+ * at *offset); CHECKSUM, CHAIN, class data: damage, *offset names the record. */
 int32_t reshard__record_decode(const uint8_t *bytes, size_t size, size_t *offset,
     struct reshard__journal_position *position, uint64_t *term_out, struct reshard__record *record);
 
