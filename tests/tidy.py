@@ -28,7 +28,10 @@ FLOORS = {
 }
 # Public headers that are not named after their room. reshard.h stands on the roof: hosts
 # include it, the library never does.
-HEADER_ROOMS = {"export": "base", "status": "base", "types": "base", "version": "base"}
+HEADER_ROOMS = {
+    "export": "base", "status": "base", "types": "base", "version": "base",
+    "action": "phase", "event": "phase",
+}
 ROOF = "reshard"
 
 CORE_HEADERS = {
@@ -354,6 +357,19 @@ def listed(tree):
         if path.startswith("tests/unit/") and path.endswith(".c"):
             if f"'{parts[-1]}'" not in tree.get("/".join(parts[:-1]) + "/meson.build", ""):
                 yield path, 1, "not in its meson.build"
+
+
+@rule
+def umbrella(tree):
+    """reshard.h includes every public header, and every public header is installed."""
+    roof = tree.get("include/reshard/reshard.h", "")
+    for path in tree:
+        if path.startswith("include/reshard/") and path.endswith(".h"):
+            name = path.rsplit("/", 1)[1]
+            if name != "reshard.h" and f"#include <reshard/{name}>" not in roof:
+                yield path, 1, "not included by reshard.h"
+            if f"'{name}'" not in tree.get("include/reshard/meson.build", ""):
+                yield path, 1, "not in include/reshard/meson.build"
 
 
 @rule

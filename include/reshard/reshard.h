@@ -52,6 +52,19 @@
 #ifndef RESHARD_RESHARD_H
 #define RESHARD_RESHARD_H
 
-UMBRELLA
+#include <reshard/action.h>
+#include <reshard/audit.h>
+#include <reshard/coordinator.h>
+#include <reshard/driver.h>
+#include <reshard/event.h>
+#include <reshard/export.h>
+#include <reshard/map.h>
+#include <reshard/node.h>
+#include <reshard/phase.h>
+#include <reshard/plan.h>
+#include <reshard/router.h>
+#include <reshard/status.h>
+#include <reshard/types.h>
+#include <reshard/version.h>
 
 #endif

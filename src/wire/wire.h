@@ -180,8 +180,8 @@ int32_t reshard__record_encode(const struct reshard__record *record, uint64_t te
 
 /* Decode the framed record at *offset, check that it follows *position, move both on. A journal may
  * start at any index (compaction): the first record sets it when *position is all 0 and the record
- * is an IDENTITY, MAP or CHANGE. Errors: EMPTY at the end; TORN (incomplete at the end of bytes: cut
- * at *offset); CHECKSUM, CHAIN, class data: damage, *offset names the record. */
+ * is an IDENTITY, MAP or CHANGE. Errors: EMPTY at the end; TORN (incomplete at the end of bytes:
+ * cut at *offset); CHECKSUM, CHAIN, class data: damage, *offset names the record. */
 int32_t reshard__record_decode(const uint8_t *bytes, size_t size, size_t *offset,
     struct reshard__journal_position *position, uint64_t *term_out, struct reshard__record *record);
 

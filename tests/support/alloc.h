@@ -54,6 +54,17 @@ static inline bool support_alloc_release(
     return true;
 }
 
+/* Count a call; whether it is one that fails. */
+static inline bool support_alloc_fails(struct support_alloc *alloc)
+{
+    alloc->calls++;
+    bool later = alloc->fail_onwards && alloc->fail_at && alloc->calls > alloc->fail_at;
+    if (alloc->calls != alloc->fail_at && !later)
+        return false;
+    alloc->failed++;
+    return true;
+}
+
 /* A new block, filled with garbage so that nobody relies on zeroes. */
 static inline unsigned char *support_alloc_new(struct support_alloc *alloc, size_t size)
 {
@@ -79,12 +90,8 @@ static inline void *support_alloc_resize(
     unsigned char *old = ptr ? (unsigned char *)ptr - SUPPORT_ALLOC_HEAD : NULL;
     unsigned char *fresh = NULL;
     if (new_size > 0) {
-        alloc->calls++;
-        bool later = alloc->fail_onwards && alloc->fail_at && alloc->calls > alloc->fail_at;
-        if (alloc->calls == alloc->fail_at || later) {
-            alloc->failed++;
+        if (support_alloc_fails(alloc))
             return NULL;
-        }
         fresh = support_alloc_new(alloc, new_size);
         if (old)
             memcpy(fresh, ptr, old_size < new_size ? old_size : new_size);
