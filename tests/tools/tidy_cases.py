@@ -123,7 +123,7 @@ CASES = [
     ("words", source(SOURCE + "/* " + "TO" + "DO: later */\n")),
     ("function_size", source(body("a++;\n" * 70).replace("\na++", "\n    a++"))),
     ("function_size", {"tests/make.py": HASH + "def f():\n" + "    x = 1\n" * 71}),
-    ("complexity", source(body("while (a || a || a || a)\n        if (a && a && a && a)\n            a++;"))),
+    ("complexity", source(body("while (a" + " || a && a" * 4 + ")\n        a++;"))),
     ("complexity", source(body("switch (a) {\n" + "    case 1:\n" * 10 + "    }"))),
     ("floors", source(SOURCE.replace("map/map.h", "plan/plan.h"))),
     ("floors", source(SOURCE.replace("reshard/map.h", "reshard/wire.h"))),
