@@ -352,19 +352,25 @@ RESHARD_API int32_t reshard_map_digest(
 RESHARD_API int32_t reshard_map_equal(const struct reshard_map *a, const struct reshard_map *b);
 
 /** Next change of the delta after a version. The map retains its newest changes, up to
- * RESHARD_MAP_RETAINED of them; who is further behind needs a snapshot.
+ * RESHARD_MAP_RETAINED of them and RESHARD_MAP_RETAINED_BYTES; who is further behind needs a
+ * snapshot. A map from a snapshot retains what it accepted since.
  * @param map [in] non-NULL.
  * @param cursor [in,out] a version: starts at the one that the reader has; +1 per call.
- * @param change_out [out] texts and ranges are borrowed until the next apply.
- * @return RESHARD_OK, or E_NULL, E_EMPTY when the cursor is the map's version, E_VERSION when
- *   it is above it or the change is no longer retained.
+ * @param change_out [in,out] its struct_size is set by the caller (reshard_change_init); texts
+ *   and ranges are borrowed until the next apply. Its version is set.
+ * @return RESHARD_OK, or E_NULL, E_STRUCT_SIZE, E_EMPTY when the cursor is the map's version,
+ *   E_VERSION when it is above it or the change is no longer retained.
  * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
  */
 RESHARD_API int32_t reshard_map_delta_next(
     const struct reshard_map *map, uint64_t *cursor, struct reshard_change *change_out);
 
-/** How many changes a map retains for deltas. */
-enum { RESHARD_MAP_RETAINED = 1024 };
+/** What a map retains for deltas, at most; whichever bound is met first. */
+enum {
+    RESHARD_MAP_RETAINED = 1024,         /**< changes */
+    RESHARD_MAP_RETAINED_BYTES = 8388608 /**< bytes of changes with their texts and ranges; the
+                                              newest change is retained whatever its size */
+};
 
 RESHARD_END_DECLS
 
