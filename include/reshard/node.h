@@ -43,8 +43,8 @@ enum {
 };
 
 /** A request with keys, for reshard_node_route_keys. */
-struct reshard_request {
-    uint32_t struct_size;        /**< sizeof(struct reshard_request) */
+struct reshard_node_request {
+    uint32_t struct_size;        /**< sizeof(struct reshard_node_request) */
     uint32_t op;                 /**< RESHARD_OP_* */
     uint32_t slot;               /**< of all its keys */
     uint32_t asking;             /**< 1 = it came with ASKING */
@@ -178,7 +178,7 @@ RESHARD_API uint32_t reshard_node_route(const struct reshard_node *node, uint32_
  * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
  */
 RESHARD_API int32_t reshard_node_route_keys(struct reshard_node *node,
-    const struct reshard_request *request, struct reshard_route *route_out);
+    const struct reshard_node_request *request, struct reshard_route *route_out);
 
 /** Record what a write did that was routed RESHARD_SERVE_CAPTURE: the key's state after it, or
  * its deletion, in the form that the host's apply understands; such forms may stand one behind
