@@ -58,6 +58,7 @@
 #include <reshard/driver.h>
 #include <reshard/event.h>
 #include <reshard/export.h>
+#include <reshard/journal.h>
 #include <reshard/map.h>
 #include <reshard/node.h>
 #include <reshard/phase.h>

@@ -62,10 +62,10 @@ struct reshard__message {
     uint32_t type;
     /* HELLO */
     uint64_t protocol;
-    reshard_node_id node;    /* sender */
-    uint64_t boot;           /* of the sender's process: differs after a restart */
+    reshard_node_id node; /* sender */
+    uint64_t boot;        /* of the sender's process: differs after a restart */
     uint64_t features;
-    uint64_t map_version;    /* HELLO: the sender's durable one; ORDER: the one it rests on */
+    uint64_t map_version; /* HELLO: the sender's durable one; ORDER: the one it rests on */
     uint64_t slot_count;
     /* MAP: from = 0 and a snapshot, or changes from + 1 ... to */
     uint64_t from;
@@ -74,35 +74,35 @@ struct reshard__message {
     struct reshard__bytes snapshot; /* see reshard__map_decode */
     /* ORDER, REPORT, CHUNK, ACK */
     reshard_migration_id migration;
-    struct reshard__order_id order;  /* ORDER, REPORT */
-    uint32_t phase;                  /* ORDER, REPORT */
-    struct reshard__order_id copy;   /* copy or stream id */
+    struct reshard__order_id order; /* ORDER, REPORT */
+    uint32_t phase;                 /* ORDER, REPORT */
+    struct reshard__order_id copy;  /* copy or stream id */
     uint64_t attempt;
-    uint64_t sequence;               /* ORDER: resume after it; CHUNK: its number;
-                                        REPORT, ACK: applied */
-    uint64_t durable_sequence;       /* REPORT, ACK */
-    uint64_t final_sequence;         /* REPORT, CHUNK FIN */
-    uint32_t result;                 /* REPORT */
-    uint64_t epoch;                  /* REPORT: the sender's shard's fail-over epoch */
-    struct reshard_digest digest;    /* REPORT, CHUNK FIN; 16 bytes on the wire */
-    uint64_t progress_keys;          /* REPORT */
-    uint64_t progress_bytes;         /* REPORT */
-    uint64_t lag_bytes;              /* REPORT */
-    uint64_t pause_ns;               /* REPORT: write pause of this attempt so far */
-    uint32_t kind;                   /* CHUNK: RESHARD__CHUNK_* */
-    uint32_t answer;                 /* ACK: RESHARD__ANSWER_* */
-    uint64_t flags;                  /* ORDER: e.g. pause, bandwidth; REPORT: see phase room */
-    uint64_t budget;                 /* ORDER: copy bandwidth in bytes per second, 0 = free */
-    uint64_t freeze_ns;              /* ORDER FREEZE: the freeze budget */
-    struct reshard__bytes payload;   /* CHUNK; ACK with an answer: the key asked for */
+    uint64_t sequence;             /* ORDER: resume after it; CHUNK: its number;
+                                      REPORT, ACK: applied */
+    uint64_t durable_sequence;     /* REPORT, ACK */
+    uint64_t final_sequence;       /* REPORT, CHUNK FIN */
+    uint32_t result;               /* REPORT */
+    uint64_t epoch;                /* REPORT: the sender's shard's fail-over epoch */
+    struct reshard_digest digest;  /* REPORT, CHUNK FIN; 16 bytes on the wire */
+    uint64_t progress_keys;        /* REPORT */
+    uint64_t progress_bytes;       /* REPORT */
+    uint64_t lag_bytes;            /* REPORT */
+    uint64_t pause_ns;             /* REPORT: write pause of this attempt so far */
+    uint32_t kind;                 /* CHUNK: RESHARD__CHUNK_* */
+    uint32_t answer;               /* ACK: RESHARD__ANSWER_* */
+    uint64_t flags;                /* ORDER: e.g. pause, bandwidth; REPORT: see phase room */
+    uint64_t budget;               /* ORDER: copy bandwidth in bytes per second, 0 = free */
+    uint64_t freeze_ns;            /* ORDER FREEZE: the freeze budget */
+    struct reshard__bytes payload; /* CHUNK; ACK with an answer: the key asked for */
 };
 
 /* Encode all but the payload of a CHUNK (for an ACK the payload is copied, it is one key): on the
  * wire a message is the 8-byte little-endian XXH3-64 of what follows, then the CBOR array. A
  * CHUNK's payload bytes follow buffer[0 ... *size_out) unchanged. Errors: SPACE (with *size_out =
  * needed), BOUND, KIND. */
-int32_t reshard__message_encode(const struct reshard__message *message, uint8_t *buffer,
-    size_t capacity, size_t *size_out);
+int32_t reshard__message_encode(
+    const struct reshard__message *message, uint8_t *buffer, size_t capacity, size_t *size_out);
 
 /* Decode one whole message. `limit`: most bytes accepted (0 = 64 MiB). *offset_out (may be NULL)
  * gets the offset of the first bad byte. Errors: class data. */
@@ -132,7 +132,7 @@ int32_t reshard__map_decode(const uint8_t *bytes, size_t size,
 
 /* ---- journal records ---- */
 
-enum { /* kind, first member of a record */
+enum {                            /* kind, first member of a record */
     RESHARD__RECORD_CHANGE = 1,   /* coordinator, node: one change of the map (`blob`) */
     RESHARD__RECORD_MAP = 2,      /* snapshot of the map (`blob`): start of a compacted journal */
     RESHARD__RECORD_PREPARED = 3, /* source: order */
@@ -149,8 +149,8 @@ enum { /* kind, first member of a record */
                                      PENDING; written before apply */
     RESHARD__RECORD_CLEAR = 14,   /* keywise receiver: copy, sequence: marks cleared */
     RESHARD__RECORD_QUARANTINE = 15, /* slots whose data no record explains (ranges in `blob`) */
-    RESHARD__RECORD_CLOSED = 16,  /* migration's records are void; used by compaction */
-    RESHARD__RECORD_IDENTITY = 17 /* first record: node, slot_count */
+    RESHARD__RECORD_CLOSED = 16,     /* migration's records are void; used by compaction */
+    RESHARD__RECORD_IDENTITY = 17    /* first record: node, slot_count */
 };
 
 struct reshard__record {
@@ -170,7 +170,7 @@ struct reshard__record {
 /* Position in a journal: what chains one record to the next. All 0 before the first. */
 struct reshard__journal_position {
     uint64_t index;  /* records so far */
-    uint64_t digest; /* XXH3-64 of the last framed record, seed = its index */
+    uint64_t digest; /* the last record's checksum: XXH3-64 of all its bytes before, seed = index */
 };
 
 /* Frame one record (length, index, term, digest of the previous record, payload, XXH3-64 checksum)
@@ -179,9 +179,9 @@ int32_t reshard__record_encode(const struct reshard__record *record, uint64_t te
     struct reshard__journal_position *position, uint8_t *buffer, size_t capacity, size_t *size_out);
 
 /* Decode the framed record at *offset, check that it follows *position, move both on. A journal may
- * start at any index (compaction): the first record sets it when *position is all 0 and the record
- * is an IDENTITY, MAP or CHANGE. Errors: EMPTY at the end; TORN (incomplete at the end of bytes:
- * cut at *offset); CHECKSUM, CHAIN, class data: damage, *offset names the record. */
+ * start at any index (compaction): when *position is all 0, an IDENTITY or MAP record sets it, at
+ * index 1 a CHANGE too. Errors: EMPTY at the end; TORN (incomplete at the end of bytes: cut at
+ * *offset); CHECKSUM, CHAIN, class data: damage, *offset names the record. Then nothing moved. */
 int32_t reshard__record_decode(const uint8_t *bytes, size_t size, size_t *offset,
     struct reshard__journal_position *position, uint64_t *term_out, struct reshard__record *record);
 
