@@ -30,7 +30,7 @@ FLOORS = {
 # include it, the library never does.
 HEADER_ROOMS = {
     "export": "base", "status": "base", "types": "base", "version": "base",
-    "action": "phase", "event": "phase", "journal": "wire",
+    "action": "phase", "event": "phase", "journal": "wire", "journal": "wire",
 }
 ROOF = "reshard"
 
