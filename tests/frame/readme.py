@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The README's example is a program, and what it prints is what the README says.
+
+    readme.py extract README OUT.c      write the C block between the example's markers
+    readme.py check README PROGRAM      run the program, compare with the text block
+"""
+import re
+import subprocess
+import sys
+
+EXAMPLE = re.compile(
+    r"<!-- example:begin -->\n```c\n(.*?)```\n\s*```text\n(.*?)```\n<!-- example:end -->", re.S
+)
+LINES_MAX = 36
+
+
+def example(path):
+    """(code, output) of the README's example."""
+    with open(path, encoding="utf-8") as file:
+        match = EXAMPLE.search(file.read())
+    if not match:
+        sys.exit("no example between the markers")
+    return match.group(1), match.group(2)
+
+
+def main(action, readme, other):
+    """Extract or check; 0 when all is well."""
+    code, expected = example(readme)
+    if action == "extract":
+        if code.count("\n") > LINES_MAX:
+            sys.exit(f"{code.count(chr(10))} lines, at most {LINES_MAX}")
+        with open(other, "w", encoding="utf-8") as file:
+            file.write(code)
+        return 0
+    got = subprocess.run([other], capture_output=True, text=True, check=True).stdout
+    if got != expected:
+        print(f"the README says:\n{expected}\nthe program says:\n{got}")
+    return 0 if got == expected else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
