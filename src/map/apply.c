@@ -94,6 +94,7 @@ static void shard_nodes_add(struct reshard_map *map, reshard_shard_id id, bool a
 
 static void node_put(struct reshard_map *map, struct reshard__map_node *node)
 {
+    RESHARD_ASSERT(node);
     size_t place = reshard__map_node_place(map, node->id);
     shard_nodes_add(map, node->shard, true);
     if (place == map->node_count || map->nodes[place]->id != node->id) {
@@ -206,6 +207,7 @@ static void shard_migrations_add(
 
 static void migration_open(struct reshard_map *map, struct reshard__map_migration *migration)
 {
+    RESHARD_ASSERT(migration);
     reshard__map_insert_migration(map, migration);
     shard_migrations_add(map, migration, true);
     map->header.last_migration = migration->id;

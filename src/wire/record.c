@@ -210,7 +210,7 @@ static int32_t frame_check(const uint8_t *bytes, size_t size, size_t offset,
 int32_t reshard__record_decode(const uint8_t *bytes, size_t size, size_t *offset,
     struct reshard__journal_position *position, uint64_t *term_out, struct reshard__record *record)
 {
-    struct header header;
+    struct header header = {0};
     struct reshard__record decoded;
     int32_t status = frame_check(bytes, size, *offset, position, &header);
     if (status)
