@@ -33,9 +33,9 @@
         name, doc, 0, RESHARD_SLOT_COUNT_MAX / 2, NULL, AT(type, member), AT(type, count),         \
             RESHARD__RANGES, 0, 1                                                                  \
     }
-#define LIST(type, name, member, element, max, doc)                                                \
+#define LIST(type, name, member, element, min, max, doc)                                           \
     {                                                                                              \
-        name, doc, 0, max, element, AT(type, member), 0, RESHARD__LIST, 0, 1                       \
+        name, doc, min, max, element, AT(type, member), 0, RESHARD__LIST, 0, 1                     \
     }
 
 #define ROW(kind, name, fields, doc)                                                               \
@@ -316,8 +316,8 @@ const struct reshard__schema reshard__snapshot_migration_schema =
     ROW(0, "snapshot-migration", snapshot_migration_fields, "an open migration");
 
 #define P(name, member, min, max, doc) UINT(struct reshard__snapshot, name, member, min, max, doc)
-#define P_LIST(name, element, max, doc)                                                            \
-    LIST(struct reshard__snapshot, #name, name, element, max, doc)
+#define P_LIST(name, element, min, max, doc)                                                       \
+    LIST(struct reshard__snapshot, #name, name, element, min, max, doc)
 
 static const struct reshard__field snapshot_fields[] = {
     P("format", format, 1, 1, "of what follows"),
@@ -326,13 +326,13 @@ static const struct reshard__field snapshot_fields[] = {
     P("term", header.term, 0, ANY, ""),
     P("unique", header.unique, 0, ANY, "id of the term's coordinator"),
     P("last_migration", header.last_migration, 0, ANY, "highest id so far"),
-    P_LIST(nodes, &reshard__snapshot_node_schema, UINT32_MAX, ""),
-    P_LIST(shards, &reshard__snapshot_shard_schema, UINT32_MAX, ""),
-    P_LIST(runs, NULL, 3 * (uint64_t)RESHARD_SLOT_COUNT_MAX,
+    P_LIST(nodes, &reshard__snapshot_node_schema, 0, UINT32_MAX, ""),
+    P_LIST(shards, &reshard__snapshot_shard_schema, 0, UINT32_MAX, ""),
+    P_LIST(runs, NULL, 3, 3 * (uint64_t)RESHARD_SLOT_COUNT_MAX,
         "length - 1, shard, epoch of every run, in order"),
-    P_LIST(migrations, &reshard__snapshot_migration_schema, UINT32_MAX, ""),
-    P_LIST(removed_nodes, NULL, UINT32_MAX, "ascending ids, each less the one before, less 1"),
-    P_LIST(removed_shards, NULL, UINT32_MAX, "ascending ids, each less the one before, less 1"),
+    P_LIST(migrations, &reshard__snapshot_migration_schema, 0, UINT32_MAX, ""),
+    P_LIST(removed_nodes, NULL, 0, UINT32_MAX, "ascending ids, each less the one before, less 1"),
+    P_LIST(removed_shards, NULL, 0, UINT32_MAX, "ascending ids, each less the one before, less 1"),
 };
 
 const struct reshard__schema reshard__snapshot_schema =

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/* Room wire: snapshots of the slot map. Ids ascend and runs are maximal, so a map has one form. The
+ * shape is checked to its end before anything is allocated; while the map is built, only the ranges
+ * of one migration at a time are held besides it. */
+#include "wire/schema.h"
+
+#include <string.h>
+
+enum { FORMAT = 1, RUN_ITEMS = 3 };
+
+/* ---- encode ---- */
+
+static void nodes_put(struct reshard__writer *writer, const struct reshard_map *map)
+{
+    static const struct reshard__encode_options options = {false, NULL, NULL};
+    uint32_t count = reshard_map_node_count(map);
+    reshard__put_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct reshard_map_node node = {.struct_size = sizeof node};
+        RESHARD_ASSERT(reshard_map_node_at(map, i, &node) == RESHARD_OK);
+        RESHARD_ASSERT(reshard__fields_encode(
+                           &reshard__snapshot_node_schema, &node, &options, writer) == RESHARD_OK);
+    }
+}
+
+static void shards_put(struct reshard__writer *writer, const struct reshard_map *map)
+{
+    static const struct reshard__encode_options options = {false, NULL, NULL};
+    uint32_t count = reshard_map_shard_count(map);
+    reshard__put_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct reshard_map_shard shard = {.struct_size = sizeof shard};
+        RESHARD_ASSERT(reshard_map_shard_at(map, i, &shard) == RESHARD_OK);
+        RESHARD_ASSERT(reshard__fields_encode(&reshard__snapshot_shard_schema, &shard, &options,
+                           writer) == RESHARD_OK);
+    }
+}
+
+static void migrations_put(struct reshard__writer *writer, const struct reshard_map *map)
+{
+    static const struct reshard__encode_options options = {false, NULL, NULL};
+    uint32_t count = reshard_map_migration_count(map);
+    reshard__put_array(writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct reshard_map_migration migration = {.struct_size = sizeof migration};
+        RESHARD_ASSERT(reshard_map_migration_at(map, i, &migration) == RESHARD_OK);
+        RESHARD_ASSERT(reshard__fields_encode(&reshard__snapshot_migration_schema, &migration,
+                           &options, writer) == RESHARD_OK);
+    }
+}
+
+static uint64_t runs_count(const struct reshard_map *map)
+{
+    struct reshard_range range;
+    reshard_shard_id shard;
+    uint32_t epoch, cursor = 0;
+    uint64_t count = 0;
+    while (reshard__map_run_next(map, &cursor, &range, &shard, &epoch) == RESHARD_OK)
+        count++;
+    return count;
+}
+
+static void runs_put(struct reshard__writer *writer, const struct reshard_map *map, uint64_t items)
+{
+    struct reshard_range range;
+    reshard_shard_id shard;
+    uint32_t epoch, cursor = 0;
+    reshard__put_array(writer, items);
+    while (reshard__map_run_next(map, &cursor, &range, &shard, &epoch) == RESHARD_OK) {
+        reshard__put_uint(writer, range.last - range.first);
+        reshard__put_uint(writer, shard);
+        reshard__put_uint(writer, epoch);
+    }
+}
+
+static void removed_put(
+    struct reshard__writer *writer, const struct reshard_map *map, uint64_t count, bool nodes)
+{
+    uint64_t before = 0;
+    reshard__put_array(writer, count);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t id =
+            nodes ? reshard__map_removed_node(map, i) : reshard__map_removed_shard(map, i);
+        RESHARD_ASSERT(id > before);
+        reshard__put_uint(writer, id - before - 1);
+        before = id;
+    }
+}
+
+struct list_context {
+    const struct reshard_map *map;
+    const struct reshard__snapshot *snapshot;
+};
+
+static void list_put(
+    struct reshard__writer *writer, const struct reshard__field *field, const void *context)
+{
+    const struct list_context *from = context;
+    switch (field->offset) {
+    case offsetof(struct reshard__snapshot, nodes):
+        nodes_put(writer, from->map);
+        break;
+    case offsetof(struct reshard__snapshot, shards):
+        shards_put(writer, from->map);
+        break;
+    case offsetof(struct reshard__snapshot, runs):
+        runs_put(writer, from->map, from->snapshot->runs.count);
+        break;
+    case offsetof(struct reshard__snapshot, migrations):
+        migrations_put(writer, from->map);
+        break;
+    case offsetof(struct reshard__snapshot, removed_nodes):
+        removed_put(writer, from->map, from->snapshot->removed_nodes.count, true);
+        break;
+    default:
+        RESHARD_ASSERT(field->offset == offsetof(struct reshard__snapshot, removed_shards));
+        removed_put(writer, from->map, from->snapshot->removed_shards.count, false);
+        break;
+    }
+}
+
+int32_t reshard__map_encode(
+    const struct reshard_map *map, uint8_t *buffer, size_t capacity, size_t *size_out)
+{
+    struct reshard__snapshot snapshot;
+    const struct list_context context = {map, &snapshot};
+    const struct reshard__encode_options options = {false, list_put, &context};
+    struct reshard__writer writer = {buffer, capacity, 0};
+    memset(&snapshot, 0, sizeof snapshot);
+    snapshot.format = FORMAT;
+    snapshot.slot_count = reshard_map_slot_count(map);
+    reshard__map_header(map, &snapshot.header);
+    snapshot.nodes.count = reshard_map_node_count(map);
+    snapshot.shards.count = reshard_map_shard_count(map);
+    snapshot.runs.count = RUN_ITEMS * runs_count(map);
+    snapshot.migrations.count = reshard_map_migration_count(map);
+    while (reshard__map_removed_node(map, (size_t)snapshot.removed_nodes.count))
+        snapshot.removed_nodes.count++;
+    while (reshard__map_removed_shard(map, (size_t)snapshot.removed_shards.count))
+        snapshot.removed_shards.count++;
+    int32_t status =
+        reshard__fields_encode(&reshard__snapshot_schema, &snapshot, &options, &writer);
+    return status ? status : reshard__writer_finish(&writer, size_out);
+}
+
+/* ---- decode ---- */
+
+/* The bytes under construction. */
+struct loader {
+    const uint8_t *bytes;
+    size_t offset; /* of what is being read: where an error is */
+    size_t end;    /* of the list that is being read */
+    struct reshard_map *map;
+    struct reshard__mem mem;
+};
+
+/* Step into a list: behind its head. */
+static void list_enter(struct loader *loader, const struct reshard__list *list)
+{
+    struct reshard__item head;
+    if (list->size == 0) { /* left out */
+        loader->end = loader->offset;
+        return;
+    }
+    loader->offset = (size_t)(list->data - loader->bytes);
+    loader->end = loader->offset + list->size;
+    int32_t status = reshard__item_next(loader->bytes, loader->end, &loader->offset, &head);
+    RESHARD_ASSERT(status == RESHARD_OK && head.value == list->count);
+}
+
+static int32_t uint_take(struct loader *loader, uint64_t max, uint64_t *value)
+{
+    struct reshard__item item;
+    size_t offset = loader->offset;
+    int32_t status = reshard__item_next(loader->bytes, loader->end, &offset, &item);
+    if (status)
+        return status;
+    if (item.type != RESHARD__ITEM_UINT)
+        return RESHARD_E_TYPE;
+    if (item.value > max)
+        return RESHARD_E_BOUND;
+    loader->offset = offset;
+    *value = item.value;
+    return RESHARD_OK;
+}
+
+/* The next element of a list of arrays, into a zeroed struct. Its offset becomes the loader's only
+ * once it is loaded, so that a refusal by the map names the element. */
+static int32_t element_read(struct loader *loader, const struct reshard__schema *schema,
+    struct reshard__walk *walk, struct reshard__range_sink *sink, void *flat)
+{
+    size_t error_offset;
+    int32_t status = reshard__fields_decode(schema, loader->bytes, walk, sink, flat, &error_offset);
+    if (status)
+        loader->offset = error_offset;
+    return status;
+}
+
+static int32_t element_walk(struct loader *loader, struct reshard__walk *walk)
+{
+    size_t error_offset;
+    int32_t status = reshard__array_walk(loader->bytes, loader->end, loader->offset,
+        RESHARD__SNAPSHOT_ITEMS_MAX, walk, &error_offset);
+    if (status)
+        loader->offset = error_offset;
+    return status;
+}
+
+struct run {
+    struct reshard_range range;
+    reshard_shard_id shard;
+    uint32_t epoch;
+};
+
+/* The run that starts at `first`. */
+static int32_t run_take(struct loader *loader, uint64_t first, uint64_t slot_count, struct run *run)
+{
+    uint64_t length = 0, shard = 0, epoch = 0;
+    if (first >= slot_count)
+        return RESHARD_E_BOUND;
+    int32_t status = uint_take(loader, slot_count - 1 - first, &length);
+    if (!status)
+        status = uint_take(loader, UINT32_MAX, &shard);
+    if (!status)
+        status = uint_take(loader, UINT32_MAX, &epoch);
+    run->range.first = (uint32_t)first;
+    run->range.last = (uint32_t)(first + length);
+    run->shard = (reshard_shard_id)shard;
+    run->epoch = (uint32_t)epoch;
+    return status;
+}
+
+/* Runs cover every slot once and are maximal. With a map, load them. */
+static int32_t runs_read(struct loader *loader, const struct reshard__snapshot *snapshot)
+{
+    struct run run, before = {{0, 0}, 0, 0};
+    uint64_t next = 0;
+    if (snapshot->runs.count % RUN_ITEMS != 0)
+        return RESHARD_E_BOUND;
+    list_enter(loader, &snapshot->runs);
+    for (uint64_t i = 0; i < snapshot->runs.count; i += RUN_ITEMS) {
+        int32_t status = run_take(loader, next, snapshot->slot_count, &run);
+        if (status)
+            return status;
+        if (i > 0 && run.shard == before.shard && run.epoch == before.epoch)
+            return RESHARD_E_CANONICAL;
+        next = (uint64_t)run.range.last + 1;
+        before = run;
+        if (!loader->map || (run.shard == 0 && run.epoch == 0))
+            continue;
+        status = reshard__map_load_owner(loader->map, &run.range, run.shard, run.epoch);
+        if (status)
+            return status;
+    }
+    return next == snapshot->slot_count ? RESHARD_OK : RESHARD_E_BOUND;
+}
+
+static int32_t nodes_load(struct loader *loader, const struct reshard__snapshot *snapshot)
+{
+    uint64_t before = 0;
+    list_enter(loader, &snapshot->nodes);
+    for (uint64_t i = 0; i < snapshot->nodes.count; i++) {
+        struct reshard_map_node node = {.struct_size = sizeof node};
+        struct reshard__walk walk;
+        int32_t status = element_walk(loader, &walk);
+        if (!status)
+            status = element_read(loader, &reshard__snapshot_node_schema, &walk, NULL, &node);
+        if (!status && node.node <= before)
+            status = RESHARD_E_CANONICAL;
+        if (!status)
+            status = reshard__map_load_node(loader->map, &node);
+        if (status)
+            return status;
+        before = node.node;
+        loader->offset = walk.end;
+    }
+    return RESHARD_OK;
+}
+
+static int32_t shards_load(struct loader *loader, const struct reshard__snapshot *snapshot)
+{
+    uint64_t before = 0;
+    list_enter(loader, &snapshot->shards);
+    for (uint64_t i = 0; i < snapshot->shards.count; i++) {
+        struct reshard_map_shard shard = {.struct_size = sizeof shard};
+        struct reshard__walk walk;
+        int32_t status = element_walk(loader, &walk);
+        if (!status)
+            status = element_read(loader, &reshard__snapshot_shard_schema, &walk, NULL, &shard);
+        if (!status && shard.shard <= before)
+            status = RESHARD_E_CANONICAL;
+        if (!status)
+            status = reshard__map_load_shard(loader->map, &shard);
+        if (status)
+            return status;
+        before = shard.shard;
+        loader->offset = walk.end;
+    }
+    return RESHARD_OK;
+}
+
+/* How many ranges the migration's array announces; the walk has seen that they are there. */
+static size_t ranges_announced(const struct reshard__walk *walk)
+{
+    const uint32_t last = reshard__snapshot_migration_schema.field_count - 1;
+    if (walk->member_count <= last || walk->members[last].type != RESHARD__ITEM_ARRAY)
+        return 0;
+    return (size_t)walk->members[last].value / 2;
+}
+
+static int32_t migration_load(struct loader *loader, struct reshard__walk *walk, uint64_t *before)
+{
+    struct reshard_map_migration migration = {.struct_size = sizeof migration};
+    struct reshard__range_sink sink = {NULL, ranges_announced(walk), 0};
+    const size_t size = sink.capacity * sizeof *sink.ranges;
+    if (size > 0) {
+        sink.ranges = reshard__mem_alloc(&loader->mem, size);
+        if (!sink.ranges)
+            return RESHARD_E_NOMEM;
+    }
+    int32_t status =
+        element_read(loader, &reshard__snapshot_migration_schema, walk, &sink, &migration);
+    if (!status && migration.migration <= *before)
+        status = RESHARD_E_CANONICAL;
+    if (!status)
+        status = reshard__map_load_migration(loader->map, &migration);
+    reshard__mem_free(&loader->mem, sink.ranges, size);
+    *before = migration.migration;
+    return status;
+}
+
+static int32_t migrations_load(struct loader *loader, const struct reshard__snapshot *snapshot)
+{
+    uint64_t before = 0;
+    list_enter(loader, &snapshot->migrations);
+    for (uint64_t i = 0; i < snapshot->migrations.count; i++) {
+        struct reshard__walk walk;
+        int32_t status = element_walk(loader, &walk);
+        if (!status)
+            status = migration_load(loader, &walk, &before);
+        if (status)
+            return status;
+        loader->offset = walk.end;
+    }
+    return RESHARD_OK;
+}
+
+static int32_t removed_load(
+    struct loader *loader, const struct reshard__list *list, uint64_t max, bool nodes)
+{
+    uint64_t id = 0, gap;
+    list_enter(loader, list);
+    for (uint64_t i = 0; i < list->count; i++) {
+        if (id == max)
+            return RESHARD_E_BOUND;
+        int32_t status = uint_take(loader, max - id - 1, &gap);
+        if (status)
+            return status;
+        id += gap + 1;
+        status = nodes ? reshard__map_load_removed_node(loader->map, id)
+                       : reshard__map_load_removed_shard(loader->map, (reshard_shard_id)id);
+        if (status)
+            return status;
+    }
+    return RESHARD_OK;
+}
+
+static int32_t lists_load(struct loader *loader, const struct reshard__snapshot *snapshot)
+{
+    int32_t status = nodes_load(loader, snapshot);
+    if (!status)
+        status = shards_load(loader, snapshot);
+    if (!status)
+        status = runs_read(loader, snapshot);
+    if (!status)
+        status = migrations_load(loader, snapshot);
+    if (!status)
+        status = removed_load(loader, &snapshot->removed_nodes, UINT64_MAX, true);
+    if (!status)
+        status = removed_load(loader, &snapshot->removed_shards, UINT32_MAX, false);
+    return status ? status : reshard__map_load_finish(loader->map, &snapshot->header);
+}
+
+/* Shape and members, without a map. */
+static int32_t shape_read(
+    struct loader *loader, const uint8_t *bytes, size_t size, struct reshard__snapshot *snapshot)
+{
+    struct reshard__walk walk;
+    memset(snapshot, 0, sizeof *snapshot);
+    int32_t status =
+        reshard__array_walk(bytes, size, 0, RESHARD__SNAPSHOT_ITEMS_MAX, &walk, &loader->offset);
+    if (status)
+        return status;
+    loader->offset = walk.end;
+    if (walk.end != size)
+        return RESHARD_E_TRAILING;
+    status = element_read(loader, &reshard__snapshot_schema, &walk, NULL, snapshot);
+    return status ? status : runs_read(loader, snapshot);
+}
+
+int32_t reshard__map_decode(const uint8_t *bytes, size_t size,
+    const struct reshard_allocator *allocator, struct reshard_map **map_out, size_t *offset_out)
+{
+    struct reshard__snapshot snapshot;
+    struct loader loader = {.bytes = bytes};
+    int32_t status = reshard__mem_import(&loader.mem, allocator);
+    if (!status)
+        status = shape_read(&loader, bytes, size, &snapshot);
+    if (!status)
+        status = reshard_map_create((uint32_t)snapshot.slot_count, allocator, &loader.map);
+    if (!status)
+        status = lists_load(&loader, &snapshot);
+    if (status) {
+        reshard_map_destroy(loader.map);
+        if (offset_out)
+            *offset_out = loader.offset;
+        return status;
+    }
+    *map_out = loader.map;
+    return RESHARD_OK;
+}
