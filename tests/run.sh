@@ -35,6 +35,7 @@ packages=(
   ninja-build
   pkg-config
   python3
+  python3-cffi
 )
 
 passed=0

@@ -45,6 +45,7 @@ struct reshard_migration_spec {
     uint32_t migration_flags; /**< RESHARD_MIGRATION_* */
     uint32_t priority;        /**< higher starts first */
     uint32_t range_count;     /**< items in ranges, > 0 */
+    uint32_t reserved;        /**< 0 */
     const struct reshard_range *ranges; /**< borrowed for the call */
     uint64_t bandwidth;       /**< bytes per second; 0 = the config's */
 };

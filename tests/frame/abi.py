@@ -7,8 +7,9 @@
 
 BUILD is a compiled build folder (`meson compile -C BUILD`). A pin lists a header's functions,
 constants with their values, and structs with the size and offset of each member (LP64). Functions
-must be exported by the shared library, and it must export nothing else. Code that is compiled
-against an older header keeps running only while lines here are added, never changed or removed.
+must be exported by the shared library, and it must export nothing else. Structs have no holes: what
+is not a member cannot be zeroed by a caller or checked here. Code that is compiled against an older
+header keeps running only while lines here are added, never changed or removed.
 """
 import os
 import subprocess
@@ -90,6 +91,21 @@ def compare(name, pin, now):
     return len(lost) + len(added)
 
 
+def holes(pin):
+    """Members and structs before whose end there are bytes that no member names."""
+    struct, size, end = "", 0, 0
+    for line in [*pin.splitlines(), "struct - 0"]:
+        words = line.split()
+        if words[0] == "struct":
+            if end != size:
+                yield f"{struct} ends in {size - end} bytes of padding"
+            struct, size, end = words[1], int(words[2]), 0
+        elif line.startswith(" "):
+            if int(words[1]) != end:
+                yield f"{struct}: padding before {words[0]}"
+            end = int(words[1]) + int(words[2])
+
+
 def main(update, build):
     """Compare or update the pins; 0 when all is as pinned and exported."""
     include = os.path.join(ROOT, "include", "reshard")
@@ -103,6 +119,9 @@ def main(update, build):
             if name in PENDING:
                 continue
             now = pin_of(name, text, folder)
+            for hole in holes(now):
+                failures += 1
+                print(f"{name}: {hole}")
             path = os.path.join(PINS, name[:-2] + ".txt")
             if update and now:
                 with open(path, "w", encoding="utf-8") as file:
@@ -123,5 +142,17 @@ def main(update, build):
     return 1 if failures or not found else 0
 
 
+def fires():
+    """0 when a hole, a tail, a lost and a new line are found."""
+    padded = "struct a 24\n    x 0 4\n    y 8 8\n    z 16 4\nstruct b 4\n    x 0 4\n"
+    found = list(holes(padded))
+    good = len(found) == 2 and compare("x.h", "a\nb\n", "a\nc\n") == 2
+    good = good and compare("x.h", "a\nb\n", "b\na\n") == 1 and compare("x.h", "a\n", "a\n") == 0
+    print("\n".join(found), "as expected:", good)
+    return 0 if good else 1
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--self-test"]:
+        sys.exit(fires())
     sys.exit(main("--update" in sys.argv, sys.argv[-1]))
