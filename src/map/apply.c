@@ -123,8 +123,8 @@ static void node_remove(struct reshard_map *map, reshard_node_id id)
     reshard__map_insert_removed_node(map, id);
 }
 
-static void shard_put(struct reshard_map *map, const struct reshard_change *change,
-    struct reshard__map_shard *made)
+static void shard_put(
+    struct reshard_map *map, const struct reshard_change *change, struct reshard__map_shard *made)
 {
     if (made) {
         made->id = change->shard;
@@ -221,8 +221,8 @@ static void migration_decide(struct reshard_map *map, const struct reshard_chang
     if (change->kind == RESHARD_CHANGE_MIGRATION_COMMIT) {
         migration->decision = RESHARD_DECISION_COMMIT;
         migration->attempt = change->attempt;
-        slots_give(map, migration->ranges, migration->range_count, migration->source,
-            migration->target);
+        slots_give(
+            map, migration->ranges, migration->range_count, migration->source, migration->target);
     } else {
         migration->decision = RESHARD_DECISION_ABORT;
     }

@@ -48,8 +48,12 @@ static int32_t text_check(const char *text, uint32_t size, uint32_t size_max)
     return size && !text ? RESHARD_E_NULL : RESHARD_OK;
 }
 
-int32_t reshard__map_texts_check(const struct reshard_change *change)
+int32_t reshard__map_node_check(const struct reshard_change *change)
 {
+    if (!change->node)
+        return RESHARD_E_ARGUMENT;
+    if (change->role != RESHARD_ROLE_PRIMARY && change->role != RESHARD_ROLE_REPLICA)
+        return RESHARD_E_ARGUMENT;
     int32_t status = text_check(change->name, change->name_size, RESHARD_NAME_SIZE_MAX);
     if (!status)
         status = text_check(change->address, change->address_size, RESHARD_ADDRESS_SIZE_MAX);
@@ -75,11 +79,7 @@ static int32_t guard_term(const struct reshard_map *map, const struct reshard_ch
 
 static int32_t guard_node_put(const struct reshard_map *map, const struct reshard_change *change)
 {
-    if (!change->node)
-        return RESHARD_E_ARGUMENT;
-    if (change->role != RESHARD_ROLE_PRIMARY && change->role != RESHARD_ROLE_REPLICA)
-        return RESHARD_E_ARGUMENT;
-    int32_t status = reshard__map_texts_check(change);
+    int32_t status = reshard__map_node_check(change);
     if (status)
         return status;
     if (reshard__map_node_removed(map, change->node))
@@ -87,15 +87,13 @@ static int32_t guard_node_put(const struct reshard_map *map, const struct reshar
     if (change->shard && !reshard__map_shard(map, change->shard))
         return RESHARD_E_SHARD;
     const struct reshard__map_node *node = reshard__map_node(map, change->node);
-    if (node && node->role == RESHARD_ROLE_PRIMARY)
-        return node->shard == change->shard && change->role == RESHARD_ROLE_PRIMARY
-            ? RESHARD_OK
-            : RESHARD_E_IN_USE;
-    return change->role == RESHARD_ROLE_PRIMARY ? RESHARD_E_STATE : RESHARD_OK;
+    bool to_primary = change->role == RESHARD_ROLE_PRIMARY;
+    if (!node || node->role != RESHARD_ROLE_PRIMARY)
+        return to_primary ? RESHARD_E_STATE : RESHARD_OK;
+    return to_primary && node->shard == change->shard ? RESHARD_OK : RESHARD_E_IN_USE;
 }
 
-static int32_t guard_node_remove(
-    const struct reshard_map *map, const struct reshard_change *change)
+static int32_t guard_node_remove(const struct reshard_map *map, const struct reshard_change *change)
 {
     const struct reshard__map_node *node = reshard__map_node(map, change->node);
     if (!node)
@@ -137,8 +135,8 @@ static int32_t guard_shard_primary(
 }
 
 /* Every slot of the change is owned by `owner`, in no open migration, and its epoch can rise. */
-static int32_t slots_check(const struct reshard_map *map, const struct reshard_change *change,
-    reshard_shard_id owner)
+static int32_t slots_check(
+    const struct reshard_map *map, const struct reshard_change *change, reshard_shard_id owner)
 {
     if (!change->range_count)
         return RESHARD_E_ARGUMENT;
@@ -193,8 +191,7 @@ static int32_t guard_open(const struct reshard_map *map, const struct reshard_ch
 
 static int32_t guard_commit(const struct reshard_map *map, const struct reshard_change *change)
 {
-    const struct reshard__map_migration *migration =
-        reshard__map_migration(map, change->migration);
+    const struct reshard__map_migration *migration = reshard__map_migration(map, change->migration);
     if (!migration)
         return RESHARD_E_MIGRATION;
     if (migration->decision == RESHARD_DECISION_COMMIT)
@@ -211,8 +208,7 @@ static int32_t guard_commit(const struct reshard_map *map, const struct reshard_
 
 static int32_t guard_abort(const struct reshard_map *map, const struct reshard_change *change)
 {
-    const struct reshard__map_migration *migration =
-        reshard__map_migration(map, change->migration);
+    const struct reshard__map_migration *migration = reshard__map_migration(map, change->migration);
     if (!migration)
         return RESHARD_E_MIGRATION;
     if (migration->decision == RESHARD_DECISION_ABORT)
@@ -222,8 +218,7 @@ static int32_t guard_abort(const struct reshard_map *map, const struct reshard_c
 
 static int32_t guard_end(const struct reshard_map *map, const struct reshard_change *change)
 {
-    const struct reshard__map_migration *migration =
-        reshard__map_migration(map, change->migration);
+    const struct reshard__map_migration *migration = reshard__map_migration(map, change->migration);
     if (!migration)
         return RESHARD_E_MIGRATION;
     return migration->decision == RESHARD_DECISION_NONE ? RESHARD_E_STATE : RESHARD_OK;

@@ -29,7 +29,8 @@ void reshard__map_header(const struct reshard_map *map, struct reshard__map_head
     *header_out = map->header;
 }
 
-/* Acquire pairs with the store's release; on x86-64 and as ldar on ARMv8 it costs next to nothing. */
+/* Acquire pairs with the store's release; on x86-64 and as ldar on ARMv8 it costs next to nothing.
+ */
 static uint64_t word_read(const struct reshard_map *map, uint32_t slot)
 {
     if (!map || slot >= map->slot_count)
@@ -101,8 +102,7 @@ uint32_t reshard_map_node_count(const struct reshard_map *map)
     return map ? (uint32_t)map->node_count : 0;
 }
 
-static int32_t node_export(
-    const struct reshard__map_node *node, struct reshard_map_node *node_out)
+static int32_t node_export(const struct reshard__map_node *node, struct reshard_map_node *node_out)
 {
     const struct reshard_map_node view = {.struct_size = sizeof view,
         .role = node->role,
@@ -178,8 +178,8 @@ uint32_t reshard_map_migration_count(const struct reshard_map *map)
     return map ? (uint32_t)map->migration_count : 0;
 }
 
-static int32_t migration_export(const struct reshard__map_migration *migration,
-    struct reshard_map_migration *migration_out)
+static int32_t migration_export(
+    const struct reshard__map_migration *migration, struct reshard_map_migration *migration_out)
 {
     const struct reshard_map_migration view = {.struct_size = sizeof view,
         .mode = migration->mode,
@@ -196,8 +196,8 @@ static int32_t migration_export(const struct reshard__map_migration *migration,
     return reshard__struct_export(migration_out, sizeof *migration_out, &view, sizeof view);
 }
 
-int32_t reshard_map_migration_at(const struct reshard_map *map, uint32_t index,
-    struct reshard_map_migration *migration_out)
+int32_t reshard_map_migration_at(
+    const struct reshard_map *map, uint32_t index, struct reshard_map_migration *migration_out)
 {
     if (!map || !migration_out)
         return RESHARD_E_NULL;

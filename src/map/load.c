@@ -10,18 +10,6 @@ static int32_t loading(const struct reshard_map *map, const void *item)
     return map->header.version ? RESHARD_E_STATE : RESHARD_OK;
 }
 
-static int32_t node_judge(const struct reshard_map *map, const struct reshard_change *change)
-{
-    if (!change->node)
-        return RESHARD_E_ARGUMENT;
-    if (change->role != RESHARD_ROLE_PRIMARY && change->role != RESHARD_ROLE_REPLICA)
-        return RESHARD_E_ARGUMENT;
-    int32_t status = reshard__map_texts_check(change);
-    if (status)
-        return status;
-    return reshard__map_node(map, change->node) ? RESHARD_E_EXISTS : RESHARD_OK;
-}
-
 int32_t reshard__map_load_node(struct reshard_map *map, const struct reshard_map_node *node)
 {
     int32_t status = loading(map, node);
@@ -36,7 +24,9 @@ int32_t reshard__map_load_node(struct reshard_map *map, const struct reshard_map
         .name_size = node->name_size,
         .address_size = node->address_size,
         .zone_size = node->zone_size};
-    status = node_judge(map, &change);
+    status = reshard__map_node_check(&change);
+    if (!status && reshard__map_node(map, change.node))
+        status = RESHARD_E_EXISTS;
     if (!status)
         status = reshard__map_reserve_node(map);
     if (status)

@@ -102,8 +102,7 @@ static int32_t clone_nodes(struct reshard_map *to, const struct reshard_map *fro
         int32_t status = reshard__map_reserve_node(to);
         if (status)
             return status;
-        to->nodes[i] =
-            block_copy(&to->mem, from->nodes[i], reshard__map_node_size(from->nodes[i]));
+        to->nodes[i] = block_copy(&to->mem, from->nodes[i], reshard__map_node_size(from->nodes[i]));
         if (!to->nodes[i])
             return RESHARD_E_NOMEM;
         to->node_count++;
@@ -131,8 +130,8 @@ static int32_t clone_migrations(struct reshard_map *to, const struct reshard_map
         int32_t status = reshard__map_reserve_migration(to);
         if (status)
             return status;
-        struct reshard__map_migration *copy = block_copy(&to->mem, from->migrations[i],
-            reshard__map_migration_size(from->migrations[i]));
+        struct reshard__map_migration *copy = block_copy(
+            &to->mem, from->migrations[i], reshard__map_migration_size(from->migrations[i]));
         if (!copy)
             return RESHARD_E_NOMEM;
         reshard__map_insert_migration(to, copy);
@@ -152,8 +151,7 @@ static int32_t clone_removed(struct reshard_map *to, const struct reshard_map *f
     for (; to->removed_node_count < from->removed_node_count; to->removed_node_count++)
         to->removed_nodes[to->removed_node_count] = from->removed_nodes[to->removed_node_count];
     for (; to->removed_shard_count < from->removed_shard_count; to->removed_shard_count++)
-        to->removed_shards[to->removed_shard_count] =
-            from->removed_shards[to->removed_shard_count];
+        to->removed_shards[to->removed_shard_count] = from->removed_shards[to->removed_shard_count];
     return RESHARD_OK;
 }
 
@@ -161,8 +159,7 @@ static int32_t clone_retained(struct reshard_map *to, const struct reshard_map *
 {
     if (!from->retained_capacity)
         return RESHARD_OK;
-    to->retained =
-        reshard__mem_alloc(&to->mem, from->retained_capacity * sizeof to->retained[0]);
+    to->retained = reshard__mem_alloc(&to->mem, from->retained_capacity * sizeof to->retained[0]);
     if (!to->retained)
         return RESHARD_E_NOMEM;
     to->retained_capacity = from->retained_capacity;
@@ -170,8 +167,7 @@ static int32_t clone_retained(struct reshard_map *to, const struct reshard_map *
         const struct reshard__map_entry *entry = from->retained[i];
         if (!entry)
             continue;
-        to->retained[i] =
-            reshard__map_entry_make(&to->mem, &entry->change, entry->change.version);
+        to->retained[i] = reshard__map_entry_make(&to->mem, &entry->change, entry->change.version);
         if (!to->retained[i])
             return RESHARD_E_NOMEM;
     }

@@ -70,8 +70,8 @@ int32_t reshard__map_reserve_removed_node(struct reshard_map *map)
 
 int32_t reshard__map_reserve_removed_shard(struct reshard_map *map)
 {
-    return reshard__mem_grow(&map->mem, (void **)&map->removed_shards,
-        &map->removed_shard_capacity, sizeof map->removed_shards[0], map->removed_shard_count + 1);
+    return reshard__mem_grow(&map->mem, (void **)&map->removed_shards, &map->removed_shard_capacity,
+        sizeof map->removed_shards[0], map->removed_shard_count + 1);
 }
 
 int32_t reshard__map_reserve_migration(struct reshard_map *map)

@@ -19,7 +19,7 @@ struct reshard__map_entry *reshard__map_entry_make(
 {
     size_t ranges_size = change->range_count * sizeof change->ranges[0];
     size_t size = sizeof(struct reshard__map_entry) + ranges_size + change->name_size +
-        change->address_size + change->zone_size;
+                  change->address_size + change->zone_size;
     struct reshard__map_entry *entry = reshard__mem_alloc(mem, size);
     if (!entry)
         return NULL;

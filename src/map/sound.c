@@ -5,9 +5,9 @@
 static bool empty(const struct reshard_map *map)
 {
     return map->node_count == 0 && map->shard_count == 0 && map->migration_count == 0 &&
-        map->removed_node_count == 0 && map->removed_shard_count == 0 && map->header.term == 0 &&
-        map->header.unique == 0 && map->header.last_migration == 0 && map->sum.low == 0 &&
-        map->sum.high == 0;
+           map->removed_node_count == 0 && map->removed_shard_count == 0 && map->header.term == 0 &&
+           map->header.unique == 0 && map->header.last_migration == 0 && map->sum.low == 0 &&
+           map->sum.high == 0;
 }
 
 /* A node is a primary if and only if its shard says so. */
@@ -109,7 +109,7 @@ int32_t reshard__map_consistent(const struct reshard_map *map)
     return status;
 }
 
-static bool ascending(const struct reshard_map *map)
+static bool members_ascending(const struct reshard_map *map)
 {
     bool good = true;
     for (size_t i = 1; i < map->node_count; i++)
@@ -118,6 +118,12 @@ static bool ascending(const struct reshard_map *map)
         good = good && map->shards[i - 1]->id < map->shards[i]->id;
     for (size_t i = 1; i < map->migration_count; i++)
         good = good && map->migrations[i - 1]->id < map->migrations[i]->id;
+    return good;
+}
+
+static bool removed_ascending(const struct reshard_map *map)
+{
+    bool good = true;
     for (size_t i = 1; i < map->removed_node_count; i++)
         good = good && map->removed_nodes[i - 1] < map->removed_nodes[i];
     for (size_t i = 1; i < map->removed_shard_count; i++)
@@ -142,7 +148,7 @@ static bool counts_right(const struct reshard_map *map)
     for (size_t i = 0; i < map->shard_count; i++) {
         const struct reshard__map_shard *shard = map->shards[i];
         sum += mixed(shard->id, 1) * shard->slot_count + mixed(shard->id, 2) * shard->node_count +
-            mixed(shard->id, 3) * shard->migration_count;
+               mixed(shard->id, 3) * shard->migration_count;
     }
     while (reshard_map_owner_next(map, &cursor, &run, &owner) == RESHARD_OK)
         if (owner)
@@ -160,8 +166,8 @@ static bool migration_right(
 {
     uint32_t slots;
     uint32_t handle = migration->handle;
-    if (reshard__ranges_check(
-            migration->ranges, migration->range_count, map->slot_count, &slots) != RESHARD_OK)
+    if (reshard__ranges_check(migration->ranges, migration->range_count, map->slot_count, &slots) !=
+        RESHARD_OK)
         return false;
     if (slots == 0 || slots != migration->slot_count || migration->source == migration->target)
         return false;
@@ -170,7 +176,15 @@ static bool migration_right(
     return map->handle_table[handle - 1].migration == migration;
 }
 
-/* slot → handle → migration → ranges leads back to the slot, and no slot is left over. */
+/* The handle of a slot leads to a migration whose ranges lead back. */
+static bool slot_right(const struct reshard_map *map, uint32_t slot)
+{
+    if (map->handles[slot] > map->handle_count)
+        return false;
+    const struct reshard__map_migration *migration = reshard__map_slot_record(map, slot);
+    return migration && reshard__ranges_contain(migration->ranges, migration->range_count, slot);
+}
+
 static bool handles_right(const struct reshard_map *map)
 {
     uint64_t moving = 0;
@@ -181,14 +195,9 @@ static bool handles_right(const struct reshard_map *map)
         moving += map->migrations[i]->slot_count;
     }
     for (uint32_t slot = 0; slot < map->slot_count; slot++) {
-        if (!map->handles[slot])
-            continue;
-        const struct reshard__map_migration *migration =
-            map->handles[slot] <= map->handle_count ? reshard__map_slot_record(map, slot) : NULL;
-        if (!migration ||
-            !reshard__ranges_contain(migration->ranges, migration->range_count, slot))
+        if (map->handles[slot] && !slot_right(map, slot))
             return false;
-        moving--;
+        moving -= map->handles[slot] != 0;
     }
     for (uint32_t free = map->handle_free; free && free_count <= map->handle_count; free_count++)
         free = map->handle_table[free - 1].next_free;
@@ -209,15 +218,15 @@ static bool retained_right(const struct reshard_map *map)
     for (size_t i = 0; i < map->retained_capacity; i++)
         count += map->retained[i] != NULL;
     return size == map->retained_size && count == map->retained_count &&
-        (count <= 1 || size <= RESHARD_MAP_RETAINED_BYTES);
+           (count <= 1 || size <= RESHARD_MAP_RETAINED_BYTES);
 }
 
 bool reshard__map_sound(const struct reshard_map *map)
 {
     struct reshard_digest sum = reshard__map_sum(map);
-    return ascending(map) && handles_right(map) &&
-        reshard__map_consistent(map) == RESHARD_OK && counts_right(map) &&
-        sum.low == map->sum.low && sum.high == map->sum.high && retained_right(map);
+    return members_ascending(map) && removed_ascending(map) && handles_right(map) &&
+           reshard__map_consistent(map) == RESHARD_OK && counts_right(map) &&
+           sum.low == map->sum.low && sum.high == map->sum.high && retained_right(map);
 }
 
 static bool nodes_equal(const struct reshard_map *a, const struct reshard_map *b)
@@ -290,8 +299,8 @@ static bool removed_equal(const struct reshard_map *a, const struct reshard_map 
 static bool headers_equal(const struct reshard_map *a, const struct reshard_map *b)
 {
     return a->slot_count == b->slot_count && a->header.version == b->header.version &&
-        a->header.term == b->header.term && a->header.unique == b->header.unique &&
-        a->header.last_migration == b->header.last_migration;
+           a->header.term == b->header.term && a->header.unique == b->header.unique &&
+           a->header.last_migration == b->header.last_migration;
 }
 
 int32_t reshard_map_equal(const struct reshard_map *a, const struct reshard_map *b)

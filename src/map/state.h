@@ -62,8 +62,8 @@ struct reshard__map_handle {
 struct reshard_map {
     struct reshard__mem mem;
     uint32_t slot_count;
-    uint32_t handle_count; /* handles ever made */
-    uint32_t handle_free;  /* first free one, 0 = none */
+    uint32_t handle_count;   /* handles ever made */
+    uint32_t handle_free;    /* first free one, 0 = none */
     _Atomic uint64_t *words; /* owner in the low half, epoch in the high half */
     uint32_t *handles;       /* slot → handle of its open migration, 0 = none */
 
@@ -163,8 +163,8 @@ struct reshard_digest reshard__map_sum(const struct reshard_map *map);
 /* check.c: whether an imported change would be accepted. */
 int32_t reshard__map_guard(const struct reshard_map *map, const struct reshard_change *change);
 bool reshard__weight_good(double weight);
-/* The text and enum bounds that a node has, however it gets in. */
-int32_t reshard__map_texts_check(const struct reshard_change *change);
+/* The form that a node or a migration has, however it gets in. */
+int32_t reshard__map_node_check(const struct reshard_change *change);
 int32_t reshard__map_mode_check(uint32_t mode, uint32_t flags);
 
 /* record.c: make records. NULL = no memory. */

@@ -116,12 +116,10 @@ static void with_ranges(struct generator *g, const struct model *model,
     struct reshard_change *change, reshard_shard_id owner)
 {
     change->ranges = chance(g, 98) ? g->ranges : NULL;
-    change->range_count =
-        chance(g, 90) ? free_ranges(g, model, owner) : wild_ranges(g, model);
+    change->range_count = chance(g, 90) ? free_ranges(g, model, owner) : wild_ranges(g, model);
 }
 
-static void with_text(
-    struct generator *g, const char **text, uint32_t *size, uint32_t size_max)
+static void with_text(struct generator *g, const char **text, uint32_t *size, uint32_t size_max)
 {
     *text = chance(g, 99) ? g->text + generate_below(g, 100) : NULL;
     *size = chance(g, 50) ? generate_below(g, 8) : generate_below(g, size_max + 1);
@@ -164,11 +162,10 @@ static void shard_primary(struct generator *g, struct model *model, struct resha
     change->shard = node && chance(g, 80) ? node->shard : old_shard(g, model);
 }
 
-static void migration_open(
-    struct generator *g, struct model *model, struct reshard_change *change)
+static void migration_open(struct generator *g, struct model *model, struct reshard_change *change)
 {
-    change->migration = chance(g, 90) ? model->last_migration + 1 + generate_below(g, 3)
-                                      : generate_below(g, 6);
+    change->migration =
+        chance(g, 90) ? model->last_migration + 1 + generate_below(g, 3) : generate_below(g, 6);
     change->source = chance(g, 90) ? rich_shard(g, model) : old_shard(g, model);
     change->target = old_shard(g, model);
     change->mode = 1 + generate_below(g, 2);
@@ -205,11 +202,11 @@ static uint32_t kind(struct generator *g)
         RESHARD_CHANGE_SHARD_PUT, RESHARD_CHANGE_SHARD_PUT, RESHARD_CHANGE_SHARD_REMOVE,
         RESHARD_CHANGE_SHARD_PRIMARY, RESHARD_CHANGE_SHARD_PRIMARY, RESHARD_CHANGE_ASSIGN,
         RESHARD_CHANGE_ASSIGN, RESHARD_CHANGE_ASSIGN, RESHARD_CHANGE_UNASSIGN,
-        RESHARD_CHANGE_MIGRATION_OPEN, RESHARD_CHANGE_MIGRATION_OPEN,
-        RESHARD_CHANGE_MIGRATION_OPEN, RESHARD_CHANGE_MIGRATION_OPEN,
+        RESHARD_CHANGE_MIGRATION_OPEN, RESHARD_CHANGE_MIGRATION_OPEN, RESHARD_CHANGE_MIGRATION_OPEN,
+        RESHARD_CHANGE_MIGRATION_OPEN, RESHARD_CHANGE_MIGRATION_COMMIT,
         RESHARD_CHANGE_MIGRATION_COMMIT, RESHARD_CHANGE_MIGRATION_COMMIT,
-        RESHARD_CHANGE_MIGRATION_COMMIT, RESHARD_CHANGE_MIGRATION_ABORT,
-        RESHARD_CHANGE_MIGRATION_END, RESHARD_CHANGE_MIGRATION_END, RESHARD_CHANGE_MIGRATION_END};
+        RESHARD_CHANGE_MIGRATION_ABORT, RESHARD_CHANGE_MIGRATION_END, RESHARD_CHANGE_MIGRATION_END,
+        RESHARD_CHANGE_MIGRATION_END};
     uint32_t kind = kinds[generate_below(g, sizeof kinds / sizeof kinds[0])];
     if (chance(g, 1))
         return generate_below(g, 20);
@@ -219,45 +216,46 @@ static uint32_t kind(struct generator *g)
     return kind;
 }
 
+static void term(struct generator *g, struct model *model, struct reshard_change *change)
+{
+    change->term = model->term + generate_below(g, 3);
+    change->unique = generate_number(g);
+}
+
+static void node_remove(struct generator *g, struct model *model, struct reshard_change *change)
+{
+    change->node = any_node(g, model);
+}
+
+static void shard_remove(struct generator *g, struct model *model, struct reshard_change *change)
+{
+    change->shard = any_shard(g, model);
+}
+
+static void assign(struct generator *g, struct model *model, struct reshard_change *change)
+{
+    change->shard = old_shard(g, model);
+    with_ranges(g, model, change, 0);
+}
+
+static void unassign(struct generator *g, struct model *model, struct reshard_change *change)
+{
+    change->shard = rich_shard(g, model);
+    with_ranges(g, model, change, change->shard);
+}
+
+static void migration_other(struct generator *g, struct model *model, struct reshard_change *change)
+{
+    change->migration = any_migration(g, model);
+}
+
 static void fill(struct generator *g, struct model *model, struct reshard_change *change)
 {
-    switch (change->kind) {
-    case RESHARD_CHANGE_TERM:
-        change->term = model->term + generate_below(g, 3);
-        change->unique = generate_number(g);
-        break;
-    case RESHARD_CHANGE_NODE_PUT:
-        node_put(g, model, change);
-        break;
-    case RESHARD_CHANGE_NODE_REMOVE:
-        change->node = any_node(g, model);
-        break;
-    case RESHARD_CHANGE_SHARD_PUT:
-        shard_put(g, model, change);
-        break;
-    case RESHARD_CHANGE_SHARD_REMOVE:
-        change->shard = any_shard(g, model);
-        break;
-    case RESHARD_CHANGE_SHARD_PRIMARY:
-        shard_primary(g, model, change);
-        break;
-    case RESHARD_CHANGE_ASSIGN:
-    case RESHARD_CHANGE_UNASSIGN:
-        change->shard = change->kind == RESHARD_CHANGE_ASSIGN ? old_shard(g, model)
-                                                              : rich_shard(g, model);
-        with_ranges(
-            g, model, change, change->kind == RESHARD_CHANGE_ASSIGN ? 0 : change->shard);
-        break;
-    case RESHARD_CHANGE_MIGRATION_OPEN:
-        migration_open(g, model, change);
-        break;
-    case RESHARD_CHANGE_MIGRATION_COMMIT:
-        migration_commit(g, model, change);
-        break;
-    default:
-        change->migration = any_migration(g, model);
-        break;
-    }
+    static void (*const fills[])(struct generator *, struct model *, struct reshard_change *) = {
+        NULL, term, node_put, node_remove, shard_put, shard_remove, shard_primary, assign,
+        migration_open, migration_commit, migration_other, migration_other, unassign};
+    if (change->kind < sizeof fills / sizeof fills[0] && fills[change->kind])
+        fills[change->kind](g, model, change);
 }
 
 /* One field that the kind may not have, or not with that value. */

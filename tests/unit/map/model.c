@@ -79,51 +79,31 @@ uint32_t model_ranges_of(
     return count;
 }
 
-/* "Which fields each uses stands beside it; others are 0." */
-static int others_are_zero(const struct reshard_change *change)
+/* "Which fields each uses stands beside it; others are 0." A letter a field. */
+static const char *used_by(uint32_t kind)
 {
-    struct reshard_change c = *change;
+    static const char *const used[] = {
+        "", "tu", "nsrx", "n", "sw", "s", "sn", "sR", "mSTofR", "mae", "m", "m", "sR"};
+    return used[kind];
+}
+
+static int others_are_zero(const struct reshard_change *c)
+{
     const double zero = 0.0;
-    switch (c.kind) {
-    case RESHARD_CHANGE_TERM:
-        c.term = c.unique = 0;
-        break;
-    case RESHARD_CHANGE_NODE_PUT:
-        c.node = 0, c.shard = 0, c.role = 0;
-        c.name_size = c.address_size = c.zone_size = 0;
-        break;
-    case RESHARD_CHANGE_NODE_REMOVE:
-        c.node = 0;
-        break;
-    case RESHARD_CHANGE_SHARD_PUT:
-        c.shard = 0, c.weight = 0;
-        break;
-    case RESHARD_CHANGE_SHARD_REMOVE:
-        c.shard = 0;
-        break;
-    case RESHARD_CHANGE_SHARD_PRIMARY:
-        c.shard = 0, c.node = 0;
-        break;
-    case RESHARD_CHANGE_ASSIGN:
-    case RESHARD_CHANGE_UNASSIGN:
-        c.shard = 0, c.range_count = 0;
-        break;
-    case RESHARD_CHANGE_MIGRATION_OPEN:
-        c.migration = 0, c.source = c.target = 0, c.mode = c.migration_flags = 0;
-        c.range_count = 0;
-        break;
-    case RESHARD_CHANGE_MIGRATION_COMMIT:
-        c.migration = 0, c.attempt = c.source_epoch = c.target_epoch = 0;
-        break;
-    default:
-        c.migration = 0;
-        break;
-    }
-    return c.term == 0 && c.unique == 0 && c.node == 0 && c.shard == 0 && c.role == 0 &&
-        memcmp(&c.weight, &zero, sizeof zero) == 0 && c.migration == 0 && c.source == 0 &&
-        c.target == 0 && c.mode == 0 && c.migration_flags == 0 && c.attempt == 0 &&
-        c.source_epoch == 0 && c.target_epoch == 0 && c.name_size == 0 && c.address_size == 0 &&
-        c.zone_size == 0 && c.range_count == 0;
+    const struct {
+        char letter;
+        int set;
+    } fields[] = {{'t', c->term != 0}, {'u', c->unique != 0}, {'n', c->node != 0},
+        {'s', c->shard != 0}, {'r', c->role != 0},
+        {'w', memcmp(&c->weight, &zero, sizeof zero) != 0}, {'m', c->migration != 0},
+        {'S', c->source != 0}, {'T', c->target != 0}, {'o', c->mode != 0},
+        {'f', c->migration_flags != 0}, {'a', c->attempt != 0}, {'e', c->source_epoch != 0},
+        {'e', c->target_epoch != 0}, {'x', c->name_size != 0}, {'x', c->address_size != 0},
+        {'x', c->zone_size != 0}, {'R', c->range_count != 0}};
+    for (unsigned i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (fields[i].set && strchr(used_by(c->kind), fields[i].letter) == NULL)
+            return 0;
+    return 1;
 }
 
 static int32_t text(const char *from, uint32_t size, uint32_t size_max)
@@ -135,27 +115,25 @@ static int32_t text(const char *from, uint32_t size, uint32_t size_max)
     return RESHARD_OK;
 }
 
-static int32_t apply_node_put(struct model *model, const struct reshard_change *c)
+static int32_t judge_texts(const struct reshard_change *c)
 {
-    int32_t status;
-    struct model_node *node = model_node(model, c->node);
-    if (c->node == 0 || (c->role != RESHARD_ROLE_PRIMARY && c->role != RESHARD_ROLE_REPLICA))
-        return RESHARD_E_ARGUMENT;
-    if ((status = text(c->name, c->name_size, RESHARD_NAME_SIZE_MAX)) != 0 ||
-        (status = text(c->address, c->address_size, RESHARD_ADDRESS_SIZE_MAX)) != 0 ||
-        (status = text(c->zone, c->zone_size, RESHARD_ZONE_SIZE_MAX)) != 0)
-        return status;
+    int32_t name = text(c->name, c->name_size, RESHARD_NAME_SIZE_MAX);
+    int32_t address = text(c->address, c->address_size, RESHARD_ADDRESS_SIZE_MAX);
+    int32_t zone = text(c->zone, c->zone_size, RESHARD_ZONE_SIZE_MAX);
+    return name ? name : address ? address : zone;
+}
+
+static int node_was_removed(const struct model *model, reshard_node_id id)
+{
     for (int i = 0; i < model->node_count; i++)
-        if (model->nodes[i].id == c->node && model->nodes[i].life == MODEL_REMOVED)
-            return RESHARD_E_REUSED;
-    if (c->shard != 0 && model_shard(model, c->shard) == NULL)
-        return RESHARD_E_SHARD;
-    if (node != NULL && node->role == RESHARD_ROLE_PRIMARY) {
-        if (c->shard != node->shard || c->role != RESHARD_ROLE_PRIMARY)
-            return RESHARD_E_IN_USE;
-    } else if (c->role == RESHARD_ROLE_PRIMARY) {
-        return RESHARD_E_STATE;
-    }
+        if (model->nodes[i].id == id && model->nodes[i].life == MODEL_REMOVED)
+            return 1;
+    return 0;
+}
+
+static void store_node(struct model *model, const struct reshard_change *c)
+{
+    struct model_node *node = model_node(model, c->node);
     if (node == NULL) {
         node = &model->nodes[model->node_count++];
         node->life = MODEL_LIVE;
@@ -172,7 +150,32 @@ static int32_t apply_node_put(struct model *model, const struct reshard_change *
         node->address[i] = c->address[i];
     for (uint32_t i = 0; i < c->zone_size; i++)
         node->zone[i] = c->zone[i];
+}
+
+static int32_t judge_role(const struct model_node *node, const struct reshard_change *c)
+{
+    const int was_primary = node != NULL && node->role == RESHARD_ROLE_PRIMARY;
+    if (!was_primary)
+        return c->role == RESHARD_ROLE_PRIMARY ? RESHARD_E_STATE : RESHARD_OK;
+    if (c->role != RESHARD_ROLE_PRIMARY || c->shard != node->shard)
+        return RESHARD_E_IN_USE;
     return RESHARD_OK;
+}
+
+static int32_t apply_node_put(struct model *model, const struct reshard_change *c)
+{
+    if (c->node == 0 || c->role < RESHARD_ROLE_PRIMARY || c->role > RESHARD_ROLE_REPLICA)
+        return RESHARD_E_ARGUMENT;
+    if (judge_texts(c) != RESHARD_OK)
+        return judge_texts(c);
+    if (node_was_removed(model, c->node))
+        return RESHARD_E_REUSED;
+    if (c->shard != 0 && model_shard(model, c->shard) == NULL)
+        return RESHARD_E_SHARD;
+    int32_t status = judge_role(model_node(model, c->node), c);
+    if (status == RESHARD_OK)
+        store_node(model, c);
+    return status;
 }
 
 static int32_t apply_node_remove(struct model *model, const struct reshard_change *c)
@@ -238,9 +241,16 @@ static int32_t apply_shard_primary(struct model *model, const struct reshard_cha
     return RESHARD_OK;
 }
 
-/* Canonical, and every slot owned by `owner`, in no migration, its epoch not at the end. */
-static int32_t judge_slots(
-    const struct model *model, const struct reshard_change *c, reshard_shard_id owner)
+static int32_t judge_slot(const struct model_slot *slot, reshard_shard_id owner)
+{
+    if (slot->owner != owner)
+        return RESHARD_E_OWNER;
+    if (slot->migration != 0)
+        return RESHARD_E_OVERLAP;
+    return slot->epoch == UINT32_MAX ? RESHARD_E_OVERFLOW : RESHARD_OK;
+}
+
+static int32_t judge_ranges(const struct model *model, const struct reshard_change *c)
 {
     if (c->range_count == 0)
         return RESHARD_E_ARGUMENT;
@@ -252,16 +262,19 @@ static int32_t judge_slots(
         if (i > 0 && c->ranges[i].first <= c->ranges[i - 1].last + 1)
             return RESHARD_E_OVERLAP;
     }
-    for (uint32_t i = 0; i < c->range_count; i++)
-        for (uint32_t slot = c->ranges[i].first; slot <= c->ranges[i].last; slot++) {
-            if (model->slots[slot].owner != owner)
-                return RESHARD_E_OWNER;
-            if (model->slots[slot].migration != 0)
-                return RESHARD_E_OVERLAP;
-            if (model->slots[slot].epoch == UINT32_MAX)
-                return RESHARD_E_OVERFLOW;
-        }
     return RESHARD_OK;
+}
+
+/* Canonical, and every slot owned by `owner`, in no migration, its epoch not at the end. */
+static int32_t judge_slots(
+    const struct model *model, const struct reshard_change *c, reshard_shard_id owner)
+{
+    int32_t status = judge_ranges(model, c);
+    for (uint32_t i = 0; status == RESHARD_OK && i < c->range_count; i++)
+        for (uint32_t slot = c->ranges[i].first; slot <= c->ranges[i].last; slot++)
+            if (status == RESHARD_OK)
+                status = judge_slot(&model->slots[slot], owner);
+    return status;
 }
 
 static int32_t apply_assign(struct model *model, const struct reshard_change *c)
@@ -280,23 +293,35 @@ static int32_t apply_assign(struct model *model, const struct reshard_change *c)
     return RESHARD_OK;
 }
 
-static int32_t apply_open(struct model *model, const struct reshard_change *c)
+static int32_t judge_mode(uint32_t mode, uint32_t flags)
+{
+    if (mode != RESHARD_MODE_SNAPSHOT && mode != RESHARD_MODE_KEYWISE)
+        return RESHARD_E_MODE;
+    if (flags != 0 && flags != RESHARD_MIGRATION_OPERATOR)
+        return RESHARD_E_FLAGS;
+    if (flags == RESHARD_MIGRATION_OPERATOR && mode == RESHARD_MODE_SNAPSHOT)
+        return RESHARD_E_MODE;
+    return RESHARD_OK;
+}
+
+static int32_t judge_open(struct model *model, const struct reshard_change *c)
 {
     if (c->migration == 0)
         return RESHARD_E_ARGUMENT;
     if (c->migration <= model->last_migration)
         return RESHARD_E_REUSED;
-    if (c->mode != RESHARD_MODE_SNAPSHOT && c->mode != RESHARD_MODE_KEYWISE)
-        return RESHARD_E_MODE;
-    if (c->migration_flags != 0 && c->migration_flags != RESHARD_MIGRATION_OPERATOR)
-        return RESHARD_E_FLAGS;
-    if (c->migration_flags == RESHARD_MIGRATION_OPERATOR && c->mode == RESHARD_MODE_SNAPSHOT)
-        return RESHARD_E_MODE;
+    if (judge_mode(c->mode, c->migration_flags) != RESHARD_OK)
+        return judge_mode(c->mode, c->migration_flags);
     if (model_shard(model, c->source) == NULL || model_shard(model, c->target) == NULL)
         return RESHARD_E_SHARD;
     if (c->source == c->target)
         return RESHARD_E_ARGUMENT;
-    int32_t status = judge_slots(model, c, c->source);
+    return judge_slots(model, c, c->source);
+}
+
+static int32_t apply_open(struct model *model, const struct reshard_change *c)
+{
+    int32_t status = judge_open(model, c);
     if (status != RESHARD_OK)
         return status;
     struct model_migration *migration = &model->migrations[model->migration_count++];
@@ -374,36 +399,12 @@ static int32_t apply_term(struct model *model, const struct reshard_change *c)
     return RESHARD_OK;
 }
 
-static int32_t apply_kind(struct model *model, const struct reshard_change *c)
-{
-    switch (c->kind) {
-    case RESHARD_CHANGE_TERM:
-        return apply_term(model, c);
-    case RESHARD_CHANGE_NODE_PUT:
-        return apply_node_put(model, c);
-    case RESHARD_CHANGE_NODE_REMOVE:
-        return apply_node_remove(model, c);
-    case RESHARD_CHANGE_SHARD_PUT:
-        return apply_shard_put(model, c);
-    case RESHARD_CHANGE_SHARD_REMOVE:
-        return apply_shard_remove(model, c);
-    case RESHARD_CHANGE_SHARD_PRIMARY:
-        return apply_shard_primary(model, c);
-    case RESHARD_CHANGE_MIGRATION_OPEN:
-        return apply_open(model, c);
-    case RESHARD_CHANGE_MIGRATION_COMMIT:
-        return apply_commit(model, c);
-    case RESHARD_CHANGE_MIGRATION_ABORT:
-        return apply_abort(model, c);
-    case RESHARD_CHANGE_MIGRATION_END:
-        return apply_end(model, c);
-    default:
-        return apply_assign(model, c);
-    }
-}
-
 int32_t model_apply(struct model *model, const struct reshard_change *change)
 {
+    static int32_t (*const apply[])(struct model *, const struct reshard_change *) = {NULL,
+        apply_term, apply_node_put, apply_node_remove, apply_shard_put, apply_shard_remove,
+        apply_shard_primary, apply_assign, apply_open, apply_commit, apply_abort, apply_end,
+        apply_assign};
     if (change->version != 0 && change->version <= model->version)
         return RESHARD_E_REPEATED;
     if (model->version == UINT64_MAX)
@@ -414,7 +415,7 @@ int32_t model_apply(struct model *model, const struct reshard_change *change)
         return RESHARD_E_KIND;
     if (!others_are_zero(change))
         return RESHARD_E_ARGUMENT;
-    int32_t status = apply_kind(model, change);
+    int32_t status = apply[change->kind](model, change);
     if (status == RESHARD_OK)
         model->version++;
     return status;

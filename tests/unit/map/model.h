@@ -7,11 +7,7 @@
 
 #include <reshard/map.h>
 
-enum {
-    MODEL_SLOTS = 1024,
-    MODEL_NODES = 96,
-    MODEL_SHARDS = 24
-};
+enum { MODEL_SLOTS = 1024, MODEL_NODES = 96, MODEL_SHARDS = 24 };
 
 enum model_life { MODEL_NEVER = 0, MODEL_LIVE, MODEL_REMOVED };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Room map, tests: two million random changes, valid and not, to the map and to the model of it. They
- * agree in every result and in what they hold; deltas and snapshots rebuild equal maps. */
+/* Room map, tests: two million random changes, valid and not, to the map and to the model of it.
+ * They agree in every result and in what they hold; deltas and snapshots rebuild equal maps. */
 #include "map/map.h"
 #include "unit/map/generate.h"
 #include <criterion/criterion.h>
@@ -29,12 +29,12 @@ static void agree_node(struct agreement *a, const struct model_node *node)
     }
     cr_assert_eq(status, RESHARD_OK, "seed %llu", (unsigned long long)a->seed);
     cr_assert(got.node == node->id && got.shard == node->shard && got.role == node->role &&
-            got.name_size == node->name_size && got.address_size == node->address_size &&
-            got.zone_size == node->zone_size,
+                  got.name_size == node->name_size && got.address_size == node->address_size &&
+                  got.zone_size == node->zone_size,
         "seed %llu", (unsigned long long)a->seed);
     cr_assert(memcmp(got.name, node->name, got.name_size) == 0 &&
-            memcmp(got.address, node->address, got.address_size) == 0 &&
-            memcmp(got.zone, node->zone, got.zone_size) == 0,
+                  memcmp(got.address, node->address, got.address_size) == 0 &&
+                  memcmp(got.zone, node->zone, got.zone_size) == 0,
         "seed %llu", (unsigned long long)a->seed);
 }
 
@@ -48,32 +48,37 @@ static void agree_shard(struct agreement *a, const struct model_shard *shard)
     }
     cr_assert_eq(status, RESHARD_OK, "seed %llu", (unsigned long long)a->seed);
     cr_assert(got.shard == shard->id && got.primary == shard->primary &&
-            memcmp(&got.weight, &shard->weight, sizeof got.weight) == 0 &&
-            got.epoch == shard->epoch &&
-            got.slot_count == model_slots_of(&a->model, shard->id) &&
-            got.node_count == model_nodes_of(&a->model, shard->id),
+                  memcmp(&got.weight, &shard->weight, sizeof got.weight) == 0 &&
+                  got.epoch == shard->epoch &&
+                  got.slot_count == model_slots_of(&a->model, shard->id) &&
+                  got.node_count == model_nodes_of(&a->model, shard->id),
+        "seed %llu", (unsigned long long)a->seed);
+}
+
+static void agree_ranges(struct agreement *a, const struct reshard_map_migration *got)
+{
+    struct reshard_range ranges[MODEL_SLOTS];
+    uint32_t range_count = model_ranges_of(&a->model, got->migration, ranges);
+    uint32_t slots = 0;
+    for (uint32_t i = 0; i < range_count; i++)
+        slots += ranges[i].last - ranges[i].first + 1;
+    cr_assert(got->range_count == range_count && got->slot_count == slots &&
+                  memcmp(got->ranges, ranges, range_count * sizeof ranges[0]) == 0,
         "seed %llu", (unsigned long long)a->seed);
 }
 
 static void agree_migration(struct agreement *a, uint32_t index)
 {
-    struct reshard_range ranges[MODEL_SLOTS];
     const struct model_migration *migration = &a->model.migrations[index];
     struct reshard_map_migration got = {.struct_size = sizeof got};
     cr_assert_eq(reshard_map_migration_at(a->map, index, &got), RESHARD_OK, "seed %llu",
         (unsigned long long)a->seed);
     cr_assert(got.migration == migration->id && got.source == migration->source &&
-            got.target == migration->target && got.mode == migration->mode &&
-            got.migration_flags == migration->flags && got.decision == migration->decision &&
-            got.attempt == migration->attempt && got.version == migration->version,
+                  got.target == migration->target && got.mode == migration->mode &&
+                  got.migration_flags == migration->flags && got.decision == migration->decision &&
+                  got.attempt == migration->attempt && got.version == migration->version,
         "seed %llu", (unsigned long long)a->seed);
-    uint32_t range_count = model_ranges_of(&a->model, migration->id, ranges);
-    uint32_t slots = 0;
-    for (uint32_t i = 0; i < range_count; i++)
-        slots += ranges[i].last - ranges[i].first + 1;
-    cr_assert(got.range_count == range_count && got.slot_count == slots &&
-            memcmp(got.ranges, ranges, range_count * sizeof ranges[0]) == 0,
-        "seed %llu", (unsigned long long)a->seed);
+    agree_ranges(a, &got);
     cr_assert_eq(reshard_map_migration_find(a->map, migration->id, &got), RESHARD_OK);
 }
 
@@ -81,8 +86,8 @@ static void agree_slot(struct agreement *a, uint32_t slot)
 {
     const struct model_slot *s = &a->model.slots[slot];
     cr_assert(reshard_map_slot_owner(a->map, slot) == s->owner &&
-            reshard_map_slot_epoch(a->map, slot) == s->epoch &&
-            reshard_map_slot_migration(a->map, slot) == s->migration,
+                  reshard_map_slot_epoch(a->map, slot) == s->epoch &&
+                  reshard_map_slot_migration(a->map, slot) == s->migration,
         "seed %llu slot %u", (unsigned long long)a->seed, slot);
 }
 
@@ -106,9 +111,9 @@ static void agree_header(struct agreement *a)
 {
     uint64_t unique;
     cr_assert(reshard_map_version(a->map) == a->model.version &&
-            reshard_map_term(a->map, &unique) == a->model.term && unique == a->model.unique &&
-            reshard_map_last_migration(a->map) == a->model.last_migration &&
-            reshard_map_migration_count(a->map) == (uint32_t)a->model.migration_count,
+                  reshard_map_term(a->map, &unique) == a->model.term && unique == a->model.unique &&
+                  reshard_map_last_migration(a->map) == a->model.last_migration &&
+                  reshard_map_migration_count(a->map) == (uint32_t)a->model.migration_count,
         "seed %llu", (unsigned long long)a->seed);
 }
 
@@ -132,8 +137,7 @@ static void agree_ids(struct agreement *a)
         nodes += a->model.nodes[i].life == MODEL_LIVE;
     for (int i = 0; i < a->model.shard_count; i++)
         shards += a->model.shards[i].life == MODEL_LIVE;
-    cr_assert(
-        reshard_map_node_count(a->map) == nodes && reshard_map_shard_count(a->map) == shards);
+    cr_assert(reshard_map_node_count(a->map) == nodes && reshard_map_shard_count(a->map) == shards);
     for (uint32_t i = 0; i < nodes; i++) {
         struct reshard_map_node node = {.struct_size = sizeof node};
         cr_assert_eq(reshard_map_node_at(a->map, i, &node), RESHARD_OK);
@@ -165,27 +169,37 @@ static void agree_all(struct agreement *a)
     cr_assert(reshard__map_sound(a->map), "seed %llu", (unsigned long long)a->seed);
 }
 
-/* Removed ids in ascending order, by selection. */
+/* The lowest removed id above a bound, 0 = none. */
+static uint64_t next_removed_node(const struct model *model, uint64_t above)
+{
+    uint64_t next = 0;
+    for (int i = 0; i < model->node_count; i++) {
+        const struct model_node *node = &model->nodes[i];
+        if (node->life == MODEL_REMOVED && node->id > above && (!next || node->id < next))
+            next = node->id;
+    }
+    return next;
+}
+
+static reshard_shard_id next_removed_shard(const struct model *model, uint64_t above)
+{
+    reshard_shard_id next = 0;
+    for (int i = 0; i < model->shard_count; i++) {
+        const struct model_shard *shard = &model->shards[i];
+        if (shard->life == MODEL_REMOVED && shard->id > above && (!next || shard->id < next))
+            next = shard->id;
+    }
+    return next;
+}
+
 static void load_removed(const struct model *model, struct reshard_map *map)
 {
-    for (uint64_t above = 0, next = UINT64_MAX;; above = next, next = UINT64_MAX) {
-        for (int i = 0; i < model->node_count; i++)
-            if (model->nodes[i].life == MODEL_REMOVED && model->nodes[i].id > above &&
-                model->nodes[i].id < next)
-                next = model->nodes[i].id;
-        if (next == UINT64_MAX)
-            break;
-        cr_assert_eq(reshard__map_load_removed_node(map, next), RESHARD_OK);
-    }
-    for (uint64_t above = 0, next = UINT64_MAX;; above = next, next = UINT64_MAX) {
-        for (int i = 0; i < model->shard_count; i++)
-            if (model->shards[i].life == MODEL_REMOVED && model->shards[i].id > above &&
-                model->shards[i].id < next)
-                next = model->shards[i].id;
-        if (next == UINT64_MAX)
-            break;
-        cr_assert_eq(reshard__map_load_removed_shard(map, (reshard_shard_id)next), RESHARD_OK);
-    }
+    reshard_node_id node = 0;
+    reshard_shard_id shard = 0;
+    while ((node = next_removed_node(model, node)) != 0)
+        cr_assert_eq(reshard__map_load_removed_node(map, node), RESHARD_OK);
+    while ((shard = next_removed_shard(model, shard)) != 0)
+        cr_assert_eq(reshard__map_load_removed_shard(map, shard), RESHARD_OK);
 }
 
 static void load_members(const struct model *model, struct reshard_map *map)
@@ -319,8 +333,8 @@ static void step(struct agreement *a)
     int32_t got = reshard_map_apply(a->map, &change);
     int32_t expected = model_apply(&a->model, &change);
     cr_assert(got == expected && checked == expected,
-        "seed %llu kind %u: apply %s, check %s, model %s", (unsigned long long)a->seed,
-        change.kind, reshard_strname(got), reshard_strname(checked), reshard_strname(expected));
+        "seed %llu kind %u: apply %s, check %s, model %s", (unsigned long long)a->seed, change.kind,
+        reshard_strname(got), reshard_strname(checked), reshard_strname(expected));
     reshard_map_digest(a->map, &after);
     int same = before.low == after.low && before.high == after.high;
     cr_assert_eq(same, got != RESHARD_OK, "seed %llu", (unsigned long long)a->seed);
@@ -381,8 +395,8 @@ Test(model, two_million_random_changes_agree, .timeout = 600)
     a.generator.seed = a.seed;
     for (uint32_t i = 0; i < CHANGES / EPISODE_CHANGES; i++)
         episode(&a);
-    cr_log_info("seed %llu: %llu accepted", (unsigned long long)a.seed,
-        (unsigned long long)a.accepted);
+    cr_log_info(
+        "seed %llu: %llu accepted", (unsigned long long)a.seed, (unsigned long long)a.accepted);
     /* A run that never got there proves nothing: each code was met, and much was accepted. */
     const int32_t met[] = {RESHARD_E_REPEATED, RESHARD_E_VERSION, RESHARD_E_KIND, RESHARD_E_MODE,
         RESHARD_E_FLAGS, RESHARD_E_ARGUMENT, RESHARD_E_WEIGHT, RESHARD_E_SLOT, RESHARD_E_OVERLAP,
