@@ -135,7 +135,7 @@ if [ $quick = no ]; then
 
   say 'clang, AddressSanitizer and UndefinedBehaviorSanitizer: build'
   if compile clang clang -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false \
-    -Dc_args=-fno-sanitize-recover=all; then
+    -Dc_args=-fno-sanitize-recover=all -Dfuzzers=true; then
     say 'clang, AddressSanitizer and UndefinedBehaviorSanitizer: tests'
     run_tests clang
   fi
