@@ -4,6 +4,7 @@
 
     readme.py extract README OUT.c      write the C block between the example's markers
     readme.py check README PROGRAM      run the program, compare with the text block
+    readme.py hooks README driver.h     the README's table names exactly the header's hooks
 """
 import re
 import subprocess
@@ -24,8 +25,21 @@ def example(path):
     return match.group(1), match.group(2)
 
 
+def hooks(readme, header):
+    """0 when both know the same hooks."""
+    with open(readme, encoding="utf-8") as file:
+        told = re.findall(r"^\| `(\w+)` \| (?:transport|journal|store) \|", file.read(), re.M)
+    with open(header, encoding="utf-8") as file:
+        known = re.findall(r"\breshard_hook (\w+);", file.read())
+    if told != known:
+        print("the README knows", told, "the header", known)
+    return 0 if told == known and known else 1
+
+
 def main(action, readme, other):
     """Extract or check; 0 when all is well."""
+    if action == "hooks":
+        return hooks(readme, other)
     code, expected = example(readme)
     if action == "extract":
         if code.count("\n") > LINES_MAX:
