@@ -107,8 +107,8 @@ Test(share, random_shares_without_bounds_keep_the_definition)
     }
 }
 
-/* Who is above its lower bound is near its quota among its likes: each of the others can be off
- * by one. */
+/* Who is above its lower bound is near its quota among its likes, and who is at it would get no
+ * more among them: each of the others can be off by one. */
 Test(share, random_shares_with_bounds_keep_them)
 {
     uint64_t seed = 5;
@@ -131,9 +131,12 @@ Test(share, random_shares_with_bounds_keep_them)
         }
         cr_assert_eq(given, total, "round %d of seed 5", round);
         for (uint32_t i = 0; i < count && sum; i++) {
-            double quota = (double)above * (double)weights[i] / (double)sum;
+            bool is_above = targets[i] > lower[i];
+            double slots = above + (is_above ? 0 : targets[i]);
+            double weight = (double)sum + (is_above ? 0 : (double)weights[i]);
+            double quota = slots * (double)weights[i] / weight;
             cr_assert_leq(quota, targets[i] + (double)count, "round %d of seed 5", round);
-            if (targets[i] > lower[i])
+            if (is_above)
                 cr_assert_leq(targets[i], quota + count, "round %d of seed 5", round);
         }
     }
