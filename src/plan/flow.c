@@ -8,7 +8,7 @@
 
 enum {
     /* How many of a shard's runs are looked at for one that borders on the target. */
-    BORDER_SCAN_MAX = 1024
+    BORDER_SCAN_MAX = 128
 };
 
 /* A run of movable slots with one owner; empty when first > last. */
@@ -46,8 +46,9 @@ static int32_t flow_runs(struct flow *flow)
         uint32_t first = slot;
         while (slot < view->slot_count && view->slots[slot] == owner)
             slot++;
-        if (owner >= view->shard_count)
-            continue; /* nobody's, or pinned */
+        /* Nobody's, pinned, or of a shard that gives nothing. */
+        if (owner >= view->shard_count || flow->surplus[owner] == 0)
+            continue;
         int32_t status = reshard__mem_grow(&view->mem, (void **)&flow->runs, &flow->run_capacity,
             sizeof *flow->runs, flow->run_count + 1);
         if (status)

@@ -28,6 +28,10 @@ uint32_t reshard__plan_view_find(const struct reshard__plan_view *view, reshard_
 {
     uint32_t low = 0;
     uint32_t high = view->shard_count;
+    /* Ids are mostly dense: then the distance from the first is the position. */
+    uint32_t guess = high ? shard - view->shards[0] : 0;
+    if (guess < high && view->shards[guess] == shard)
+        return guess;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (view->shards[middle] < shard)
