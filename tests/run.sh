@@ -35,6 +35,7 @@ packages=(
   ninja-build
   pkg-config
   python3
+  python3-cbor2
   python3-cffi
 )
 
@@ -106,6 +107,11 @@ run_tests() {
   done <"$builds/$name-failed.log"
 }
 
+# The second CBOR oracle lives outside Debian.
+node_packages() {
+  npm install --prefix "$builds/node" --no-audit --no-fund cbor2@2.3.0 cddl@0.21.2
+}
+
 run_cppcheck() {
   cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability \
     --inline-suppr --error-exitcode=1 --suppress=missingIncludeSystem -j 2 \
@@ -139,6 +145,11 @@ if [ $quick = no ]; then
     say 'clang, AddressSanitizer and UndefinedBehaviorSanitizer: tests'
     run_tests clang
   fi
+
+  say 'wire bytes, checked by npm cbor2'
+  step node-packages node_packages &&
+    step oracle-node node tests/oracle/oracle.mjs "$builds/node/node_modules" \
+      "$builds/gcc/tests/oracle/wire-samples" tests/data/reshard.cddl
 
   say 'cppcheck'
   step cppcheck run_cppcheck

@@ -230,6 +230,14 @@ static int32_t run_take(struct loader *loader, uint64_t first, uint64_t slot_cou
     return status;
 }
 
+static int32_t run_load(struct reshard_map *map, const struct run *run)
+{
+    bool unowned = run->shard == 0 && run->epoch == 0;
+    if (!map || unowned)
+        return RESHARD_OK;
+    return reshard__map_load_owner(map, &run->range, run->shard, run->epoch);
+}
+
 /* Runs cover every slot once and are maximal. With a map, load them. */
 static int32_t runs_read(struct loader *loader, const struct reshard__snapshot *snapshot)
 {
@@ -240,17 +248,14 @@ static int32_t runs_read(struct loader *loader, const struct reshard__snapshot *
     list_enter(loader, &snapshot->runs);
     for (uint64_t i = 0; i < snapshot->runs.count; i += RUN_ITEMS) {
         int32_t status = run_take(loader, next, snapshot->slot_count, &run);
+        if (!status && i > 0 && run.shard == before.shard && run.epoch == before.epoch)
+            status = RESHARD_E_CANONICAL;
+        if (!status)
+            status = run_load(loader->map, &run);
         if (status)
             return status;
-        if (i > 0 && run.shard == before.shard && run.epoch == before.epoch)
-            return RESHARD_E_CANONICAL;
         next = (uint64_t)run.range.last + 1;
         before = run;
-        if (!loader->map || (run.shard == 0 && run.epoch == 0))
-            continue;
-        status = reshard__map_load_owner(loader->map, &run.range, run.shard, run.epoch);
-        if (status)
-            return status;
     }
     return next == snapshot->slot_count ? RESHARD_OK : RESHARD_E_BOUND;
 }

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* The writer: examples of RFC 8949 appendix A, and buffers that are too small. */
+#include "wire/schema.h"
+#include <criterion/criterion.h>
+#include <string.h>
+
+Test(write, heads_are_those_of_rfc_8949)
+{
+    static const struct {
+        uint64_t value;
+        const char *bytes;
+        size_t size;
+    } rows[] = {
+        {0, "\x00", 1},
+        {10, "\x0a", 1},
+        {23, "\x17", 1},
+        {24, "\x18\x18", 2},
+        {100, "\x18\x64", 2},
+        {255, "\x18\xff", 2},
+        {256, "\x19\x01\x00", 3},
+        {1000, "\x19\x03\xe8", 3},
+        {65535, "\x19\xff\xff", 3},
+        {1000000, "\x1a\x00\x0f\x42\x40", 5},
+        {UINT32_MAX, "\x1a\xff\xff\xff\xff", 5},
+        {1000000000000, "\x1b\x00\x00\x00\xe8\xd4\xa5\x10\x00", 9},
+        {UINT64_MAX, "\x1b\xff\xff\xff\xff\xff\xff\xff\xff", 9},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t bytes[27];
+        struct reshard__writer writer = {bytes, sizeof bytes, 0};
+        size_t size = 0;
+        reshard__put_uint(&writer, rows[i].value);
+        cr_assert_eq(reshard__writer_finish(&writer, &size), RESHARD_OK);
+        cr_assert_eq(size, rows[i].size);
+        cr_assert_eq(memcmp(bytes, rows[i].bytes, size), 0);
+        writer.used = 0;
+        reshard__put_array(&writer, rows[i].value);
+        reshard__put_bytes_head(&writer, (size_t)rows[i].value);
+        cr_assert_eq(bytes[0], (uint8_t)rows[i].bytes[0] | 0x80);
+        cr_assert_eq(memcmp(bytes + 1, rows[i].bytes + 1, size - 1), 0);
+        cr_assert_eq(bytes[size], (uint8_t)rows[i].bytes[0] | 0x40);
+        cr_assert_eq(writer.used, 2 * size);
+    }
+}
+
+Test(write, full_buffer_is_never_passed_and_the_need_is_counted)
+{
+    for (size_t capacity = 0; capacity < 16; capacity++) {
+        uint8_t bytes[32];
+        size_t size = 0;
+        struct reshard__writer writer = {capacity > 0 ? bytes : NULL, capacity, 0};
+        memset(bytes, 0xA5, sizeof bytes);
+        reshard__put_array(&writer, 3);
+        reshard__put_uint(&writer, 65536);
+        reshard__put_bytes_head(&writer, 4);
+        reshard__put_raw(&writer, "abcd", 4);
+        reshard__put_uint(&writer, 7);
+        cr_assert_eq(
+            reshard__writer_finish(&writer, &size), capacity < 12 ? RESHARD_E_SPACE : RESHARD_OK);
+        cr_assert_eq(size, 12);
+        for (size_t i = capacity; i < sizeof bytes; i++)
+            cr_assert_eq(bytes[i], 0xA5);
+    }
+}
