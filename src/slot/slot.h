@@ -9,6 +9,8 @@
 
 #include "base/base.h"
 
+#include <reshard/slot.h>
+
 /* Canonical ranges: sorted, disjoint, not adjacent, all < slot_count. Errors: NULL (count > 0 and
  * no ranges), SLOT, OVERLAP (overlapping, adjacent or unsorted). *slots_out may be NULL; it gets
  * the number of slots. */
@@ -23,5 +25,8 @@ bool reshard__ranges_contain(
  * O(log range_count). */
 size_t reshard__ranges_find(
     const struct reshard_range *ranges, size_t range_count, uint32_t slot);
+
+/* Copy and check a hasher (see reshard_hasher_check); on error *to is unchanged. */
+int32_t reshard__hasher_import(struct reshard_hasher *to, const struct reshard_hasher *from);
 
 #endif
