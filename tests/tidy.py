@@ -38,6 +38,7 @@ CORE_HEADERS = {
     "stdint.h", "stddef.h", "stdbool.h", "stdalign.h", "stdatomic.h", "limits.h", "float.h",
     "string.h", "stdlib.h", "inttypes.h", "xxhash.h", "cbor.h", "cbor/encoding.h",
     "cbor/streaming.h", "cbor/callbacks.h", "cbor/data.h", "cbor/configuration.h",
+    "tmmintrin.h", "wmmintrin.h",
 }
 CBOR_ALLOWED = re.compile(
     r"cbor_(encode_(uint\w*|bytestring_start|array_start|map_start|tag|bool|null|negint\w*|"

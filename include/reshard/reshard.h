@@ -64,6 +64,7 @@
 #include <reshard/phase.h>
 #include <reshard/plan.h>
 #include <reshard/router.h>
+#include <reshard/slot.h>
 #include <reshard/status.h>
 #include <reshard/types.h>
 #include <reshard/version.h>

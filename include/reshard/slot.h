@@ -72,8 +72,8 @@ RESHARD_API int32_t reshard_hasher_check(const struct reshard_hasher *hasher);
  *   answered a negative number, E_SLOT when it answered slot_count or above.
  * Calls: hasher->custom.  Allocates: never.  Threads: any.  Re-entry: yes.
  */
-RESHARD_API int32_t reshard_slot_of_key(const struct reshard_hasher *hasher, const void *key,
-    size_t key_size, uint32_t *slot_out);
+RESHARD_API int32_t reshard_slot_of_key(
+    const struct reshard_hasher *hasher, const void *key, size_t key_size, uint32_t *slot_out);
 
 /** Slots of many keys: checks the hasher once, and fetches keys ahead.
  * @param hasher [in] well-formed.

@@ -2,10 +2,10 @@
 /* Room slot: CRC16/XMODEM and the hash tag rule. Redis Cluster's slot of every key, whatever the
  * compiler or byte order. Pure functions over borrowed bytes.
  *
- * Slicing: a CRC is linear, so the CRC of a block is the XOR of one table entry a byte (Kounavis and
- * Berry 2005, "A systematic approach to building high performance software-based CRC generators").
- * Bytes in front of which only zeros stand need no length: leading zero bytes leave a CRC that
- * starts at 0 as it is, so the odd bytes of a key are taken first, padded in front. */
+ * Slicing: a CRC is linear, so the CRC of a block is the XOR of one table entry a byte (Kounavis
+ * and Berry 2005, "A systematic approach to building high performance software-based CRC
+ * generators"). Bytes in front of which only zeros stand need no length: leading zero bytes leave a
+ * CRC that starts at 0 as it is, so the odd bytes of a key are taken first, padded in front. */
 #include "slot/crc16.h"
 #include "slot/crc16_table.h"
 
@@ -66,7 +66,8 @@ static inline unsigned lowest_mark(uint64_t marks)
 #endif
 }
 
-/* Offset of the first `byte` (not 0), or size. Tags are short: words first, a call only for more. */
+/* Offset of the first `byte` (not 0), or size. Tags are short: words first, a call only for more.
+ */
 static inline size_t find_byte(const uint8_t *data, size_t size, uint8_t byte)
 {
     uint64_t pattern = UINT64_C(0x0101010101010101) * byte;
@@ -83,7 +84,8 @@ static inline size_t find_byte(const uint8_t *data, size_t size, uint8_t byte)
         return found ? (size_t)(found - data) : size;
     }
     /* The last word overlaps bytes that are known not to match, or has zeros in front. */
-    uint64_t word = size >= 8 ? reshard__load_word(data + size - 8) : reshard__load_head(data, size);
+    uint64_t word =
+        size >= 8 ? reshard__load_word(data + size - 8) : reshard__load_head(data, size);
     uint64_t marks = reshard__zero_bytes(word ^ pattern);
     return marks ? size - 8 + lowest_mark(marks) : size;
 }

@@ -35,8 +35,8 @@ static inline bool reshard__clmul_usable(void)
 
 static inline uint32_t reshard__load_half(const uint8_t *data)
 {
-    return (uint32_t)data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16
-        | (uint32_t)data[3] << 24;
+    return (uint32_t)data[0] | (uint32_t)data[1] << 8 | (uint32_t)data[2] << 16 |
+           (uint32_t)data[3] << 24;
 }
 
 /* Eight bytes, the first lowest, whatever the byte order: compilers make it one load. */
@@ -46,17 +46,18 @@ static inline uint64_t reshard__load_word(const uint8_t *data)
 }
 
 /* The first size % 8 bytes (not 0) as the highest bytes of a word, zeros below. Reads no byte
- * outside data[0 ... size): what is too short for one load is put together from two that overlap. */
+ * outside data[0 ... size): what is too short for one load is put together from two that overlap.
+ */
 static inline uint64_t reshard__load_head(const uint8_t *data, size_t size)
 {
     unsigned shift = 64 - 8 * (unsigned)(size & 7);
     if (size >= 8)
         return reshard__load_word(data) << shift;
     if (size >= 4)
-        return (uint64_t)reshard__load_half(data) << shift
-            | (uint64_t)reshard__load_half(data + size - 4) << 32;
-    return (uint64_t)data[0] << shift | (uint64_t)data[size / 2] << (shift + 8 * (size / 2))
-        | (uint64_t)data[size - 1] << 56;
+        return (uint64_t)reshard__load_half(data) << shift |
+               (uint64_t)reshard__load_half(data + size - 4) << 32;
+    return (uint64_t)data[0] << shift | (uint64_t)data[size / 2] << (shift + 8 * (size / 2)) |
+           (uint64_t)data[size - 1] << 56;
 }
 
 /* Highest bit of each byte that is 0, and of no other below the first of them (Warren, "Hacker's

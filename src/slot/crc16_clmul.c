@@ -19,8 +19,8 @@
 
 /* From 16 - n on: reverses the first n bytes of a block and clears the rest, so that n bytes and
  * zeros become a block of the n bytes with zeros in front, in descending powers. */
-static const uint8_t reversals[32] = {15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 255, 255,
-    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
+static const uint8_t reversals[32] = {15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 255,
+    255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255};
 
 CLMUL static inline __m128i load(const void *from)
 {

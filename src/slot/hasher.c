@@ -32,22 +32,19 @@ static inline bool power_of_two(uint32_t n)
 static inline int32_t check_fields(const struct reshard_hasher *hasher)
 {
     uint32_t slot_count = hasher->slot_count;
+    bool custom = hasher->algorithm == RESHARD_HASH_CUSTOM;
     if (slot_count - 1 >= RESHARD_SLOT_COUNT_MAX)
         return RESHARD_E_SLOT_COUNT;
     if (hasher->flags)
         return RESHARD_E_FLAGS;
-    switch (hasher->algorithm) {
-    case RESHARD_HASH_CRC16:
-        if (!power_of_two(slot_count) || slot_count > 1U << 16)
-            return RESHARD_E_SLOT_COUNT;
-        return hasher->custom ? RESHARD_E_ARGUMENT : RESHARD_OK;
-    case RESHARD_HASH_XXH3:
-        return hasher->custom ? RESHARD_E_ARGUMENT : RESHARD_OK;
-    case RESHARD_HASH_CUSTOM:
-        return hasher->custom ? RESHARD_OK : RESHARD_E_HOOK_MISSING;
-    default:
+    if (hasher->algorithm - RESHARD_HASH_CRC16 > RESHARD_HASH_CUSTOM - RESHARD_HASH_CRC16)
         return RESHARD_E_KIND;
-    }
+    if (hasher->algorithm == RESHARD_HASH_CRC16 &&
+        (!power_of_two(slot_count) || slot_count > 1U << 16))
+        return RESHARD_E_SLOT_COUNT;
+    if (custom)
+        return hasher->custom ? RESHARD_OK : RESHARD_E_HOOK_MISSING;
+    return hasher->custom ? RESHARD_E_ARGUMENT : RESHARD_OK;
 }
 
 int32_t reshard__hasher_import(struct reshard_hasher *to, const struct reshard_hasher *from)
@@ -143,6 +140,16 @@ static inline void fetch(const void *address)
 #endif
 }
 
+static bool batch_present(const struct reshard_key *keys, size_t key_count, const uint32_t *slots)
+{
+    if (key_count > 0 && (!keys || !slots))
+        return false;
+    for (size_t i = 0; i < key_count; i++)
+        if (!keys[i].data && keys[i].key_size > 0)
+            return false;
+    return true;
+}
+
 int32_t reshard_slots_of_keys(const struct reshard_hasher *hasher, const struct reshard_key *keys,
     size_t key_count, uint32_t *slots_out)
 {
@@ -150,11 +157,8 @@ int32_t reshard_slots_of_keys(const struct reshard_hasher *hasher, const struct 
     int32_t status = reshard__hasher_import(&imported, hasher);
     if (status)
         return status;
-    if (key_count > 0 && (!keys || !slots_out))
+    if (!batch_present(keys, key_count, slots_out))
         return RESHARD_E_NULL;
-    for (size_t i = 0; i < key_count; i++)
-        if (!keys[i].data && keys[i].key_size > 0)
-            return RESHARD_E_NULL;
     for (size_t i = 0; i < key_count; i++) {
         if (key_count - i > FETCH_AHEAD)
             fetch(keys[i + FETCH_AHEAD].data);

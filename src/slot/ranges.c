@@ -25,8 +25,7 @@ int32_t reshard__ranges_check(const struct reshard_range *ranges, size_t range_c
     return RESHARD_OK;
 }
 
-size_t reshard__ranges_find(
-    const struct reshard_range *ranges, size_t range_count, uint32_t slot)
+size_t reshard__ranges_find(const struct reshard_range *ranges, size_t range_count, uint32_t slot)
 {
     size_t low = 0;
     size_t high = range_count;
@@ -41,8 +40,7 @@ size_t reshard__ranges_find(
     return low;
 }
 
-bool reshard__ranges_contain(
-    const struct reshard_range *ranges, size_t range_count, uint32_t slot)
+bool reshard__ranges_contain(const struct reshard_range *ranges, size_t range_count, uint32_t slot)
 {
     size_t i = reshard__ranges_find(ranges, range_count, slot);
     return i < range_count && ranges[i].first <= slot;

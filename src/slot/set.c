@@ -111,8 +111,8 @@ static int32_t copy_contents(struct reshard_slot_set *to, const struct reshard_s
         if (!to->words)
             return RESHARD_E_NOMEM;
     } else if (from->range_count > 0) {
-        int32_t status = reshard__mem_grow(&to->mem, (void **)&to->ranges, &to->capacity,
-            sizeof *to->ranges, from->range_count);
+        int32_t status = reshard__mem_grow(
+            &to->mem, (void **)&to->ranges, &to->capacity, sizeof *to->ranges, from->range_count);
         if (status)
             return status;
         memcpy(to->ranges, from->ranges, from->range_count * sizeof *to->ranges);

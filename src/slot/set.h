@@ -59,17 +59,15 @@ int32_t reshard__sparse_put(struct reshard_slot_set *set, struct reshard_range s
 
 void reshard__words_fill(uint64_t *words, struct reshard_range slots, bool value);
 /* The first slot >= from, below slot_count, whose bit is `value`; else slot_count. */
-uint32_t reshard__words_find(
-    const uint64_t *words, uint32_t slot_count, uint32_t from, bool value);
+uint32_t reshard__words_find(const uint64_t *words, uint32_t slot_count, uint32_t from, bool value);
 /* The set as a new bitmap from `mem`, or NULL. */
-uint64_t *reshard__set_render(
-    const struct reshard_slot_set *set, const struct reshard__mem *mem);
+uint64_t *reshard__set_render(const struct reshard_slot_set *set, const struct reshard__mem *mem);
 /* Make a sparse set dense. Errors: NOMEM. */
 int32_t reshard__set_densify(struct reshard_slot_set *set);
 /* Of a dense set. */
 void reshard__dense_put(struct reshard_slot_set *set, struct reshard_range slots, bool value);
-/* Of a dense set whose words changed: count again, and make it sparse if it has few ranges and there
- * is memory for them. */
+/* Of a dense set whose words changed: count again, and make it sparse if it has few ranges and
+ * there is memory for them. */
 void reshard__dense_settle(struct reshard_slot_set *set);
 
 #endif

@@ -126,8 +126,7 @@ int32_t reshard_slot_set_equal(const struct reshard_slot_set *a, const struct re
     return 1;
 }
 
-int32_t reshard_slot_set_overlap(
-    const struct reshard_slot_set *a, const struct reshard_slot_set *b)
+int32_t reshard_slot_set_overlap(const struct reshard_slot_set *a, const struct reshard_slot_set *b)
 {
     struct reshard_range range_a, range_b = {0, 0};
     if (!a || !b)

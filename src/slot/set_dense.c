@@ -38,8 +38,7 @@ void reshard__words_fill(uint64_t *words, struct reshard_range slots, bool value
     }
 }
 
-uint32_t reshard__words_find(
-    const uint64_t *words, uint32_t slot_count, uint32_t from, bool value)
+uint32_t reshard__words_find(const uint64_t *words, uint32_t slot_count, uint32_t from, bool value)
 {
     if (from >= slot_count)
         return slot_count;
@@ -73,8 +72,7 @@ static void tally(const uint64_t *words, struct reshard_range slots, uint32_t *c
     *start_count_out = start_count;
 }
 
-uint64_t *reshard__set_render(
-    const struct reshard_slot_set *set, const struct reshard__mem *mem)
+uint64_t *reshard__set_render(const struct reshard_slot_set *set, const struct reshard__mem *mem)
 {
     size_t size = reshard__set_word_count(set) * sizeof(uint64_t);
     uint64_t *words = reshard__mem_alloc(mem, size);
@@ -107,9 +105,8 @@ static void sparsify(struct reshard_slot_set *set)
     struct reshard_slot_set sparse = reshard__set_empty(set);
     struct reshard_range range;
     uint32_t from = 0;
-    if (set->range_count > 0
-        && reshard__mem_grow(&sparse.mem, (void **)&sparse.ranges, &sparse.capacity,
-            sizeof *sparse.ranges, set->range_count))
+    if (set->range_count > 0 && reshard__mem_grow(&sparse.mem, (void **)&sparse.ranges,
+                                    &sparse.capacity, sizeof *sparse.ranges, set->range_count))
         return;
     while (reshard__set_next(set, from, &range)) {
         sparse.ranges[sparse.range_count++] = range;

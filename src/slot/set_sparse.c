@@ -39,8 +39,8 @@ static size_t find_behind(const struct reshard_slot_set *set, size_t from, uint3
 static int32_t sparse_add(struct reshard_slot_set *set, struct reshard_range slots)
 {
     /* Neighbours count as touched: they join. */
-    size_t from = reshard__ranges_find(
-        set->ranges, set->range_count, slots.first > 0 ? slots.first - 1 : 0);
+    size_t from =
+        reshard__ranges_find(set->ranges, set->range_count, slots.first > 0 ? slots.first - 1 : 0);
     size_t to = find_behind(set, from, slots.last + 1);
     if (from < to) {
         struct reshard_range low = set->ranges[from], high = set->ranges[to - 1];

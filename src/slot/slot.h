@@ -18,13 +18,11 @@ int32_t reshard__ranges_check(const struct reshard_range *ranges, size_t range_c
     uint32_t slot_count, uint32_t *slots_out);
 
 /* Whether `slot` lies in canonical ranges. O(log range_count). */
-bool reshard__ranges_contain(
-    const struct reshard_range *ranges, size_t range_count, uint32_t slot);
+bool reshard__ranges_contain(const struct reshard_range *ranges, size_t range_count, uint32_t slot);
 
 /* Index of the first canonical range whose last slot is >= `slot`; range_count when there is none.
  * O(log range_count). */
-size_t reshard__ranges_find(
-    const struct reshard_range *ranges, size_t range_count, uint32_t slot);
+size_t reshard__ranges_find(const struct reshard_range *ranges, size_t range_count, uint32_t slot);
 
 /* Copy and check a hasher (see reshard_hasher_check); on error *to is unchanged. */
 int32_t reshard__hasher_import(struct reshard_hasher *to, const struct reshard_hasher *from);

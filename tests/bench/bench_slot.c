@@ -124,7 +124,8 @@ static uint64_t next_random(uint64_t *state)
 /* size 0: lengths 1 ... 64, mixed. `tagged`: a tag of four bytes in front. */
 static struct keys keys_make(size_t count, size_t size, int tagged)
 {
-    static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz:._-ABCDEFGHIJKLMNOPQRSTUVWX";
+    static const char letters[] =
+        "0123456789abcdefghijklmnopqrstuvwxyz:._-ABCDEFGHIJKLMNOPQRSTUVWX";
     struct keys keys = {aligned_alloc(64, count * SIZE_MAX_OF_KEY),
         malloc(count * sizeof(struct reshard_key)), count};
     if (!keys.bytes || !keys.items)
@@ -188,7 +189,8 @@ static double row(const char *name, const struct keys *keys, size_t size, int ch
 
 static void verdict(const char *what, double ratio, double goal)
 {
-    printf("goal %-26s >= %.0fx: %.2fx, %s\n", what, goal, ratio, ratio >= goal ? "met" : "NOT met");
+    printf(
+        "goal %-26s >= %.0fx: %.2fx, %s\n", what, goal, ratio, ratio >= goal ? "met" : "NOT met");
 }
 
 int main(void)

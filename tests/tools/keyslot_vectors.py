@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Room slot: makes tests/data/keyslot_vectors.txt: keys and the slots that a real server gives them.
+"""Room slot: makes tests/data/keyslot_vectors.txt: keys and a real server's slots of them.
 
 keyslot_vectors.py prints the file; keyslot_vectors.py FILE compares instead. Starts redis-server
 (version 7) in cluster mode and asks CLUSTER KEYSLOT. The keys depend on SEED alone.
@@ -63,7 +63,8 @@ def keys():
         if random.below(4):
             key[random.below(len(key))] = 0x7D
         yield bytes(key)
-    for size in (511, 512, 513, 1000, 1023, 1024, 1025, 4095, 4096, 4097, 10007, 16384, 65535, 65536):
+    for size in (511, 512, 513, 1000, 1023, 1024, 1025, 4095, 4096, 4097, 10007, 16384, 65535,
+            65536):
         yield random.bytes(size)
         yield random.text(letters, size)
     yield random.text(letters, 40000) + b"{late}"
