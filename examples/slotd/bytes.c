@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* Room bytes: see bytes.h. Patterns live in match.c. */
+#include "bytes.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { BUFFER_SIZE_MIN = 256 };
+
+static void *memory_check(void *memory, size_t size)
+{
+    if (memory == NULL && size > 0) {
+        (void)fprintf(stderr, "level=error event=out_of_memory size=%zu\n", size);
+        abort();
+    }
+    return memory;
+}
+
+void *memory_take(size_t size)
+{
+    return memory_check(calloc(1, size > 0 ? size : 1), size);
+}
+
+void *memory_resize(void *memory, size_t size)
+{
+    return memory_check(realloc(memory, size > 0 ? size : 1), size);
+}
+
+uint8_t *buffer_reserve(struct buffer *buffer, size_t size)
+{
+    size_t needed = buffer->size + size;
+    if (needed > buffer->capacity) {
+        size_t capacity = buffer->capacity < BUFFER_SIZE_MIN ? BUFFER_SIZE_MIN : buffer->capacity;
+        while (capacity < needed)
+            capacity += capacity / 2;
+        buffer->data = memory_resize(buffer->data, capacity);
+        buffer->capacity = capacity;
+    }
+    return buffer->data + buffer->size;
+}
+
+void buffer_append(struct buffer *buffer, const void *data, size_t size)
+{
+    uint8_t *at = buffer_reserve(buffer, size);
+    if (size > 0)
+        memcpy(at, data, size);
+    buffer->size += size;
+}
+
+void buffer_append_text(struct buffer *buffer, const char *text)
+{
+    buffer_append(buffer, text, strlen(text));
+}
+
+void buffer_append_number(struct buffer *buffer, int64_t number)
+{
+    char text[NUMBER_TEXT_SIZE];
+    buffer_append(buffer, text, number_text(number, text));
+}
+
+void buffer_append_format(struct buffer *buffer, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (size < 0)
+        return;
+    char *at = (char *)buffer_reserve(buffer, (size_t)size + 1);
+    va_start(arguments, format);
+    (void)vsnprintf(at, (size_t)size + 1, format, arguments);
+    va_end(arguments);
+    buffer->size += (size_t)size;
+}
+
+void buffer_consume(struct buffer *buffer, size_t size)
+{
+    if (size == 0)
+        return;
+    if (size < buffer->size)
+        memmove(buffer->data, buffer->data + size, buffer->size - size);
+    buffer->size -= size;
+}
+
+void buffer_clear(struct buffer *buffer, size_t keep_size)
+{
+    buffer->size = 0;
+    if (buffer->capacity > keep_size)
+        buffer_free(buffer);
+}
+
+void buffer_free(struct buffer *buffer)
+{
+    free(buffer->data);
+    *buffer = (struct buffer){0};
+}
+
+struct bytes bytes_of(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+bool bytes_equal(struct bytes a, struct bytes b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+bool bytes_is(struct bytes bytes, const char *word)
+{
+    return strlen(word) == bytes.size &&
+        strncasecmp((const char *)bytes.data, word, bytes.size) == 0;
+}
+
+bool bytes_number(struct bytes bytes, int64_t *number_out)
+{
+    if (bytes.size == 0 || bytes.size > 20)
+        return false;
+    bool negative = bytes.data[0] == '-';
+    size_t index = negative ? 1 : 0;
+    if (index == bytes.size || (bytes.data[index] == '0' && bytes.size > 1))
+        return false;
+    uint64_t magnitude = 0;
+    for (; index < bytes.size; index++) {
+        uint8_t digit = (uint8_t)(bytes.data[index] - '0');
+        if (digit > 9 || magnitude > (UINT64_MAX - digit) / 10)
+            return false;
+        magnitude = magnitude * 10 + digit;
+    }
+    uint64_t limit = negative ? (uint64_t)INT64_MAX + 1 : (uint64_t)INT64_MAX;
+    if (magnitude > limit)
+        return false;
+    *number_out = negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
+    return true;
+}
+
+size_t number_text(int64_t number, char text_out[NUMBER_TEXT_SIZE])
+{
+    char digits[NUMBER_TEXT_SIZE];
+    uint64_t magnitude = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    size_t count = 0;
+    size_t size = 0;
+    do {
+        digits[count++] = (char)('0' + magnitude % 10);
+        magnitude /= 10;
+    } while (magnitude > 0);
+    if (number < 0)
+        text_out[size++] = '-';
+    while (count > 0)
+        text_out[size++] = digits[--count];
+    text_out[size] = '\0';
+    return size;
+}
+
+void put_u16(uint8_t *at, uint16_t number)
+{
+    at[0] = (uint8_t)number;
+    at[1] = (uint8_t)(number >> 8);
+}
+
+void put_u32(uint8_t *at, uint32_t number)
+{
+    put_u16(at, (uint16_t)number);
+    put_u16(at + 2, (uint16_t)(number >> 16));
+}
+
+void put_u64(uint8_t *at, uint64_t number)
+{
+    put_u32(at, (uint32_t)number);
+    put_u32(at + 4, (uint32_t)(number >> 32));
+}
+
+uint16_t get_u16(const uint8_t *at)
+{
+    return (uint16_t)(at[0] | (uint16_t)(at[1] << 8));
+}
+
+uint32_t get_u32(const uint8_t *at)
+{
+    return get_u16(at) | (uint32_t)get_u16(at + 2) << 16;
+}
+
+uint64_t get_u64(const uint8_t *at)
+{
+    return get_u32(at) | (uint64_t)get_u32(at + 4) << 32;
+}
+
+void put_u16_big(uint8_t *at, uint16_t number)
+{
+    at[0] = (uint8_t)(number >> 8);
+    at[1] = (uint8_t)number;
+}
+
+void put_u32_big(uint8_t *at, uint32_t number)
+{
+    put_u16_big(at, (uint16_t)(number >> 16));
+    put_u16_big(at + 2, (uint16_t)number);
+}
+
+void put_u64_big(uint8_t *at, uint64_t number)
+{
+    put_u32_big(at, (uint32_t)(number >> 32));
+    put_u32_big(at + 4, (uint32_t)number);
+}
+
+uint16_t get_u16_big(const uint8_t *at)
+{
+    return (uint16_t)((uint16_t)(at[0] << 8) | at[1]);
+}
+
+uint32_t get_u32_big(const uint8_t *at)
+{
+    return (uint32_t)get_u16_big(at) << 16 | get_u16_big(at + 2);
+}
+
+uint64_t get_u64_big(const uint8_t *at)
+{
+    return (uint64_t)get_u32_big(at) << 32 | get_u32_big(at + 4);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Room cluster (slotd): which node a request belongs to, and the cluster as CLUSTER shows it.
+ *
+ * The seam between commands and the library: commands know slots and verdicts, nothing of phases.
+ * Guarantees: a request that is served is served by the owner (or where the library says so).
+ */
+#ifndef SLOTD_CLUSTER_H
+#define SLOTD_CLUSTER_H
+
+#include "slotd.h"
+
+#include <reshard/map.h>
+
+enum { CLUSTER_NAME_SIZE = 40 }; /* hex digits of a node's name */
+
+/* What a request does to its keys. */
+enum { CLUSTER_READ, CLUSTER_WRITE, CLUSTER_REMOVE };
+
+enum {
+    CLUSTER_SERVE,
+    CLUSTER_MOVED,     /* to verdict.address */
+    CLUSTER_ASK,       /* to verdict.address */
+    CLUSTER_PARK,      /* keep it; server_wake will say when to try again */
+    CLUSTER_TRYAGAIN,
+    CLUSTER_CROSSSLOT,
+    CLUSTER_UNBOUND,   /* the slot has no owner */
+    CLUSTER_DOWN       /* this node cannot serve now */
+};
+
+struct cluster_request {
+    uint32_t op;
+    bool asking;
+    bool readonly; /* the client accepts a replica's answer */
+    bool operator; /* MIGRATE and RESTORE-ASKING: moves keys, is not moved by them */
+    const struct bytes *keys;
+    size_t key_count;
+};
+
+struct cluster_verdict {
+    int kind;
+    uint32_t slot;
+    char address[ADDRESS_TEXT_SIZE + 8]; /* host:port */
+};
+
+/* MIGRATE's arguments. */
+struct cluster_migrate {
+    struct bytes host;
+    int port;
+    int64_t timeout_ms;
+    bool copy;
+    bool replace;
+    struct bytes user;
+    struct bytes password;
+    const struct bytes *keys;
+    size_t key_count;
+};
+
+/* Make the view from what the store has; ports of the running server are given later. */
+struct cluster *cluster_open(struct slotd *slotd);
+void cluster_close(struct cluster *cluster);
+/* The server listens: its own address may be told. */
+void cluster_listening(struct cluster *cluster, int port, int bus_port);
+
+uint32_t cluster_key_slot(struct bytes key);
+void cluster_route(struct cluster *cluster, const struct cluster_request *request,
+    struct cluster_verdict *verdict_out);
+
+const char *cluster_my_name(const struct cluster *cluster);
+const struct reshard_map *cluster_map(const struct cluster *cluster);
+/* INFO's fields about the role. */
+bool cluster_is_replica(const struct cluster *cluster);
+
+/* Text of CLUSTER NODES and CLUSTER INFO. */
+void cluster_nodes_text(struct cluster *cluster, struct buffer *text);
+void cluster_info_text(struct cluster *cluster, struct buffer *text);
+void cluster_slots_reply(struct cluster *cluster, struct reply *reply);
+void cluster_shards_reply(struct cluster *cluster, struct reply *reply);
+
+/* Changes an operator makes; NULL, or the error's text. */
+const char *cluster_assign(
+    struct cluster *cluster, const struct reshard_range *ranges, size_t range_count);
+const char *cluster_unassign(
+    struct cluster *cluster, const struct reshard_range *ranges, size_t range_count);
+const char *cluster_epoch_set(struct cluster *cluster, int64_t epoch);
+/* Raise the own epoch unless it is the highest; returns it. */
+uint64_t cluster_epoch_bump(struct cluster *cluster, bool *bumped_out);
+/* Move keys that are here to another node; at least one of them is present. */
+const char *cluster_migrate(struct cluster *cluster, const struct cluster_migrate *migrate);
+bool cluster_slot_owned(const struct cluster *cluster, uint32_t slot);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Room cluster, inside: shared by cluster*.c only. */
+#ifndef SLOTD_CLUSTER_ROOM_H
+#define SLOTD_CLUSTER_ROOM_H
+
+#include "cluster.h"
+
+struct cluster {
+    struct slotd *slotd;
+    struct reshard_map *map;
+    reshard_node_id node;
+    reshard_shard_id shard;
+    uint64_t epoch; /* config epoch, as redis-cli sets and shows it */
+    char name[CLUSTER_NAME_SIZE + 1];
+    char host[ADDRESS_TEXT_SIZE]; /* empty = not known: the one the client used */
+    int port;
+    int bus_port;
+};
+
+/* An address as the map's nodes carry it. */
+struct cluster_address {
+    char host[ADDRESS_TEXT_SIZE];
+    int port;
+    int bus_port;
+};
+
+void cluster__address(const struct reshard_map_node *node, struct cluster_address *address_out);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* Room cluster: the map as CLUSTER NODES, SLOTS, SHARDS and INFO show it. */
+#include "cluster_room.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void cluster__address(const struct reshard_map_node *node, struct cluster_address *address_out)
+{
+    char text[RESHARD_ADDRESS_SIZE_MAX + 1] = {0};
+    memcpy(text, node->address, node->address_size);
+    *address_out = (struct cluster_address){{0}, 0, 0};
+    char *space = strchr(text, ' ');
+    if (space == NULL)
+        return;
+    *space = '\0';
+    (void)snprintf(address_out->host, sizeof(address_out->host), "%.*s",
+        (int)sizeof(address_out->host) - 1, text);
+    (void)sscanf(space + 1, "%d %d", &address_out->port, &address_out->bus_port);
+}
+
+static reshard_node_id primary_of(const struct cluster *cluster, reshard_shard_id shard_id)
+{
+    struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
+    if (reshard_map_shard_find(cluster->map, shard_id, &shard) != RESHARD_OK)
+        return 0;
+    return shard.primary;
+}
+
+static void name_append(
+    const struct cluster *cluster, reshard_node_id node_id, struct buffer *text)
+{
+    struct reshard_map_node node = {.struct_size = sizeof(node)};
+    if (reshard_map_node_find(cluster->map, node_id, &node) == RESHARD_OK)
+        buffer_append(text, node.name, node.name_size);
+    else
+        buffer_append_text(text, "-");
+}
+
+static void ranges_append(
+    const struct cluster *cluster, reshard_shard_id shard, struct buffer *text)
+{
+    struct reshard_range range;
+    reshard_shard_id owner;
+    uint32_t cursor = 0;
+    while (reshard_map_owner_next(cluster->map, &cursor, &range, &owner) == RESHARD_OK) {
+        if (owner != shard)
+            continue;
+        if (range.first == range.last)
+            buffer_append_format(text, " %u", range.first);
+        else
+            buffer_append_format(text, " %u-%u", range.first, range.last);
+    }
+}
+
+/* Slots that an operator opened, on the own line only: [slot->-target], [slot-<-source]. */
+static void markers_append(const struct cluster *cluster, struct buffer *text)
+{
+    struct reshard_map_migration open = {.struct_size = sizeof(open)};
+    for (uint32_t index = 0;
+         reshard_map_migration_at(cluster->map, index, &open) == RESHARD_OK; index++) {
+        bool gives = open.source == cluster->shard;
+        if ((open.migration_flags & RESHARD_MIGRATION_OPERATOR) == 0 ||
+            (!gives && open.target != cluster->shard))
+            continue;
+        for (uint32_t at = 0; at < open.range_count; at++)
+            for (uint32_t slot = open.ranges[at].first; slot <= open.ranges[at].last; slot++) {
+                buffer_append_format(text, " [%u-%s-", slot, gives ? ">" : "<");
+                name_append(
+                    cluster, primary_of(cluster, gives ? open.target : open.source), text);
+                buffer_append_text(text, "]");
+            }
+    }
+}
+
+static void node_line(
+    const struct cluster *cluster, const struct reshard_map_node *node, struct buffer *text)
+{
+    struct cluster_address address;
+    reshard_node_id primary = primary_of(cluster, node->shard);
+    bool myself = node->node == cluster->node;
+    bool is_primary = primary == node->node || node->shard == 0;
+    cluster__address(node, &address);
+    buffer_append(text, node->name, node->name_size);
+    buffer_append_format(text, " %s:%d@%d %s%s ", address.host, address.port, address.bus_port,
+        myself ? "myself," : "", is_primary ? "master" : "slave");
+    if (is_primary)
+        buffer_append_text(text, "-");
+    else
+        name_append(cluster, primary, text);
+    buffer_append_format(
+        text, " 0 0 %llu connected", (unsigned long long)(myself ? cluster->epoch : 0));
+    if (is_primary)
+        ranges_append(cluster, node->shard, text);
+    if (myself)
+        markers_append(cluster, text);
+    buffer_append_text(text, "\n");
+}
+
+void cluster_nodes_text(struct cluster *cluster, struct buffer *text)
+{
+    struct reshard_map_node node = {.struct_size = sizeof(node)};
+    for (uint32_t index = 0; reshard_map_node_at(cluster->map, index, &node) == RESHARD_OK;
+         index++)
+        node_line(cluster, &node, text);
+}
+
+void cluster_info_text(struct cluster *cluster, struct buffer *text)
+{
+    uint32_t assigned = 0;
+    uint32_t size = 0;
+    struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
+    for (uint32_t index = 0; reshard_map_shard_at(cluster->map, index, &shard) == RESHARD_OK;
+         index++) {
+        assigned += shard.slot_count;
+        size += shard.slot_count > 0 ? 1 : 0;
+    }
+    buffer_append_format(text,
+        "cluster_state:%s\r\ncluster_slots_assigned:%u\r\ncluster_slots_ok:%u\r\n"
+        "cluster_slots_pfail:0\r\ncluster_slots_fail:0\r\ncluster_known_nodes:%u\r\n"
+        "cluster_size:%u\r\ncluster_current_epoch:%llu\r\ncluster_my_epoch:%llu\r\n"
+        "cluster_stats_messages_sent:0\r\ncluster_stats_messages_received:0\r\n"
+        "total_cluster_links_buffer_limit_exceeded:0\r\n",
+        assigned == STORE_SLOT_COUNT ? "ok" : "fail", assigned, assigned,
+        reshard_map_node_count(cluster->map), size, (unsigned long long)cluster->epoch,
+        (unsigned long long)cluster->epoch);
+}
+
+static void host_reply(const struct cluster_address *address, struct reply *reply)
+{
+    if (address->host[0] == '\0')
+        reply_null(reply); /* clients then use the host they are connected to */
+    else
+        reply_bulk_text(reply, address->host);
+}
+
+static void slots_node_reply(const struct reshard_map_node *node, struct reply *reply)
+{
+    struct cluster_address address;
+    cluster__address(node, &address);
+    reply_array(reply, 4);
+    host_reply(&address, reply);
+    reply_integer(reply, address.port);
+    reply_bulk(reply, (struct bytes){(const uint8_t *)node->name, node->name_size});
+    reply_map(reply, 0);
+}
+
+/* Nodes of a shard, the primary first; returns how many, writes them when `reply` is given. */
+static size_t shard_nodes(const struct cluster *cluster, reshard_shard_id shard,
+    void (*write)(const struct reshard_map_node *node, struct reply *reply), struct reply *reply)
+{
+    struct reshard_map_node node = {.struct_size = sizeof(node)};
+    reshard_node_id primary = primary_of(cluster, shard);
+    size_t count = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t index = 0; reshard_map_node_at(cluster->map, index, &node) == RESHARD_OK;
+             index++) {
+            if (node.shard != shard || (node.node == primary) != (pass == 0))
+                continue;
+            count++;
+            if (reply != NULL)
+                write(&node, reply);
+        }
+    return count;
+}
+
+void cluster_slots_reply(struct cluster *cluster, struct reply *reply)
+{
+    struct reshard_range range;
+    reshard_shard_id owner;
+    size_t count = 0;
+    uint32_t cursor = 0;
+    while (reshard_map_owner_next(cluster->map, &cursor, &range, &owner) == RESHARD_OK)
+        count += owner != 0 ? 1 : 0;
+    reply_array(reply, count);
+    cursor = 0;
+    while (reshard_map_owner_next(cluster->map, &cursor, &range, &owner) == RESHARD_OK) {
+        if (owner == 0)
+            continue;
+        reply_array(reply, 2 + shard_nodes(cluster, owner, NULL, NULL));
+        reply_integer(reply, range.first);
+        reply_integer(reply, range.last);
+        (void)shard_nodes(cluster, owner, slots_node_reply, reply);
+    }
+}
+
+static void shards_node_reply(const struct reshard_map_node *node, struct reply *reply)
+{
+    struct cluster_address address;
+    cluster__address(node, &address);
+    reply_map(reply, 7);
+    reply_bulk_text(reply, "id");
+    reply_bulk(reply, (struct bytes){(const uint8_t *)node->name, node->name_size});
+    reply_bulk_text(reply, "port");
+    reply_integer(reply, address.port);
+    reply_bulk_text(reply, "ip");
+    reply_bulk_text(reply, address.host);
+    reply_bulk_text(reply, "endpoint");
+    host_reply(&address, reply);
+    reply_bulk_text(reply, "role");
+    reply_bulk_text(reply, node->role == RESHARD_ROLE_PRIMARY ? "master" : "replica");
+    reply_bulk_text(reply, "replication-offset");
+    reply_integer(reply, 0);
+    reply_bulk_text(reply, "health");
+    reply_bulk_text(reply, "online");
+}
+
+static void shard_ranges_reply(
+    const struct cluster *cluster, reshard_shard_id shard, struct reply *reply)
+{
+    struct reshard_range range;
+    reshard_shard_id owner;
+    for (int pass = 0; pass < 2; pass++) {
+        size_t count = 0;
+        uint32_t cursor = 0;
+        while (reshard_map_owner_next(cluster->map, &cursor, &range, &owner) == RESHARD_OK) {
+            if (owner != shard)
+                continue;
+            count += 2;
+            if (pass == 1) {
+                reply_integer(reply, range.first);
+                reply_integer(reply, range.last);
+            }
+        }
+        if (pass == 0)
+            reply_array(reply, count);
+    }
+}
+
+void cluster_shards_reply(struct cluster *cluster, struct reply *reply)
+{
+    struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
+    reply_array(reply, reshard_map_shard_count(cluster->map));
+    for (uint32_t index = 0; reshard_map_shard_at(cluster->map, index, &shard) == RESHARD_OK;
+         index++) {
+        reply_map(reply, 2);
+        reply_bulk_text(reply, "slots");
+        shard_ranges_reply(cluster, shard.shard, reply);
+        reply_bulk_text(reply, "nodes");
+        reply_array(reply, shard_nodes(cluster, shard.shard, NULL, NULL));
+        (void)shard_nodes(cluster, shard.shard, shards_node_reply, reply);
+    }
+}

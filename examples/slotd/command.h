@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* Room command (slotd): the table of commands and what happens to a request before one runs.
+ *
+ * Guarantees: a command runs only when its arity is right, its client may, and its keys are served
+ * here; otherwise nothing changes. Error texts are those of Redis 7.0. No sockets.
+ */
+#ifndef SLOTD_COMMAND_H
+#define SLOTD_COMMAND_H
+
+#include "cluster.h"
+#include "slotd.h"
+
+/* Flags of a command; names as COMMAND shows them. */
+enum {
+    COMMAND_WRITE = 1,
+    COMMAND_READONLY = 2,
+    COMMAND_DENYOOM = 4,
+    COMMAND_ADMIN = 8,
+    COMMAND_NOAUTH = 16,    /* allowed before AUTH */
+    COMMAND_FAST = 32,
+    COMMAND_REMOVE = 64,    /* may remove keys */
+    COMMAND_IMMEDIATE = 128, /* not queued by MULTI */
+    COMMAND_NOMULTI = 256,
+    COMMAND_ASKING = 512,   /* counts as sent with ASKING */
+    COMMAND_OPERATOR = 1024, /* moves keys between nodes: never redirected */
+    COMMAND_MOVABLE = 2048  /* keys are found by the command, not by position */
+};
+
+struct call {
+    struct slotd *slotd;
+    struct session *session;
+    struct reply *reply;
+    const struct command *command;
+    const struct bytes *args;
+    size_t arg_count;
+};
+
+struct command {
+    const char *name; /* "get"; subcommands "cluster|info" */
+    int arity;        /* exact, or at least, when negative */
+    uint32_t flags;
+    int first_key, last_key, key_step; /* as COMMAND shows them; 0 = no keys */
+    void (*run)(struct call *call);
+    const char *group;
+};
+
+enum { COMMAND_DONE, COMMAND_PARKED };
+
+/* Run one request. COMMAND_PARKED: nothing was done or answered; call again with the same
+ * arguments after the slots have woken. */
+int command_run(
+    struct slotd *slotd, struct session *session, const struct bytes *args, size_t arg_count);
+
+/* Table. */
+extern const struct command command_table[];
+extern const size_t command_count;
+const struct command *command_find(struct bytes name);
+const struct command *command_find_sub(const struct command *container, struct bytes name);
+bool command_is_container(const struct command *command);
+/* Positions of keys in args; returns how many, at most `limit` are stored. */
+size_t command_keys(const struct command *command, const struct bytes *args, size_t arg_count,
+    struct bytes *keys, size_t limit);
+
+/* Helpers of command_*.c. */
+struct store_key call_key(const struct call *call, size_t index);
+void command_value_reply(struct call *call, const struct store_item *item);
+void call_syntax_error(struct call *call);
+/* An argument as int64; answers the usual error and returns false when it is none. */
+bool call_number(struct call *call, size_t index, int64_t *number_out);
+
+#define COMMAND_RUN(name) void command_##name(struct call *call)
+COMMAND_RUN(append);
+COMMAND_RUN(asking);
+COMMAND_RUN(auth);
+COMMAND_RUN(client_getname);
+COMMAND_RUN(client_id);
+COMMAND_RUN(client_info);
+COMMAND_RUN(client_kill);
+COMMAND_RUN(client_list);
+COMMAND_RUN(client_no_evict);
+COMMAND_RUN(client_reply);
+COMMAND_RUN(client_setinfo);
+COMMAND_RUN(client_setname);
+COMMAND_RUN(cluster_addslots);
+COMMAND_RUN(cluster_addslotsrange);
+COMMAND_RUN(cluster_bumpepoch);
+COMMAND_RUN(cluster_countkeysinslot);
+COMMAND_RUN(cluster_delslots);
+COMMAND_RUN(cluster_delslotsrange);
+COMMAND_RUN(cluster_getkeysinslot);
+COMMAND_RUN(cluster_info);
+COMMAND_RUN(cluster_keyslot);
+COMMAND_RUN(cluster_myid);
+COMMAND_RUN(cluster_nodes);
+COMMAND_RUN(cluster_set_config_epoch);
+COMMAND_RUN(cluster_shards);
+COMMAND_RUN(cluster_slots);
+COMMAND_RUN(command);
+COMMAND_RUN(command_count);
+COMMAND_RUN(command_getkeys);
+COMMAND_RUN(command_info);
+COMMAND_RUN(command_list);
+COMMAND_RUN(config_get);
+COMMAND_RUN(config_resetstat);
+COMMAND_RUN(config_set);
+COMMAND_RUN(container);
+COMMAND_RUN(dbsize);
+COMMAND_RUN(debug);
+COMMAND_RUN(decr);
+COMMAND_RUN(decrby);
+COMMAND_RUN(del);
+COMMAND_RUN(discard);
+COMMAND_RUN(dump);
+COMMAND_RUN(echo);
+COMMAND_RUN(exec);
+COMMAND_RUN(exists);
+COMMAND_RUN(expire);
+COMMAND_RUN(expireat);
+COMMAND_RUN(flushall);
+COMMAND_RUN(get);
+COMMAND_RUN(getdel);
+COMMAND_RUN(hello);
+COMMAND_RUN(incr);
+COMMAND_RUN(incrby);
+COMMAND_RUN(info);
+COMMAND_RUN(keys_all);
+COMMAND_RUN(mget);
+COMMAND_RUN(migrate);
+COMMAND_RUN(mset);
+COMMAND_RUN(multi);
+COMMAND_RUN(persist);
+COMMAND_RUN(pexpire);
+COMMAND_RUN(pexpireat);
+COMMAND_RUN(ping);
+COMMAND_RUN(pttl);
+COMMAND_RUN(quit);
+COMMAND_RUN(randomkey);
+COMMAND_RUN(readonly);
+COMMAND_RUN(readwrite);
+COMMAND_RUN(restore);
+COMMAND_RUN(scan);
+COMMAND_RUN(select);
+COMMAND_RUN(set);
+COMMAND_RUN(setnx);
+COMMAND_RUN(strlen);
+COMMAND_RUN(ttl);
+COMMAND_RUN(type);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* Room command: CLUSTER, as far as one node alone can answer it. */
+#include "command.h"
+
+#include <stdlib.h>
+
+void command_cluster_myid(struct call *call)
+{
+    reply_bulk_text(call->reply, cluster_my_name(call->slotd->cluster));
+}
+
+void command_cluster_nodes(struct call *call)
+{
+    struct buffer text = {0};
+    cluster_nodes_text(call->slotd->cluster, &text);
+    reply_verbatim(call->reply, (struct bytes){text.data, text.size});
+    buffer_free(&text);
+}
+
+void command_cluster_info(struct call *call)
+{
+    struct buffer text = {0};
+    cluster_info_text(call->slotd->cluster, &text);
+    reply_verbatim(call->reply, (struct bytes){text.data, text.size});
+    buffer_free(&text);
+}
+
+void command_cluster_slots(struct call *call)
+{
+    cluster_slots_reply(call->slotd->cluster, call->reply);
+}
+
+void command_cluster_shards(struct call *call)
+{
+    cluster_shards_reply(call->slotd->cluster, call->reply);
+}
+
+void command_cluster_keyslot(struct call *call)
+{
+    reply_integer(call->reply, cluster_key_slot(call->args[2]));
+}
+
+void command_cluster_countkeysinslot(struct call *call)
+{
+    struct store_stats stats;
+    int64_t slot;
+    if (!call_number(call, 2, &slot))
+        return;
+    if (slot < 0 || slot >= STORE_SLOT_COUNT) {
+        reply_error(call->reply, "ERR Invalid slot");
+        return;
+    }
+    store_slot_stats(call->slotd->store, (uint32_t)slot, &stats);
+    reply_integer(call->reply,
+        store_slot_hidden(call->slotd->store, (uint32_t)slot) ? 0 : (int64_t)stats.key_count);
+}
+
+/* A slot number in args[index]; answers the error when it is none. */
+static bool slot_read(struct call *call, size_t index, uint32_t *slot)
+{
+    int64_t number;
+    if (!bytes_number(call->args[index], &number) || number < 0 || number >= STORE_SLOT_COUNT) {
+        reply_error(call->reply, "ERR Invalid or out of range slot");
+        return false;
+    }
+    *slot = (uint32_t)number;
+    return true;
+}
+
+/* Mark slots first ... last; false when one stands there twice, or is owned (unowned, when `take`
+ * is false); the error is out then. */
+static bool slots_mark(
+    struct call *call, uint8_t *marks, uint32_t first, uint32_t last, bool take)
+{
+    if (first > last) {
+        reply_error_format(call->reply,
+            "ERR start slot number %u is greater than end slot number %u", first, last);
+        return false;
+    }
+    for (uint32_t slot = first; slot <= last; slot++) {
+        if (cluster_slot_owned(call->slotd->cluster, slot) == take) {
+            reply_error_format(call->reply, "ERR Slot %u is already %s", slot,
+                take ? "busy" : "unassigned");
+            return false;
+        }
+        if (marks[slot] != 0) {
+            reply_error_format(call->reply, "ERR Slot %u specified multiple times", slot);
+            return false;
+        }
+        marks[slot] = 1;
+    }
+    return true;
+}
+
+/* Canonical ranges of the marked slots. */
+static size_t ranges_of(const uint8_t *marks, struct reshard_range *ranges)
+{
+    size_t count = 0;
+    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++) {
+        if (marks[slot] == 0)
+            continue;
+        if (slot > 0 && marks[slot - 1] != 0)
+            ranges[count - 1].last = slot;
+        else
+            ranges[count++] = (struct reshard_range){slot, slot};
+    }
+    return count;
+}
+
+static void slots_change(struct call *call, bool pairs, bool take)
+{
+    uint8_t *marks = memory_take(STORE_SLOT_COUNT);
+    struct reshard_range *ranges = memory_take(STORE_SLOT_COUNT * sizeof(*ranges));
+    bool sound = true;
+    if (pairs && call->arg_count % 2 != 0) {
+        reply_error_format(
+            call->reply, "ERR wrong number of arguments for '%s' command", call->command->name);
+        sound = false;
+    }
+    for (size_t index = 2; sound && index < call->arg_count; index += pairs ? 2 : 1) {
+        uint32_t first = 0;
+        uint32_t last = 0;
+        sound = slot_read(call, index, &first);
+        last = first;
+        if (sound && pairs)
+            sound = slot_read(call, index + 1, &last);
+        sound = sound && slots_mark(call, marks, first, last, take);
+    }
+    if (sound) {
+        size_t count = ranges_of(marks, ranges);
+        const char *error = take ? cluster_assign(call->slotd->cluster, ranges, count)
+                                 : cluster_unassign(call->slotd->cluster, ranges, count);
+        if (error == NULL)
+            reply_ok(call->reply);
+        else
+            reply_error(call->reply, error);
+    }
+    free(ranges);
+    free(marks);
+}
+
+void command_cluster_addslots(struct call *call)
+{
+    slots_change(call, false, true);
+}
+
+void command_cluster_addslotsrange(struct call *call)
+{
+    slots_change(call, true, true);
+}
+
+void command_cluster_delslots(struct call *call)
+{
+    slots_change(call, false, false);
+}
+
+void command_cluster_delslotsrange(struct call *call)
+{
+    slots_change(call, true, false);
+}
+
+void command_cluster_set_config_epoch(struct call *call)
+{
+    int64_t epoch;
+    if (!call_number(call, 2, &epoch))
+        return;
+    if (epoch < 0) {
+        reply_error_format(
+            call->reply, "ERR Invalid config epoch specified: %lld", (long long)epoch);
+        return;
+    }
+    const char *error = cluster_epoch_set(call->slotd->cluster, epoch);
+    if (error == NULL)
+        reply_ok(call->reply);
+    else
+        reply_error(call->reply, error);
+}
+
+void command_cluster_bumpepoch(struct call *call)
+{
+    struct buffer status = {0};
+    bool bumped = false;
+    uint64_t epoch = cluster_epoch_bump(call->slotd->cluster, &bumped);
+    buffer_append_format(
+        &status, "%s %llu", bumped ? "BUMPED" : "STILL", (unsigned long long)epoch);
+    buffer_append(&status, "", 1);
+    reply_status(call->reply, (const char *)status.data);
+    buffer_free(&status);
+}

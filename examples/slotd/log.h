@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Room log (slotd): one structured line an event, "ts=... level=... event=... key=value".
+ *
+ * Guarantees: a line is written with one call, never half; values are the caller's to quote.
+ * Touches stderr or the log file.
+ */
+#ifndef SLOTD_LOG_H
+#define SLOTD_LOG_H
+
+#include <stdarg.h>
+#include <stdint.h>
+
+enum { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+
+/* Append to this file instead of stderr; 0, or -1 when it cannot be opened. */
+int log_open(const char *path);
+void log_level(int level);
+void log_event(int level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Log and end the process at once: state on disk is sound, state in memory is not. */
+_Noreturn void log_fatal(const char *event, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Wall clock in milliseconds since 1970; monotonic clock in nanoseconds. */
+int64_t clock_wall_ms(void);
+uint64_t clock_monotonic_ns(void);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* Room store: opening, transactions, the end of a turn. */
+#include "store_room.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define MAP_SIZE_DEFAULT ((uint64_t)256 << 30)
+
+enum { FREE_ASK_MS = 1000, FREE_RESERVE_SIZE = 64 << 20 };
+
+MDB_txn *store__write(struct store *store)
+{
+    if (store->write == NULL)
+        store__check(mdb_txn_begin(store->env, NULL, 0, &store->write), "txn_begin");
+    return store->write;
+}
+
+MDB_txn *store__read(struct store *store)
+{
+    if (store->write != NULL)
+        return store->write;
+    if (store->read == NULL)
+        store__check(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->read), "read_begin");
+    else if (!store->read_open)
+        store__check(mdb_txn_renew(store->read), "read_renew");
+    store->read_open = true;
+    return store->read;
+}
+
+void store_commit(struct store *store)
+{
+    if (store->read_open) {
+        mdb_txn_reset(store->read);
+        store->read_open = false;
+    }
+    if (store->write == NULL)
+        return;
+    store__check(mdb_txn_commit(store->write), "commit");
+    store->write = NULL;
+    store->commit_count++;
+}
+
+bool store_dirty(const struct store *store)
+{
+    return store->write != NULL;
+}
+
+uint64_t store_commit_count(const struct store *store)
+{
+    return store->commit_count;
+}
+
+void store_time_set(struct store *store, int64_t now_ms)
+{
+    store->now_ms = now_ms;
+}
+
+int64_t store_time(const struct store *store)
+{
+    return store->now_ms;
+}
+
+bool store_has_room(struct store *store, uint64_t size)
+{
+    uint64_t now_ms = (uint64_t)store->now_ms;
+    if (store->free_asked_ms == 0 || now_ms - store->free_asked_ms > FREE_ASK_MS) {
+        struct statvfs disk;
+        MDB_envinfo info;
+        store__check(mdb_env_info(store->env, &info), "env_info");
+        uint64_t used = (uint64_t)info.me_last_pgno * 4096;
+        uint64_t left = info.me_mapsize > used ? info.me_mapsize - used : 0;
+        if (fstatvfs(store->directory, &disk) == 0 &&
+            (uint64_t)disk.f_bavail * disk.f_frsize < left)
+            left = (uint64_t)disk.f_bavail * disk.f_frsize;
+        store->free_size = left;
+        store->free_asked_ms = now_ms;
+    }
+    /* Twice: the value, and the pages of trees that are copied to reach it. */
+    return store->free_size > FREE_RESERVE_SIZE + 2 * size;
+}
+
+void store_observe(
+    struct store *store, store_changed changed, store_may_expire may_expire, void *user_data)
+{
+    store->changed = changed;
+    store->may_expire = may_expire;
+    store->observer = user_data;
+}
+
+static const char *directory_open(struct store *store, const char *path)
+{
+    if (mkdir(path, 0755) != 0 && errno != EEXIST)
+        return "cannot make the directory";
+    store->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (store->directory < 0)
+        return "cannot open the directory";
+    store->lock_file = openat(store->directory, "slotd.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (store->lock_file < 0)
+        return "cannot make the lock file";
+    if (flock(store->lock_file, LOCK_EX | LOCK_NB) != 0)
+        return "the directory is in use by another process";
+    return NULL;
+}
+
+static const char *env_open(struct store *store, const struct store_options *options)
+{
+    unsigned flags = MDB_NOTLS | MDB_NOMEMINIT | MDB_NORDAHEAD;
+    if (options->durability != DURABILITY_ALWAYS)
+        flags |= MDB_NOSYNC;
+    uint64_t map_size = options->map_size > 0 ? options->map_size : MAP_SIZE_DEFAULT;
+    if (mdb_env_create(&store->env) != 0)
+        return "cannot make the environment";
+    if (mdb_env_set_mapsize(store->env, (size_t)map_size) != 0 ||
+        mdb_env_set_maxdbs(store->env, 8) != 0)
+        return "cannot size the environment";
+    int result = mdb_env_open(store->env, options->path, flags, 0644);
+    return result == 0 ? NULL : mdb_strerror(result);
+}
+
+static void tables_open(struct store *store)
+{
+    const struct {
+        const char *name;
+        MDB_dbi *table;
+    } tables[] = {{"data", &store->data}, {"pieces", &store->pieces}, {"expiry", &store->expiry},
+        {"slots", &store->slots}, {"garbage", &store->garbage}, {"journal", &store->journal},
+        {"meta", &store->meta}};
+    for (size_t index = 0; index < sizeof(tables) / sizeof(tables[0]); index++)
+        store__check(mdb_dbi_open(store__write(store), tables[index].name, MDB_CREATE,
+                         tables[index].table), "dbi_open");
+}
+
+/* The seed that makes hashes of names unguessable, drawn once. */
+static void seed_load(struct store *store)
+{
+    struct bytes seed;
+    if (store_meta_get(store, "hash-seed", &seed) && seed.size == 8) {
+        store->hash_seed = get_u64(seed.data);
+        return;
+    }
+    uint8_t drawn[8];
+    int file = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    if (file < 0 || read(file, drawn, sizeof(drawn)) != (ssize_t)sizeof(drawn))
+        log_fatal("store_failed", "call=urandom");
+    (void)close(file);
+    store->hash_seed = get_u64(drawn);
+    store_meta_put(store, "hash-seed", (struct bytes){drawn, sizeof(drawn)});
+}
+
+static void blobs_load(struct store *store)
+{
+    MDB_cursor *cursor;
+    MDB_val key, data;
+    store->next_blob = 1;
+    store__check(mdb_cursor_open(store__write(store), store->pieces, &cursor), "cursor");
+    if (mdb_cursor_get(cursor, &key, &data, MDB_LAST) == 0)
+        store->next_blob = get_u64_big(key.mv_data) + 1;
+    mdb_cursor_close(cursor);
+}
+
+struct store *store_open(const struct store_options *options, const char **error_out)
+{
+    struct store *store = memory_take(sizeof(*store));
+    store->directory = -1;
+    store->lock_file = -1;
+    store->durability = options->durability;
+    store->now_ms = clock_wall_ms();
+    store->slot_states = memory_take(STORE_SLOT_COUNT * sizeof(*store->slot_states));
+    const char *error = directory_open(store, options->path);
+    if (error == NULL)
+        error = store__recover(store, options->path);
+    if (error == NULL)
+        error = env_open(store, options);
+    if (error != NULL) {
+        *error_out = error;
+        store_close(store);
+        return NULL;
+    }
+    tables_open(store);
+    seed_load(store);
+    blobs_load(store);
+    store__slots_load(store);
+    store_commit(store);
+    store__sync_open(store);
+    return store;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    if (store->env != NULL && store->data != 0) {
+        store_commit(store);
+        store__sync_close(store);
+    }
+    if (store->read != NULL)
+        mdb_txn_abort(store->read);
+    if (store->env != NULL)
+        mdb_env_close(store->env);
+    if (store->lock_file >= 0)
+        (void)close(store->lock_file);
+    if (store->directory >= 0)
+        (void)close(store->directory);
+    buffer_free(&store->scratch);
+    free(store->slot_states);
+    free(store);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* Room store (slotd): keys, values, expiry and the library's journal in one LMDB environment.
+ *
+ * Guarantees: all changes between two store_commit calls become durable together or not at all,
+ * journal records included. Per slot it keeps the number of keys and an order-independent digest.
+ * A slot's rows carry a generation: a staged generation is invisible until store_slot_activate
+ * makes it the live one in O(1); retired generations are purged in bounded steps.
+ * An error of LMDB ends the process (log_fatal): nothing half done is ever acknowledged.
+ * One thread, except that store_sync's work runs elsewhere. Touches only its directory.
+ */
+#ifndef SLOTD_STORE_H
+#define SLOTD_STORE_H
+
+#include "bytes.h"
+
+#include <reshard/types.h>
+
+struct store;
+
+enum {
+    STORE_SLOT_COUNT = 16384,
+    STORE_KEY_SIZE_MAX = 65535,
+    STORE_PIECE_SIZE = 262128 /* a larger value lies in pieces of this size */
+};
+
+/* How much an acknowledged write survives. */
+enum {
+    DURABILITY_NONE,  /* a clean end */
+    DURABILITY_BATCH, /* kill -9; power loss costs at most what came after the last sync */
+    DURABILITY_ALWAYS /* power loss */
+};
+
+struct store_options {
+    const char *path; /* directory, made when missing */
+    int durability;
+    uint64_t map_size; /* upper limit of the file, 0 = default */
+};
+
+struct store_key {
+    uint32_t slot;
+    struct bytes name;
+};
+
+/* An item, borrowed until the next change or commit. */
+struct store_item {
+    int64_t expiry_ms;   /* wall clock; 0 = never */
+    uint64_t version;    /* grows with every write of this store */
+    uint64_t value_size;
+    struct bytes value;  /* data NULL: in pieces, see store_item_piece */
+    uint64_t blob;       /* id of the pieces */
+};
+
+struct store_stats {
+    uint64_t key_count;
+    uint64_t expiry_count;            /* keys that have an expiry */
+    uint64_t size;                    /* bytes of keys and values */
+    struct reshard_digest digest;     /* sum of the items' digests */
+};
+
+/* Life. store_open checks and repairs: see store_sync.c. NULL when `error_out` says why not. */
+struct store *store_open(const struct store_options *options, const char **error_out);
+void store_close(struct store *store);
+
+/* The clock that decides what has expired; the caller sets it as time passes. */
+void store_time_set(struct store *store, int64_t now_ms);
+int64_t store_time(const struct store *store);
+
+/* End of a turn: make the changes since the last one durable, as the setting says. Cheap when
+ * nothing changed. Every borrowed item ends here. */
+void store_commit(struct store *store);
+/* Whether there are changes that store_commit has not seen. */
+bool store_dirty(const struct store *store);
+/* Whether a write of this size still fits on the disk and in the map. */
+bool store_has_room(struct store *store, uint64_t size);
+uint64_t store_commit_count(const struct store *store);
+
+/* Items of live slots. Expired ones count as absent everywhere, but stay until store_expire. */
+bool store_find(struct store *store, const struct store_key *key, struct store_item *item_out);
+void store_put(
+    struct store *store, const struct store_key *key, struct bytes value, int64_t expiry_ms);
+/* Append to the value (or make it), keeping the expiry; returns the new size. */
+uint64_t store_append(struct store *store, const struct store_key *key, struct bytes tail);
+/* Change the expiry only. False when absent. */
+bool store_expiry_set(struct store *store, const struct store_key *key, int64_t expiry_ms);
+/* False when there was none (an expired one is removed, but does not count). */
+bool store_remove(struct store *store, const struct store_key *key);
+
+/* Value of an item, whole, onto a buffer; or piece by piece (0 ...). */
+void store_item_value(
+    struct store *store, const struct store_item *item, struct buffer *value);
+struct bytes store_item_piece(
+    struct store *store, const struct store_item *item, uint32_t piece_index);
+/* Digest of one item, independent of how it is stored. */
+struct reshard_digest store_item_digest(
+    struct store *store, struct bytes name, const struct store_item *item);
+
+/* Called after each change of a live key in a slot that is watched (see store_slot_watch). What the
+ * key is now: store_record_key. */
+typedef void (*store_changed)(void *user_data, const struct store_key *key);
+/* Asked before an expired key is removed: may it? */
+typedef bool (*store_may_expire)(void *user_data, const struct store_key *key);
+void store_observe(
+    struct store *store, store_changed changed, store_may_expire may_expire, void *user_data);
+/* Remove up to `limit` expired keys; returns how many. */
+uint32_t store_expire(struct store *store, uint32_t limit);
+
+/* Walks. A position is slot << 32 | hash; rows of one slot are in hash order, so a position stays
+ * good whatever is written meanwhile. The visitor returns false to stop behind this key; all keys
+ * of one (slot, hash) are visited together. Returns the position to go on from. */
+typedef bool (*store_visit)(
+    void *user_data, const struct store_key *key, const struct store_item *item);
+#define STORE_END ((uint64_t)STORE_SLOT_COUNT << 32)
+uint64_t store_walk(
+    struct store *store, uint64_t position, uint64_t end, store_visit visit, void *user_data);
+
+/* Slots. */
+void store_slot_stats(const struct store *store, uint32_t slot, struct store_stats *stats_out);
+void store_staged_stats(const struct store *store, uint32_t slot, struct store_stats *stats_out);
+/* Sums over the slots that are not hidden. */
+uint64_t store_key_count(const struct store *store);
+uint64_t store_expiry_count(const struct store *store);
+/* Hidden slots (released, not yet purged) are left out of walks, counts and random keys. */
+void store_slot_hide(struct store *store, uint32_t slot, bool hidden);
+bool store_slot_hidden(const struct store *store, uint32_t slot);
+/* Whether changes of this slot are told to store_observe's callback. */
+void store_slot_watch(struct store *store, uint32_t slot, bool watched);
+/* Random live key of a visible slot, by a random number. False when there is none. */
+bool store_random_key(struct store *store, uint64_t random, struct buffer *name_out);
+
+/* Staging: records (store_record_*) go in, requests see nothing of it. */
+void store_slot_stage(struct store *store, uint32_t slot);     /* empty; drops what was staged */
+bool store_slot_staged(const struct store *store, uint32_t slot);
+void store_slot_activate(struct store *store, uint32_t slot);  /* staged becomes live: O(1) */
+void store_slot_discard(struct store *store, uint32_t slot);   /* staged is retired: O(1) */
+void store_slot_clear(struct store *store, uint32_t slot);     /* live is retired: O(1) */
+/* Delete up to `limit` rows of retired generations. True when nothing is left. */
+bool store_purge(struct store *store, uint32_t limit);
+uint64_t store_garbage_count(const struct store *store); /* retired generations left */
+
+/* Records: state of keys after a write. One form for capture, export and apply; any run of them,
+ * put behind one another, is a valid stream. Applying one twice is harmless. */
+void store_record_key(struct store *store, const struct store_key *key, struct buffer *records);
+void store_record_clear(uint32_t slot, struct buffer *records);
+/* Where an export stands. All zero but `position` to start. */
+struct store_export {
+    uint64_t position;   /* next key */
+    struct buffer name;  /* of a value that is half exported; empty = none */
+    uint64_t version;
+    uint64_t offset;
+};
+/* Append records of the live keys in [export->position, end) up to about `size_max` bytes. True
+ * when the end was reached. */
+bool store_export_step(struct store *store, struct store_export *export_state, uint64_t end,
+    size_t size_max, struct buffer *records);
+void store_export_free(struct store_export *export_state);
+/* Apply records: to the staged generation (to_staging) or to the live one. Returns 0, or -1 when
+ * the bytes are not records or name a slot without staging; what came before them stays applied. */
+int store_apply(struct store *store, struct bytes records, bool to_staging);
+
+/* The library's own records: streams of numbered records, and named values. */
+void store_journal_append(
+    struct store *store, uint32_t stream, uint64_t index, struct bytes record);
+/* First record at or behind *index; false at the end. Borrowed until the next change. */
+bool store_journal_next(
+    struct store *store, uint32_t stream, uint64_t *index, struct bytes *record_out);
+/* Remove records first ... last. */
+void store_journal_remove(struct store *store, uint32_t stream, uint64_t first, uint64_t last);
+void store_meta_put(struct store *store, const char *name, struct bytes value);
+bool store_meta_get(struct store *store, const char *name, struct bytes *value_out);
+
+/* Power-safe point: `begin` on the loop thread commits and returns a job; `work` runs on any
+ * thread; `end` on the loop thread again, 0 = everything up to begin survives power loss. One at a
+ * time: begin returns NULL while one runs. */
+struct store_sync;
+struct store_sync *store_sync_begin(struct store *store);
+void store_sync_work(struct store_sync *sync);
+int store_sync_end(struct store_sync *sync);
+/* Whether anything was committed since the last sync began. */
+bool store_sync_due(const struct store *store);
+
+#endif

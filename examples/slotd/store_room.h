@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Room store, inside: tables, rows, and what its files share. Only store*.c includes this.
+ *
+ * data     slot 2 B | generation 4 | hash 4 | tag 1 | name, or XXH3-128 of it 16 | index 1  -> row
+ * pieces   blob 8 | index 4                                             -> up to a piece of value
+ * expiry   expiry_ms 8 | key of the row                                              -> nothing
+ * slots    slot 2                                                -> live 4 | staged generation 4
+ * garbage  slot 2 | generation 4                                                     -> nothing
+ * journal  stream 4 | index 8                                                        -> record
+ * meta     name                                                                      -> value
+ * Keys are big-endian, so they sort; hash is seeded per store, so no client can aim at it.
+ * LMDB keys end at 511 bytes: a name above NAME_INLINE_MAX is hashed and kept whole in the row.
+ */
+#ifndef SLOTD_STORE_ROOM_H
+#define SLOTD_STORE_ROOM_H
+
+#include "log.h"
+#include "store.h"
+
+#include <lmdb.h>
+
+enum {
+    NAME_INLINE_MAX = 480,
+    ROW_PREFIX_SIZE = 11, /* slot, generation, hash, tag */
+    ROW_KEY_SIZE_MAX = ROW_PREFIX_SIZE + NAME_INLINE_MAX,
+    ROW_HEADER_SIZE = 24, /* flags 1, 0 3, name size 4 (long names), expiry 8, version 8 */
+    BLOB_HEADER_SIZE = 32 /* blob 8, size 8, value digest 16 */
+};
+
+enum { ROW_PIECED = 1, ROW_PARTIAL = 2, ROW_LONG = 4 };
+enum { SLOT_HIDDEN = 1, SLOT_WATCHED = 2 };
+
+struct slot_state {
+    uint32_t live;   /* generation; 0 before any other */
+    uint32_t staged; /* 0 = none */
+    uint8_t flags;
+    struct store_stats live_stats;
+    struct store_stats staged_stats;
+};
+
+struct store {
+    MDB_env *env;
+    MDB_dbi data, pieces, expiry, slots, garbage, journal, meta;
+    MDB_txn *write; /* open while the turn has changes */
+    MDB_txn *read;  /* begun lazily, reset at commit */
+    bool read_open;
+    int durability;
+    int directory;
+    int lock_file;
+    int64_t now_ms;
+    uint64_t version;
+    uint64_t next_blob;
+    uint64_t hash_seed;
+    uint32_t next_generation;
+    uint64_t garbage_count;
+    uint64_t commit_count;
+    uint64_t free_size;       /* of the disk, as last asked */
+    uint64_t free_asked_ms;
+    struct slot_state *slot_states;
+    store_changed changed;
+    store_may_expire may_expire;
+    void *observer;
+    struct buffer scratch;
+    uint8_t expire_at[8 + ROW_KEY_SIZE_MAX]; /* where the expiry walk goes on */
+    size_t expire_at_size;
+    /* sync (store_sync.c) */
+    MDB_txn *pin;          /* snapshot that the checkpoint names: its pages stay untouched */
+    struct store_sync *syncing;
+    uint64_t synced_commit_count;
+    char boot_id[40];
+    uint64_t checkpoint_turn;
+};
+
+/* One row, found or about to be made. */
+struct row {
+    uint32_t slot;
+    uint32_t generation;
+    struct store_stats *stats;
+    struct bytes name;
+    uint8_t key[ROW_KEY_SIZE_MAX];
+    size_t key_size;
+    bool found;
+    uint8_t flags;
+    struct store_item item;
+    struct reshard_digest value_digest; /* of a pieced value */
+};
+
+#define store__check(result, call)                                                                 \
+    do {                                                                                           \
+        if ((result) != 0)                                                                         \
+            log_fatal("store_failed", "call=%s error=\"%s\"", (call), mdb_strerror(result));       \
+    } while (0)
+
+/* Transactions. */
+MDB_txn *store__write(struct store *store);
+MDB_txn *store__read(struct store *store);
+
+/* Rows (store_row.c). Live or staged generation of the slot. */
+void store__row_seek(
+    struct store *store, const struct store_key *key, bool staged, struct row *row);
+void store__row_key_prefix(uint8_t *key, uint32_t slot, uint32_t generation, uint32_t hash);
+/* Fill name, item, flags from a stored row; the name may borrow the key. */
+void store__row_read(MDB_val key, MDB_val data, struct row *row);
+/* Replace (or make) the row's value. A version of 0 means the next one. */
+void store__row_put(struct store *store, struct row *row, struct bytes value, int64_t expiry_ms,
+    uint64_t version, uint8_t flags);
+void store__row_remove(struct store *store, struct row *row);
+/* Rewrite the header of a found row: expiry, version, and whether it is partial. */
+void store__row_retouch(
+    struct store *store, struct row *row, int64_t expiry_ms, uint64_t version, bool partial);
+/* Append to a found row; the version becomes the given one (0 = the next). */
+void store__row_append(struct store *store, struct row *row, struct bytes tail, uint64_t version);
+void store__row_told(struct store *store, const struct row *row);
+
+/* Values in pieces (store_piece.c). */
+void store__pieces_put(
+    struct store *store, uint64_t blob, uint64_t size, struct bytes tail,
+    struct reshard_digest *digest);
+void store__pieces_remove(struct store *store, uint64_t blob, uint64_t size);
+struct reshard_digest store__piece_digest(struct bytes piece, uint32_t piece_index);
+struct reshard_digest store__value_digest(const struct row *row);
+struct reshard_digest store__digest(
+    struct bytes name, int64_t expiry_ms, uint64_t size, struct reshard_digest value);
+void store__digest_add(struct reshard_digest *sum, struct reshard_digest digest);
+void store__digest_subtract(struct reshard_digest *sum, struct reshard_digest digest);
+uint64_t store__hash64(struct bytes name, uint64_t seed);
+struct reshard_digest store__hash128(struct bytes name, uint64_t seed);
+
+/* Slots (store_slot.c): load states and sums at open. */
+void store__slots_load(struct store *store);
+
+/* Sync (store_sync.c). */
+const char *store__recover(struct store *store, const char *path);
+void store__sync_open(struct store *store);
+void store__sync_close(struct store *store);
+
+#endif
