@@ -54,16 +54,11 @@ static inline bool crc16_run(const uint8_t *data, size_t size, bool scan, uint32
     return true;
 }
 
-static inline unsigned lowest_mark(uint64_t marks)
+/* Number of the first byte that is marked: its 1, at bit 8 n, brings digit n to the top. */
+static inline size_t lowest_mark(uint64_t marks)
 {
-#if defined(__GNUC__)
-    return (unsigned)__builtin_ctzll(marks) / 8;
-#else
-    unsigned i = 0;
-    while (!(marks >> 8 * i & 0x80))
-        i++;
-    return i;
-#endif
+    uint64_t lowest = marks & (0 - marks);
+    return (size_t)((lowest >> 7) * UINT64_C(0x0001020304050607) >> 56);
 }
 
 /* Offset of the first `byte` (not 0), or size. Tags are short: words first, a call only for more.

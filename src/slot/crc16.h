@@ -45,14 +45,14 @@ static inline uint64_t reshard__load_word(const uint8_t *data)
     return (uint64_t)reshard__load_half(data) | (uint64_t)reshard__load_half(data + 4) << 32;
 }
 
-/* The first size % 8 bytes (not 0) as the highest bytes of a word, zeros below. Reads no byte
+/* The first size % 8 bytes as the highest bytes of a word, zeros below; size > 0. Reads no byte
  * outside data[0 ... size): what is too short for one load is put together from two that overlap.
  */
 static inline uint64_t reshard__load_head(const uint8_t *data, size_t size)
 {
-    unsigned shift = 64 - 8 * (unsigned)(size & 7);
     if (size >= 8)
-        return reshard__load_word(data) << shift;
+        return reshard__load_word(data) << 8 << (56 - 8 * (size & 7));
+    unsigned shift = 64 - 8 * (unsigned)size;
     if (size >= 4)
         return (uint64_t)reshard__load_half(data) << shift |
                (uint64_t)reshard__load_half(data + size - 4) << 32;

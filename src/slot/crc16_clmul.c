@@ -59,7 +59,7 @@ CLMUL static inline __m128i load_short(const uint8_t *data, size_t size)
 {
     uint64_t first = 0, last = 0;
     if (size >= 8) {
-        first = reshard__load_word(data) << 8 << (56 - 8 * (size & 7));
+        first = reshard__load_head(data, size);
         last = reshard__load_word(data + size - 8);
     } else if (size > 0) {
         last = reshard__load_head(data, size);

@@ -30,9 +30,13 @@ int32_t reshard_slot_set_export_ranges(const struct reshard_slot_set *set,
     *range_count_out = set->range_count;
     if (range_capacity < set->range_count)
         return RESHARD_E_SPACE;
+    if (set->range_count == 0)
+        return RESHARD_OK;
     struct reshard_range range;
+    size_t count = 0;
     for (uint32_t from = 0; reshard__set_next(set, from, &range); from = range.last + 1)
-        *ranges++ = range;
+        ranges[count++] = range;
+    RESHARD_ASSERT(count == set->range_count);
     return RESHARD_OK;
 }
 
@@ -77,6 +81,7 @@ int32_t reshard_slot_set_export_bitmap(
         return RESHARD_E_NULL;
     size_t size = reshard__set_bitmap_size(set);
     *size_out = size;
+    RESHARD_ASSERT(size > 0);
     if (capacity < size)
         return RESHARD_E_SPACE;
     if (set->words) {
