@@ -125,8 +125,11 @@ int32_t reshard__change_decode(const uint8_t *bytes, size_t size, size_t *offset
 int32_t reshard__map_encode(
     const struct reshard_map *map, uint8_t *buffer, size_t capacity, size_t *size_out);
 
-/* Build a map from a snapshot. Allocates through `mem` (at most 4 x size + 4 KiB above what a map
- * of that slot_count itself takes). Errors: class data, NOMEM, those of the map's guards. */
+/* Build a map from a snapshot. What is allocated through `allocator` stays below
+ * RESHARD__SNAPSHOT_MEMORY x size + 4 KiB + 16 bytes a slot: 4 x size are the decoder's own, the
+ * rest are the map's nodes, shards, migrations and ids, its arrays while they grow included.
+ * Errors: class data, NOMEM, those of the map's guards. */
+enum { RESHARD__SNAPSHOT_MEMORY = 40 };
 int32_t reshard__map_decode(const uint8_t *bytes, size_t size,
     const struct reshard_allocator *allocator, struct reshard_map **map_out, size_t *offset_out);
 
