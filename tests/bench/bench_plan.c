@@ -128,18 +128,39 @@ static uint32_t naive_rebalance(uint32_t slot_count, uint32_t shard_count, resha
     return moved;
 }
 
+/* Contiguous, or in runs of `run` slots with random owners. */
+static reshard_shard_id *make_owners(uint32_t slots, uint32_t shards, uint32_t run)
+{
+    uint64_t seed = 1;
+    reshard_shard_id *owners = room(slots, sizeof *owners);
+    for (uint32_t slot = 0; slot < slots; slot++) {
+        if (run == 0)
+            owners[slot] = (uint32_t)((uint64_t)slot * shards / slots) + 1;
+        else
+            owners[slot] = slot % run ? owners[slot - 1] : 1 + below(&seed, shards);
+    }
+    return owners;
+}
+
+static void print_rebalance(const char *name, double took, double goal_ms, uint32_t moved,
+    const struct reshard_plan_totals *totals, uint32_t ranges_after)
+{
+    double minimum = totals->slots_minimum ? totals->slots_minimum : 1;
+    printf("%-34s %9.2f ", name, took);
+    if (goal_ms > 0)
+        printf("%9.2f %5s", goal_ms, took <= goal_ms ? "met" : "MISS");
+    else
+        printf("%9s %5s", "", "");
+    printf("  %8u %8u %6.3f  %8u %8u\n", moved, totals->slots_minimum, moved / minimum,
+        totals->ranges_before, ranges_after);
+}
+
 static void bench_rebalance(
     const char *name, uint32_t slots, uint32_t shards, uint32_t added, uint32_t run, double goal_ms)
 {
     uint32_t all = shards + added;
-    uint64_t seed = 1;
     double times[REPEATS];
-    reshard_shard_id *owners = room(slots, sizeof *owners);
-    for (uint32_t slot = 0; slot < slots; slot++)
-        owners[slot] = run ? 0 : (uint32_t)((uint64_t)slot * shards / slots) + 1;
-    for (uint32_t slot = 0; run && slot < slots; slot += run)
-        for (uint32_t i = slot, owner = 1 + below(&seed, shards); i < slot + run && i < slots; i++)
-            owners[i] = owner;
+    reshard_shard_id *owners = make_owners(slots, shards, run);
     struct reshard_map *map = make_map(slots, all, owners);
     struct reshard_rebalance_request request;
     struct reshard_plan *plan = NULL;
@@ -157,17 +178,12 @@ static void bench_rebalance(
             times[i] = now_ms() - start;
     }
     must(reshard_plan_totals(plan, &totals), "totals");
-    double took = median(times);
-    printf("%-34s %9.2f %9.2f %5s  %8u %8u %6.3f  %8u %8u %7u\n", name, took, goal_ms,
-        took <= goal_ms ? "met" : "MISS", totals.slots_moved, totals.slots_minimum,
-        totals.slots_minimum ? (double)totals.slots_moved / totals.slots_minimum : 1.0,
-        totals.ranges_before, totals.ranges_after, totals.move_count);
+    print_rebalance(
+        name, median(times), goal_ms, totals.slots_moved, &totals, totals.ranges_after);
     double start = now_ms();
     uint32_t moved = naive_rebalance(slots, all, owners);
-    printf("%-34s %9.2f %9s %5s  %8u %8u %6.3f  %8u %8u %7s\n", "  naive greedy", now_ms() - start,
-        "", "", moved, totals.slots_minimum,
-        totals.slots_minimum ? (double)moved / totals.slots_minimum : 1.0, totals.ranges_before,
-        count_ranges(owners, slots), "");
+    double took = now_ms() - start;
+    print_rebalance("  naive greedy", took, 0, moved, &totals, count_ranges(owners, slots));
     reshard_plan_destroy(plan);
     reshard_map_destroy(map);
     free(owners);
@@ -390,16 +406,16 @@ static void bench_uniform(uint32_t slots, uint32_t shards)
 
 int main(void)
 {
-    printf("%-34s %9s %9s %5s  %8s %8s %6s  %8s %8s %7s\n", "rebalance", "ms", "goal", "", "moved",
-        "minimum", "ratio", "ranges", "after", "moves");
+    printf("%-34s %9s %9s %5s  %8s %8s %6s  %8s %8s\n", "rebalance", "ms", "goal", "", "moved",
+        "minimum", "ratio", "ranges", "after");
     bench_rebalance("16384 x 1000 + 100, contiguous", 16384, 1000, 100, 0, 5);
     bench_rebalance("16384 x 1000 + 100, runs of 4", 16384, 1000, 100, 4, 5);
     bench_rebalance("16384 x 1000 + 100, single slots", 16384, 1000, 100, 1, 5);
     bench_rebalance("2^20 x 1000 + 100, contiguous", 1 << 20, 1000, 100, 0, 250);
     bench_rebalance("2^20 x 1000 + 100, runs of 16", 1 << 20, 1000, 100, 16, 250);
     bench_rebalance("2^20 x 1000 + 100, single slots", 1 << 20, 1000, 100, 1, 250);
-    printf("\n%-34s %9s %14s  %8s %8s %8s %6s  %7s %8s %8s %7s\n", "load, worst / mean", "ms", "goal",
-        "before", "after", "bound", "ratio", "bytes", "ranges", "after", "moves");
+    printf("\n%-34s %9s %14s  %8s %8s %8s %6s  %7s %8s %8s %7s\n", "load, worst / mean", "ms",
+        "goal", "before", "after", "bound", "ratio", "bytes", "ranges", "after", "moves");
     bench_zipf(16384, 100, true, true);
     bench_zipf(16384, 100, false, true);
     bench_zipf(16384, 1000, false, false);

@@ -39,6 +39,31 @@ static void count_owners(const reshard_shard_id *owners, uint32_t slot_count, ui
         have[owners[slot]]++;
 }
 
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Moves that it takes when the shards of a bit set get the ceilings of their quotas and the others
+ * the floors; UINT32_MAX when that is no largest-remainder share. */
+static uint32_t brute_moves(uint32_t winners, uint32_t total, uint32_t sum, uint32_t shard_count,
+    const uint32_t *have, const double *weights)
+{
+    uint32_t given = 0, moves = 0, least_won = UINT32_MAX, most_lost = 0;
+    for (uint32_t i = 1; i <= shard_count; i++) {
+        uint32_t share = total * (uint32_t)weights[i - 1];
+        uint32_t wins = winners >> (i - 1) & 1;
+        uint32_t target = share / sum + wins;
+        given += target;
+        moves += have[i] - min_u32(have[i], target);
+        if (wins)
+            least_won = min_u32(least_won, share % sum);
+        else
+            most_lost = share % sum > most_lost ? share % sum : most_lost;
+    }
+    return given == total && least_won >= most_lost ? moves : UINT32_MAX;
+}
+
 /* Fewest moves to any largest-remainder share of the owned slots: try every set of winners. */
 static uint32_t brute_minimum(uint32_t shard_count, const uint32_t *have, const double *weights)
 {
@@ -47,22 +72,8 @@ static uint32_t brute_minimum(uint32_t shard_count, const uint32_t *have, const 
         total += have[i];
         sum += (uint32_t)weights[i - 1];
     }
-    for (uint32_t winners = 0; winners < 1u << shard_count; winners++) {
-        uint32_t given = 0, moves = 0, least = UINT32_MAX, most = 0;
-        for (uint32_t i = 1; i <= shard_count; i++) {
-            uint32_t share = total * (uint32_t)weights[i - 1];
-            bool wins = winners >> (i - 1) & 1;
-            uint32_t target = share / sum + wins;
-            given += target;
-            moves += have[i] > target ? have[i] - target : 0;
-            if (wins && share % sum < least)
-                least = share % sum;
-            if (!wins && share % sum > most)
-                most = share % sum;
-        }
-        if (given == total && least >= most && moves < best)
-            best = moves;
-    }
+    for (uint32_t winners = 0; winners < 1u << shard_count; winners++)
+        best = min_u32(best, brute_moves(winners, total, sum, shard_count, have, weights));
     return best;
 }
 

@@ -119,24 +119,26 @@ Test(share, random_shares_with_bounds_keep_them)
         uint32_t lower[8], targets[8], left = total, given = 0, above = 0;
         for (uint32_t i = 0; i < count; i++) {
             weights[i] = 1 + (reshard__random_next(&seed) >> (24 + fixture_random(&seed, 40)));
-            lower[i] = fixture_random(&seed, 2) ? fixture_random(&seed, left + 1) : 0;
+            lower[i] = fixture_random(&seed, left + 1) >> (16 * fixture_random(&seed, 2));
             left -= lower[i];
         }
         share(count, total, weights, lower, lower, targets);
         for (uint32_t i = 0; i < count; i++) {
             cr_assert_geq(targets[i], lower[i], "round %d of seed 5", round);
             given += targets[i];
-            above += targets[i] > lower[i] ? targets[i] : 0;
-            sum += targets[i] > lower[i] ? weights[i] : 0;
+            above += targets[i] * (targets[i] > lower[i]);
+            sum += weights[i] * (targets[i] > lower[i]);
         }
         cr_assert_eq(given, total, "round %d of seed 5", round);
         for (uint32_t i = 0; i < count && sum; i++) {
-            bool is_above = targets[i] > lower[i];
-            double slots = above + (is_above ? 0 : targets[i]);
-            double weight = (double)sum + (is_above ? 0 : (double)weights[i]);
-            double quota = slots * (double)weights[i] / weight;
+            double likes = (double)sum, slots = above;
+            if (targets[i] == lower[i]) {
+                likes += (double)weights[i];
+                slots += targets[i];
+            }
+            double quota = slots * (double)weights[i] / likes;
             cr_assert_leq(quota, targets[i] + (double)count, "round %d of seed 5", round);
-            if (is_above)
+            if (targets[i] > lower[i])
                 cr_assert_leq(targets[i], quota + count, "round %d of seed 5", round);
         }
     }
