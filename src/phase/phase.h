@@ -78,6 +78,12 @@ enum {
     RESHARD__RESULT_COUNT = 19
 };
 
+/* Bits of `flags`; on the wire, append-only. */
+enum {
+    RESHARD__ORDER_PAUSED = 1, /* ORDER: start no new piece of data */
+    RESHARD__ACK_GAP = 1       /* ACK: a chunk came whose predecessor is missing */
+};
+
 enum { RESHARD__STEP_REJECT, RESHARD__STEP_IGNORE, RESHARD__STEP_MOVE };
 
 struct reshard__step {

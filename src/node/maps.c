@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* Room node: the map's way in. MAP messages bring `next` forward; the own journal writes what `map`
+ * lacks; only then `map`, and with it routing, follows (R24). */
+#include "node/node.h"
+
+enum { WAITING_LIMIT = 256 }; /* changes that may wait for a record to be written with */
+
+/* Decode the change at *offset into the scratch ranges, which grow as it needs. */
+static int32_t change_next(struct reshard_node *node, struct reshard__bytes bytes, size_t *offset,
+    struct reshard_change *change)
+{
+    int32_t status = reshard__change_decode(
+        bytes.data, bytes.size, offset, node->scratch, node->scratch_capacity, change);
+    if (status != RESHARD_E_SPACE)
+        return status;
+    status = reshard__mem_grow(&node->mem, (void **)&node->scratch, &node->scratch_capacity,
+        sizeof *node->scratch, change->range_count);
+    if (status)
+        return status;
+    return reshard__change_decode(
+        bytes.data, bytes.size, offset, node->scratch, node->scratch_capacity, change);
+}
+
+static int32_t receive_snapshot(
+    struct reshard_node *node, const struct reshard__message *message)
+{
+    if (message->to <= reshard_map_version(node->next))
+        return RESHARD_OK;
+    if (node->log.state != RESHARD__LOG_IDLE)
+        return RESHARD_OK; /* what is being written rests on the present next; it comes again */
+    struct reshard_map *map;
+    int32_t status = reshard__map_decode(message->snapshot.data, message->snapshot.size,
+        &node->config.allocator, &map, NULL);
+    if (status)
+        return status;
+    if (reshard_map_slot_count(map) != node->config.slot_count ||
+        reshard_map_version(map) != message->to) {
+        reshard_map_destroy(map);
+        return RESHARD_E_BOUND;
+    }
+    reshard_map_destroy(node->next);
+    node->next = map;
+    node->next_snapshot = true;
+    return RESHARD_OK;
+}
+
+static int32_t receive_changes(struct reshard_node *node, const struct reshard__message *message)
+{
+    size_t offset = 0;
+    uint64_t version = message->from;
+    for (;;) {
+        struct reshard_change change;
+        int32_t status = change_next(node, message->changes, &offset, &change);
+        if (status == RESHARD_E_EMPTY)
+            return RESHARD_OK;
+        if (status)
+            return status;
+        change.version = ++version;
+        if (version <= reshard_map_version(node->next))
+            continue;
+        status = reshard_map_apply(node->next, &change);
+        if (status)
+            return status;
+    }
+}
+
+int32_t reshard__maps_receive(struct reshard_node *node, const struct reshard__message *message)
+{
+    int32_t status;
+    if (message->snapshot.size > 0)
+        status = receive_snapshot(node, message);
+    else if (message->from > reshard_map_version(node->next))
+        return RESHARD_E_VERSION;
+    else
+        status = receive_changes(node, message);
+    if (status)
+        return status;
+    return reshard__parts_open(node);
+}
+
+void reshard__maps_role(struct reshard_node *node)
+{
+    struct reshard_map_node self = {.struct_size = sizeof self};
+    struct reshard_map_shard shard = {.struct_size = sizeof shard};
+    reshard_shard_id own = 0;
+    uint32_t primary = 0;
+    if (reshard_map_node_find(node->map, node->config.node, &self) == RESHARD_OK)
+        own = self.shard;
+    if (own && reshard_map_shard_find(node->map, own, &shard) == RESHARD_OK)
+        primary = shard.primary == node->config.node;
+    if (own == node->shard && primary == atomic_load(&node->primary))
+        return;
+    node->shard = own;
+    atomic_store(&node->primary, primary);
+    reshard__words_all(node);
+}
+
+/* The slots that a change just applied to `map` concerns. */
+static void words_follow(struct reshard_node *node, const struct reshard_change *change)
+{
+    const struct reshard_range *ranges = change->ranges;
+    size_t range_count = change->range_count;
+    struct reshard_map_migration migration = {.struct_size = sizeof migration};
+    if (change->kind == RESHARD_CHANGE_MIGRATION_COMMIT &&
+        reshard_map_migration_find(node->map, change->migration, &migration) == RESHARD_OK) {
+        ranges = migration.ranges;
+        range_count = migration.range_count;
+        /* A source that was not asked to release yet has no ground to serve on any more (R23). */
+        struct reshard__part *part = reshard__part_find(node, change->migration);
+        if (part && !part->closed && part->phase == RESHARD_PHASE_NONE)
+            reshard__part_settle_stance(node, part);
+    }
+    for (size_t i = 0; i < range_count; i++)
+        reshard__words_range(node, &ranges[i]);
+}
+
+static int32_t adopt_changes(struct reshard_node *node, uint64_t version)
+{
+    uint64_t cursor = reshard_map_version(node->map);
+    while (cursor < version) {
+        struct reshard_change change = {.struct_size = sizeof change};
+        int32_t status = reshard_map_delta_next(node->next, &cursor, &change);
+        RESHARD_ASSERT(status == RESHARD_OK);
+        status = reshard_map_apply(node->map, &change);
+        if (status)
+            return status;
+        reshard__maps_role(node);
+        words_follow(node, &change);
+    }
+    return RESHARD_OK;
+}
+
+int32_t reshard__maps_adopt(struct reshard_node *node, uint64_t version)
+{
+    if (version == reshard_map_version(node->map))
+        return RESHARD_OK;
+    int32_t status;
+    if (node->next_snapshot) {
+        /* Nothing may be added to a snapshot between its writing and here: see log.c. */
+        RESHARD_ASSERT(version == reshard_map_version(node->next));
+        struct reshard_map *map;
+        status = reshard_map_clone(node->next, &node->config.allocator, &map);
+        if (status)
+            return status;
+        reshard_map_destroy(node->map);
+        node->map = map;
+        node->next_snapshot = false;
+        reshard__maps_role(node);
+        reshard__words_all(node);
+    } else {
+        status = adopt_changes(node, version);
+        if (status)
+            return status;
+    }
+    reshard__event_tell(node, RESHARD_EVENT_MAP, NULL, RESHARD_OK, version);
+    reshard__parts_close(node);
+    return RESHARD_OK;
+}
+
+int32_t reshard__maps_restore(struct reshard_node *node, const struct reshard__record *record)
+{
+    RESHARD_ASSERT(node->next == node->map);
+    if (record->kind == RESHARD__RECORD_MAP) {
+        struct reshard_map *map;
+        int32_t status = reshard__map_decode(
+            record->blob.data, record->blob.size, &node->config.allocator, &map, NULL);
+        if (status)
+            return status;
+        if (reshard_map_slot_count(map) != node->config.slot_count) {
+            reshard_map_destroy(map);
+            return RESHARD_E_SLOT_COUNT;
+        }
+        reshard_map_destroy(node->map);
+        node->map = node->next = map;
+        return reshard__parts_open(node);
+    }
+    size_t offset = 0;
+    struct reshard_change change;
+    int32_t status = change_next(node, record->blob, &offset, &change);
+    if (status)
+        return status;
+    status = reshard_map_apply(node->map, &change);
+    if (status && status != RESHARD_E_REPEATED)
+        return status;
+    reshard__parts_close(node);
+    return reshard__parts_open(node);
+}
+
+bool reshard__maps_urgent(const struct reshard_node *node)
+{
+    uint64_t cursor = reshard_map_version(node->map);
+    uint64_t newest = reshard_map_version(node->next);
+    if (node->next_snapshot || newest - cursor > WAITING_LIMIT)
+        return true;
+    while (cursor < newest) {
+        struct reshard_change change = {.struct_size = sizeof change};
+        int32_t status = reshard_map_delta_next(node->next, &cursor, &change);
+        RESHARD_ASSERT(status == RESHARD_OK);
+        if (change.kind == RESHARD_CHANGE_TERM || change.kind == RESHARD_CHANGE_MIGRATION_END)
+            continue;
+        bool concerns_part = change.kind == RESHARD_CHANGE_MIGRATION_OPEN ||
+                             change.kind == RESHARD_CHANGE_MIGRATION_COMMIT ||
+                             change.kind == RESHARD_CHANGE_MIGRATION_ABORT;
+        reshard_migration_id id = change.migration;
+        const struct reshard__part *part = concerns_part ? reshard__part_find(node, id) : NULL;
+        /* An order follows at once and brings a record to be written with it. */
+        if (part && !part->closed)
+            continue;
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Room node: one word a slot, which route reads from any thread. At rest the word holds the answer;
+ * a slot in a migration names a cell whose stance changes while the word stays. */
+#include "node/words.h"
+
+struct reshard__part *reshard__part_of_slot(const struct reshard_node *node, uint32_t slot)
+{
+    for (size_t i = node->part_count; i-- > 0;) {
+        struct reshard__part *part = node->parts[i];
+        if (!part->closed && reshard__ranges_contain(part->ranges, part->range_count, slot))
+            return part;
+    }
+    return NULL;
+}
+
+static uint64_t word_at_rest(const struct reshard_node *node, reshard_shard_id owner)
+{
+    enum reshard__stance stance = owner == 0             ? RESHARD__STANCE_UNOWNED
+                                  : owner != node->shard ? RESHARD__STANCE_FOREIGN
+                                  : node->primary        ? RESHARD__STANCE_OWNER
+                                                         : RESHARD__STANCE_OWNER_REPLICA;
+    return reshard__word(stance, owner);
+}
+
+void reshard__words_range(struct reshard_node *node, const struct reshard_range *range)
+{
+    RESHARD_ASSERT(range->last < node->config.slot_count);
+    for (uint32_t slot = range->first; slot <= range->last; slot++) {
+        const struct reshard__part *part =
+            node->part_count ? reshard__part_of_slot(node, slot) : NULL;
+        uint64_t word = part ? reshard__word(RESHARD__WORD_CELL, part->cell)
+                             : word_at_rest(node, reshard_map_slot_owner(node->map, slot));
+        atomic_store_explicit(&node->words[slot], word, memory_order_release);
+    }
+}
+
+void reshard__words_all(struct reshard_node *node)
+{
+    struct reshard_range all = {0, node->config.slot_count - 1};
+    reshard__words_range(node, &all);
+}

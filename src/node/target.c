@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/* Room node: the target's duties in mode snapshot, and those that both modes share (R8, R12, R13). */
+#include "node/keywise.h"
+#include "node/node.h"
+
+static bool ranges_meet(const struct reshard_range *a, size_t a_count,
+    const struct reshard_range *b, size_t b_count)
+{
+    size_t i = 0, j = 0;
+    while (i < a_count && j < b_count) {
+        if (a[i].last < b[j].first)
+            i++;
+        else if (b[j].last < a[i].first)
+            j++;
+        else
+            return true;
+    }
+    return false;
+}
+
+bool reshard__target_leftovers(const struct reshard_node *node, const struct reshard__part *part)
+{
+    if (ranges_meet(
+            part->ranges, part->range_count, node->quarantine, node->quarantine_count))
+        return true;
+    for (size_t i = 0; i < node->part_count; i++) {
+        const struct reshard__part *other = node->parts[i];
+        if (other == part || other->closed || other->stored.kind == 0 ||
+            other->stored.kind == RESHARD__RECORD_UNDONE ||
+            other->stored.kind == RESHARD__RECORD_ACTIVE)
+            continue;
+        if (other->stored.kind == RESHARD__RECORD_PURGE && other->purged)
+            continue;
+        if (ranges_meet(part->ranges, part->range_count, other->ranges, other->range_count))
+            return true;
+    }
+    return false;
+}
+
+/* After a restart the staging tells by itself how far it is durable (R8). */
+static bool position_known(struct reshard_node *node, struct reshard__part *part)
+{
+    if (part->position_known)
+        return true;
+    (void)reshard__part_ask(node, part, RESHARD_ACTION_SYNC, RESHARD__BUSY_SYNC);
+    return false;
+}
+
+static struct reshard__record open_record(
+    const struct reshard__part *part, struct reshard__order_id copy)
+{
+    struct reshard__record record = {.kind = RESHARD__RECORD_OPEN};
+    record.migration = part->migration;
+    record.order = part->order;
+    record.copy = copy;
+    return record;
+}
+
+uint32_t reshard__duty_stage(struct reshard_node *node, struct reshard__part *part)
+{
+    if (part->stored.kind == 0 && !part->writing && reshard__target_leftovers(node, part))
+        return RESHARD__RESULT_LEFTOVERS;
+    struct reshard__record record = open_record(part, part->stored.open_copy);
+    if (!reshard__log_has(node, part, &record))
+        return RESHARD__RESULT_WORKING;
+    if (part->mode == RESHARD_MODE_KEYWISE)
+        return RESHARD__RESULT_PREPARED;
+    if (!position_known(node, part))
+        return RESHARD__RESULT_WORKING;
+    reshard__part_stand(node, part, RESHARD__STANCE_TARGET_STAGED);
+    return RESHARD__RESULT_PREPARED;
+}
+
+/* A new copy: the old staging goes first, then the id is durable, then data may come. */
+static bool copy_open(struct reshard_node *node, struct reshard__part *part)
+{
+    part->receiving = false;
+    if (part->busy & RESHARD__BUSY_APPLY)
+        return false;
+    if (!part->discarded) {
+        (void)reshard__part_ask(node, part, RESHARD_ACTION_DISCARD, RESHARD__BUSY_DISCARD);
+        return false;
+    }
+    struct reshard__record record = open_record(part, part->order_copy);
+    if (!reshard__log_has(node, part, &record))
+        return false;
+    part->queued = part->applied = part->synced = 0;
+    part->unsynced_bytes = 0;
+    part->position_known = true;
+    part->fin_attempt = 0;
+    part->mismatch_attempt = 0;
+    part->bytes = 0;
+    return true;
+}
+
+uint32_t reshard__duty_receive(struct reshard_node *node, struct reshard__part *part)
+{
+    bool same = reshard__order_equal(part->order_copy, part->stored.open_copy);
+    bool opens = reshard__order_equal(part->order_copy, part->order);
+    reshard__part_stand(node, part, RESHARD__STANCE_TARGET_STAGED);
+    if (!same && !opens)
+        return RESHARD__RESULT_LOST;
+    if (!same && !copy_open(node, part))
+        return RESHARD__RESULT_WORKING;
+    if (!position_known(node, part))
+        return RESHARD__RESULT_WORKING;
+    if (!part->receiving) {
+        part->receiving = true;
+        part->discarded = false;
+        reshard__target_acknowledge(node, part);
+    }
+    return RESHARD__RESULT_KEEPING;
+}
+
+static bool digest_none(const struct reshard_digest *digest)
+{
+    return digest->low == 0 && digest->high == 0;
+}
+
+/* A side without a digest hook compares nothing. */
+static bool digests_differ(const struct reshard_digest *a, const struct reshard_digest *b)
+{
+    return !digest_none(a) && !digest_none(b) && (a->low != b->low || a->high != b->high);
+}
+
+static uint32_t seal_write(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__record record = {.kind = RESHARD__RECORD_SEAL};
+    record.migration = part->migration;
+    record.order = part->order;
+    record.attempt = part->attempt;
+    record.copy = part->stored.open_copy;
+    record.sequence = part->fin_final;
+    record.digest = part->digest;
+    if (!reshard__log_has(node, part, &record))
+        return RESHARD__RESULT_WORKING;
+    reshard__part_stand(node, part, RESHARD__STANCE_TARGET_SEALED);
+    return RESHARD__RESULT_READY;
+}
+
+uint32_t reshard__duty_seal(struct reshard_node *node, struct reshard__part *part)
+{
+    if (!reshard__order_equal(part->order_copy, part->stored.open_copy))
+        return RESHARD__RESULT_LOST;
+    if (!position_known(node, part))
+        return RESHARD__RESULT_WORKING;
+    part->receiving = true;
+    if (part->stored.sealed && part->stored.seal_attempt == part->attempt)
+        return seal_write(node, part);
+    bool whole = part->fin_attempt == part->attempt &&
+                 reshard__order_equal(part->fin_copy, part->stored.open_copy) &&
+                 part->applied == part->fin_final;
+    if (!whole)
+        return RESHARD__RESULT_WORKING;
+    if (part->mismatch_attempt == part->attempt)
+        return RESHARD__RESULT_MISMATCH;
+    if (part->synced < part->applied) {
+        (void)reshard__part_ask(node, part, RESHARD_ACTION_SYNC, RESHARD__BUSY_SYNC);
+        return RESHARD__RESULT_WORKING;
+    }
+    if (!reshard__part_digest(node, part, part->applied))
+        return RESHARD__RESULT_WORKING;
+    if (digests_differ(&part->digest, &part->fin_digest)) {
+        part->mismatch_attempt = part->attempt;
+        return RESHARD__RESULT_MISMATCH;
+    }
+    return seal_write(node, part);
+}
+
+static bool active(const struct reshard__part *part)
+{
+    return part->stored.kind == RESHARD__RECORD_ACTIVE;
+}
+
+uint32_t reshard__duty_keep(struct reshard_node *node, struct reshard__part *part)
+{
+    (void)node;
+    if (part->phase != RESHARD_PHASE_HOLD || part->side == RESHARD_SIDE_SOURCE)
+        return RESHARD__RESULT_KEEPING;
+    if (part->mode == RESHARD_MODE_KEYWISE)
+        return part->stored.moving ? RESHARD__RESULT_READY : RESHARD__RESULT_LOST;
+    if (part->stored.sealed && part->stored.seal_attempt == part->attempt)
+        return RESHARD__RESULT_READY;
+    return RESHARD__RESULT_LOST;
+}
+
+/* R12: only under the seal of the attempt that was committed. */
+static bool seal_sound(const struct reshard_node *node, const struct reshard__part *part)
+{
+    struct reshard_map_migration migration = {.struct_size = sizeof migration};
+    if (reshard_map_migration_find(node->next, part->migration, &migration))
+        return false;
+    if (part->mode == RESHARD_MODE_KEYWISE)
+        return part->stored.moving;
+    return part->stored.sealed && part->stored.seal_attempt == migration.attempt;
+}
+
+uint32_t reshard__duty_activate(struct reshard_node *node, struct reshard__part *part)
+{
+    if (!active(part)) {
+        if (!seal_sound(node, part))
+            return RESHARD__RESULT_DAMAGED;
+        if (part->mode == RESHARD_MODE_SNAPSHOT && !part->activated) {
+            (void)reshard__part_ask(
+                node, part, RESHARD_ACTION_ACTIVATE, RESHARD__BUSY_ACTIVATE);
+            return RESHARD__RESULT_WORKING;
+        }
+        struct reshard__record record = {.kind = RESHARD__RECORD_ACTIVE};
+        record.migration = part->migration;
+        record.order = part->order;
+        if (!reshard__log_has(node, part, &record))
+            return RESHARD__RESULT_WORKING;
+    }
+    if (part->map_version > reshard_map_version(node->map))
+        return RESHARD__RESULT_WORKING;
+    reshard__part_stand(node, part, RESHARD__STANCE_TARGET_ACTIVE);
+    return RESHARD__RESULT_SETTLED;
+}
+
+uint32_t reshard__duty_discard(struct reshard_node *node, struct reshard__part *part)
+{
+    part->receiving = false;
+    reshard__part_stand(node, part, RESHARD__STANCE_TARGET_STAGED);
+    if (part->stored.kind == RESHARD__RECORD_UNDONE || part->stored.kind == 0)
+        return RESHARD__RESULT_UNDONE;
+    if (!part->discarded) {
+        (void)reshard__part_ask(node, part, RESHARD_ACTION_DISCARD, RESHARD__BUSY_DISCARD);
+        return RESHARD__RESULT_WORKING;
+    }
+    struct reshard__record record = {.kind = RESHARD__RECORD_UNDONE};
+    record.migration = part->migration;
+    record.order = part->order;
+    if (!reshard__log_has(node, part, &record))
+        return RESHARD__RESULT_WORKING;
+    return RESHARD__RESULT_UNDONE;
+}
+
+static void acknowledge(struct reshard_node *node, struct reshard__part *part, uint64_t flags)
+{
+    struct reshard__message message = {.type = RESHARD__ACK};
+    message.migration = part->migration;
+    message.copy = part->stored.open_copy;
+    message.sequence = part->applied;
+    message.durable_sequence = part->synced;
+    message.flags = flags;
+    reshard__message_send(
+        node, reshard__primary_of(node, part->source), &message, part, NULL);
+}
+
+void reshard__target_acknowledge(struct reshard_node *node, struct reshard__part *part)
+{
+    if (part->receiving)
+        acknowledge(node, part, 0);
+}
+
+static void fin_take(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard__message *message)
+{
+    part->fin_attempt = message->attempt;
+    part->fin_final = message->final_sequence;
+    part->fin_copy = message->copy;
+    part->fin_digest = message->digest;
+    if (part->applied < part->fin_final && part->apply_open == 0)
+        acknowledge(node, part, RESHARD__ACK_GAP);
+}
+
+void reshard__target_chunk(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard__message *message)
+{
+    if (!part->receiving || !reshard__order_equal(message->copy, part->stored.open_copy))
+        return;
+    part->chunk_ns = node->now_ns;
+    if (message->kind == RESHARD__CHUNK_FIN) {
+        fin_take(node, part, message);
+        return;
+    }
+    if (message->kind != RESHARD__CHUNK_DATA || message->payload.size == 0)
+        return;
+    if (message->sequence != part->queued + 1) {
+        bool gap = message->sequence > part->queued + 1;
+        acknowledge(node, part, gap ? RESHARD__ACK_GAP : 0);
+        return;
+    }
+    struct reshard__entry *entry =
+        reshard__part_ask(node, part, RESHARD_ACTION_APPLY, RESHARD__BUSY_APPLY);
+    if (!entry)
+        return; /* dropped: it comes again */
+    entry->action.payload = message->payload.data;
+    entry->action.payload_size = message->payload.size;
+    entry->action.sequence = message->sequence;
+    entry->action.copy_term = message->copy.term;
+    entry->action.copy_n = message->copy.n;
+    part->queued = message->sequence;
+    part->apply_open++;
+    part->digest_known = false;
+}
+
+void reshard__target_applied(struct reshard_node *node, struct reshard__part *part,
+    uint64_t sequence, uint64_t size, const struct reshard_completion *completion)
+{
+    RESHARD_ASSERT(part->apply_open > 0);
+    part->apply_open--;
+    if (part->apply_open == 0)
+        part->busy &= ~(uint32_t)RESHARD__BUSY_APPLY;
+    if (completion->status || sequence != part->applied + 1) {
+        /* Later chunks may have been applied on top of a hole. Only when nothing else was under way
+         * is the staging still what `applied` says. */
+        reshard__event_tell(node, RESHARD_EVENT_HOOK_FAILED, part,
+            completion->status ? completion->status : RESHARD_E_STATE, RESHARD_ACTION_APPLY);
+        if (part->queued != sequence || sequence != part->applied + 1) {
+            part->receiving = false;
+            part->stored.open_copy = (struct reshard__order_id){0, 0};
+            part->stored.sealed = false;
+        }
+        part->queued = part->applied;
+        part->retry_at_ns = node->now_ns + node->config.retry_ns;
+        return;
+    }
+    part->applied = sequence;
+    part->bytes += size;
+    part->unsynced_bytes += size;
+    if (completion->sequence == sequence) {
+        part->synced = sequence;
+        part->unsynced_bytes = 0;
+    }
+    if (part->unsynced_bytes >= node->config.window_size / 4)
+        (void)reshard__part_ask(node, part, RESHARD_ACTION_SYNC, RESHARD__BUSY_SYNC);
+    if (part->queued == part->applied || part->applied % 4 == 0)
+        reshard__target_acknowledge(node, part);
+}
+
+void reshard__target_synced(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard_completion *completion)
+{
+    struct reshard__order_id copy = {completion->copy_term, completion->copy_n};
+    bool ours = reshard__order_equal(copy, part->stored.open_copy);
+    if (!part->position_known) {
+        /* Staging of another copy, or none, counts as nothing applied. */
+        part->applied = part->queued = part->synced = ours ? completion->sequence : 0;
+        if (!ours && !reshard__order_none(part->stored.open_copy)) {
+            part->stored.open_copy = (struct reshard__order_id){0, 0};
+            part->stored.sealed = false;
+        }
+        part->position_known = true;
+        return;
+    }
+    if (!ours || completion->sequence > part->applied)
+        return;
+    if (completion->sequence > part->synced)
+        part->synced = completion->sequence;
+    if (part->synced == part->applied)
+        part->unsynced_bytes = 0;
+    reshard__target_acknowledge(node, part);
+}
+
+void reshard__target_tick(struct reshard_node *node, struct reshard__part *part)
+{
+    /* A source whose window is full waits for this sync. */
+    if (part->receiving && part->synced < part->applied &&
+        node->now_ns >= part->chunk_ns + node->config.retry_ns / 2)
+        (void)reshard__part_ask(node, part, RESHARD_ACTION_SYNC, RESHARD__BUSY_SYNC);
+}
