@@ -5,22 +5,6 @@
 
 enum { WAITING_LIMIT = 256 }; /* changes that may wait for a record to be written with */
 
-/* Decode the change at *offset into the scratch ranges, which grow as it needs. */
-static int32_t change_next(struct reshard_node *node, struct reshard__bytes bytes, size_t *offset,
-    struct reshard_change *change)
-{
-    int32_t status = reshard__change_decode(
-        bytes.data, bytes.size, offset, node->scratch, node->scratch_capacity, change);
-    if (status != RESHARD_E_SPACE)
-        return status;
-    status = reshard__mem_grow(&node->mem, (void **)&node->scratch, &node->scratch_capacity,
-        sizeof *node->scratch, change->range_count);
-    if (status)
-        return status;
-    return reshard__change_decode(
-        bytes.data, bytes.size, offset, node->scratch, node->scratch_capacity, change);
-}
-
 static int32_t receive_snapshot(
     struct reshard_node *node, const struct reshard__message *message)
 {
@@ -50,7 +34,8 @@ static int32_t receive_changes(struct reshard_node *node, const struct reshard__
     uint64_t version = message->from;
     for (;;) {
         struct reshard_change change;
-        int32_t status = change_next(node, message->changes, &offset, &change);
+        int32_t status = reshard__change_read(
+            &node->mem, &node->scratch, message->changes, &offset, &change);
         if (status == RESHARD_E_EMPTY)
             return RESHARD_OK;
         if (status)
@@ -176,7 +161,8 @@ int32_t reshard__maps_restore(struct reshard_node *node, const struct reshard__r
     }
     size_t offset = 0;
     struct reshard_change change;
-    int32_t status = change_next(node, record->blob, &offset, &change);
+    int32_t status = reshard__change_read(
+        &node->mem, &node->scratch, record->blob, &offset, &change);
     if (status)
         return status;
     status = reshard_map_apply(node->map, &change);

@@ -145,7 +145,7 @@ void reshard_node_destroy(struct reshard_node *node)
     reshard__mem_free(&mem, node->cells, node->config.migration_limit * sizeof *node->cells);
     reshard__mem_free(&mem, node->cells_used, bitmap_size(node));
     reshard__mem_free(&mem, node->words, node->config.slot_count * sizeof *node->words);
-    reshard__mem_free(&mem, node->scratch, node->scratch_capacity * sizeof *node->scratch);
+    reshard__scratch_free(&mem, &node->scratch);
     reshard__mem_free(&mem, node->log.buffer, node->log.buffer_size);
     reshard__mem_free(&mem, node->quarantine, node->quarantine_capacity * sizeof *node->quarantine);
     if (node->outbox.events)

@@ -232,8 +232,7 @@ struct reshard_node {
     struct reshard__cell *cells; /* migration_limit */
     uint64_t *cells_used;        /* bitmap */
     _Atomic uint64_t *words;     /* slot_count */
-    struct reshard_range *scratch; /* ranges of a change that is being decoded */
-    size_t scratch_capacity;
+    struct reshard__scratch scratch; /* ranges of a change that is being decoded */
     reshard_shard_id shard; /* own, by the durable map; 0 = none */
     _Atomic uint32_t primary; /* 1 = acts for its shard, by the durable map */
     struct reshard_range *quarantine;

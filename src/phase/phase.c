@@ -27,6 +27,18 @@ enum { RESHARD__MOVE_ROWS(MOVE_LABEL) RESHARD__IGNORE_ROWS(IGNORE_LABEL) LABEL_C
 static const struct reshard__step steps[RESHARD_PHASE_COUNT][RESHARD__EVENT_COUNT] = {
     RESHARD__MOVE_ROWS(MOVE_CELL) RESHARD__IGNORE_ROWS(IGNORE_CELL)};
 
+#define NEED_CELL(phase, source, target, event) \
+    [RESHARD_PHASE_##phase] = {{RESHARD__RESULT_##source, RESHARD__RESULT_##target}, \
+        RESHARD__EVENT_##event, true},
+static const struct reshard__need needs[RESHARD_PHASE_COUNT] = {RESHARD__NEED_ROWS(NEED_CELL)};
+
+#define SETBACK_CELL(result, source, target) \
+    [RESHARD__RESULT_##result] = {{RESHARD__EVENT_##source, RESHARD__EVENT_##target}, true},
+static const struct {
+    uint8_t events[2];
+    bool leads;
+} setbacks[RESHARD__RESULT_COUNT] = {RESHARD__SETBACK_ROWS(SETBACK_CELL)};
+
 #define DUTY_CELL(phase, source, target) \
     [RESHARD_PHASE_##phase] = {RESHARD__DUTY_##source, RESHARD__DUTY_##target},
 static const uint8_t duties[RESHARD_PHASE_COUNT][2] = {RESHARD__DUTY_ROWS(DUTY_CELL)};
@@ -48,6 +60,21 @@ struct reshard__step reshard__phase_step(uint32_t phase, enum reshard__event eve
     RESHARD_ASSERT(phase < RESHARD_PHASE_COUNT);
     RESHARD_ASSERT(event < RESHARD__EVENT_COUNT);
     return steps[phase][event];
+}
+
+struct reshard__need reshard__phase_need(uint32_t phase)
+{
+    RESHARD_ASSERT(phase < RESHARD_PHASE_COUNT);
+    return needs[phase];
+}
+
+bool reshard__phase_setback(uint32_t result, uint32_t side, enum reshard__event *event_out)
+{
+    RESHARD_ASSERT(side == RESHARD_SIDE_SOURCE || side == RESHARD_SIDE_TARGET);
+    if (result >= RESHARD__RESULT_COUNT || !setbacks[result].leads)
+        return false;
+    *event_out = (enum reshard__event)setbacks[result].events[side - RESHARD_SIDE_SOURCE];
+    return true;
 }
 
 bool reshard__phase_ended(uint32_t phase)

@@ -75,7 +75,8 @@ enum {
     RESHARD__RESULT_DAMAGED = 16, /* target at SETTLE without a sound seal: an operator is needed */
     RESHARD__RESULT_LEFTOVERS = 17, /* target: the slots stand under another record */
     RESHARD__RESULT_KEEPING = 18,  /* nothing to do in this phase */
-    RESHARD__RESULT_COUNT = 19
+    RESHARD__RESULT_COUNT = 19,
+    RESHARD__RESULT_ANY = 20 /* in the table of needs: no report is waited for */
 };
 
 /* Bits of `flags`; on the wire, append-only. */
@@ -94,6 +95,16 @@ struct reshard__step {
 
 /* The row for a pair; STEP_REJECT where there is none. */
 struct reshard__step reshard__phase_step(uint32_t phase, enum reshard__event event);
+
+/* What a phase waits for. */
+struct reshard__need {
+    uint8_t results[2]; /* of source and target */
+    uint8_t event;      /* enum reshard__event */
+    bool waits;         /* false: the phase waits for no report */
+};
+struct reshard__need reshard__phase_need(uint32_t phase);
+/* The event of a report that leads back; false where the result is none of those. */
+bool reshard__phase_setback(uint32_t result, uint32_t side, enum reshard__event *event_out);
 
 /* Whether nothing follows: DONE or REVERTED. */
 bool reshard__phase_ended(uint32_t phase);

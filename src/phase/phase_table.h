@@ -142,6 +142,30 @@
     ROW(UNMOVE, TAKE_BACK, GIVE_BACK) \
     ROW(UNDO, RESUME, DISCARD)
 
+/* NEED(phase, source's result, target's result, event): the reports that a phase waits for. ANY
+ * waits for no report of that side. PREPARE's event depends on the mode, CATCHUP's on the lag, and
+ * FREEZE's on equal digests: the coordinator's reports.c. */
+#define RESHARD__NEED_ROWS(ROW) \
+    ROW(PREPARE, PREPARED, PREPARED, PREPARED_SNAPSHOT) \
+    ROW(COPY, COPIED, ANY, COPIED) \
+    ROW(CATCHUP, STREAMING, ANY, CAUGHT_UP) \
+    ROW(MOVE, EMPTY, ANY, EMPTY) \
+    ROW(FREEZE, FROZEN, READY, READY) \
+    ROW(HOLD, HELD, READY, HELD) \
+    ROW(SETTLE, SETTLED, SETTLED, SETTLED) \
+    ROW(CLEANUP, PURGED, ANY, PURGED) \
+    ROW(UNMOVE, ANY, EMPTY, UNMOVED) \
+    ROW(UNDO, UNDONE, UNDONE, UNDONE)
+
+/* SETBACK(result, source's event, target's event): reports that lead back in any phase whose
+ * transition row takes the event. */
+#define RESHARD__SETBACK_ROWS(ROW) \
+    ROW(LOST, LOST_SOURCE, LOST_TARGET) \
+    ROW(REFUSED, REFUSED, REFUSED) \
+    ROW(EXPIRED, EXPIRED, EXPIRED) \
+    ROW(MISMATCH, MISMATCH, MISMATCH) \
+    ROW(LEFTOVERS, ABORT_ASKED, ABORT_ASKED)
+
 /* STANCE(name, read, write, remove, meaning): how a node answers by slot alone. */
 #define RESHARD__STANCE_ROWS(ROW) \
     ROW(UNOWNED, DOWN, DOWN, DOWN, "nobody owns the slot") \

@@ -121,6 +121,17 @@ int32_t reshard__change_encode(
 int32_t reshard__change_decode(const uint8_t *bytes, size_t size, size_t *offset,
     struct reshard_range *ranges, size_t capacity, struct reshard_change *change);
 
+/* Ranges of the change that was read last; grows as needed. */
+struct reshard__scratch {
+    struct reshard_range *ranges;
+    size_t capacity;
+};
+
+/* As reshard__change_decode, into a scratch that grows. NOMEM: *offset is unchanged. */
+int32_t reshard__change_read(const struct reshard__mem *mem, struct reshard__scratch *scratch,
+    struct reshard__bytes bytes, size_t *offset, struct reshard_change *change);
+void reshard__scratch_free(const struct reshard__mem *mem, struct reshard__scratch *scratch);
+
 /* Snapshot of a map as one item. SPACE with the size needed when the buffer is too small. */
 int32_t reshard__map_encode(
     const struct reshard_map *map, uint8_t *buffer, size_t capacity, size_t *size_out);

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* Room coordinator: what operators ask. */
+#include "coordinator/inputs.h"
+
+int32_t reshard_coordinator_change(
+    struct reshard_coordinator *coordinator, const struct reshard_change *from)
+{
+    struct reshard_change change;
+    int32_t status = reshard__struct_import(&change, sizeof change, sizeof change, from);
+    if (status)
+        return status;
+    if (change.kind == RESHARD_CHANGE_TERM ||
+        (change.kind >= RESHARD_CHANGE_MIGRATION_OPEN &&
+            change.kind <= RESHARD_CHANGE_MIGRATION_END))
+        return RESHARD_E_KIND;
+    if (change.version)
+        return RESHARD_E_VERSION;
+    status = reshard__feed_begin(coordinator, 0);
+    if (status)
+        return status;
+    return reshard__feed_end(coordinator, reshard__ledger_queue(coordinator, &change));
+}
+
+static int32_t shard_ready(const struct reshard_coordinator *coordinator, reshard_shard_id id)
+{
+    struct reshard_map_shard shard = {.struct_size = sizeof shard};
+    int32_t status = reshard_map_shard_find(coordinator->next, id, &shard);
+    if (status)
+        return status;
+    return shard.primary ? RESHARD_OK : RESHARD_E_NODE;
+}
+
+static int32_t open_queue(struct reshard_coordinator *coordinator,
+    const struct reshard_migration_spec *spec, reshard_migration_id *migration_out)
+{
+    int32_t status = shard_ready(coordinator, spec->source);
+    if (status == RESHARD_OK)
+        status = shard_ready(coordinator, spec->target);
+    if (status == RESHARD_OK)
+        status = reshard__runs_reserve(coordinator, 1);
+    if (status)
+        return status;
+    struct reshard_change change;
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_MIGRATION_OPEN;
+    change.migration = reshard_map_last_migration(coordinator->next) + 1;
+    change.source = spec->source;
+    change.target = spec->target;
+    change.mode = spec->mode;
+    change.migration_flags = spec->migration_flags;
+    change.ranges = spec->ranges;
+    change.range_count = spec->range_count;
+    status = reshard__ledger_queue(coordinator, &change);
+    if (status)
+        return status;
+    struct reshard_map_migration migration = {.struct_size = sizeof migration};
+    status = reshard_map_migration_find(coordinator->next, change.migration, &migration);
+    RESHARD_ASSERT(status == RESHARD_OK);
+    struct reshard__run *run = reshard__run_add(coordinator, &migration);
+    run->priority = spec->priority;
+    if (spec->bandwidth)
+        run->bandwidth = spec->bandwidth;
+    if (migration_out)
+        *migration_out = change.migration;
+    return RESHARD_OK;
+}
+
+int32_t reshard_coordinator_open(struct reshard_coordinator *coordinator,
+    const struct reshard_migration_spec *from, reshard_migration_id *migration_out)
+{
+    struct reshard_migration_spec spec;
+    int32_t status = reshard__struct_import(&spec, sizeof spec, sizeof spec, from);
+    if (status == RESHARD_OK)
+        status = reshard__feed_begin(coordinator, 0);
+    if (status)
+        return status;
+    status = coordinator->leads ? open_queue(coordinator, &spec, migration_out)
+                                : RESHARD_E_STATE;
+    return reshard__feed_end(coordinator, status);
+}
+
+/* The run that an operator names, with the input begun. */
+static int32_t run_begin(struct reshard_coordinator *coordinator, reshard_migration_id migration,
+    struct reshard__run **run_out)
+{
+    int32_t status = reshard__feed_begin(coordinator, 0);
+    if (status)
+        return status;
+    *run_out = reshard__run_find(coordinator, migration);
+    return *run_out ? RESHARD_OK : reshard__feed_end(coordinator, RESHARD_E_MIGRATION);
+}
+
+int32_t reshard_coordinator_abort(
+    struct reshard_coordinator *coordinator, reshard_migration_id migration)
+{
+    struct reshard__run *run;
+    int32_t status = run_begin(coordinator, migration, &run);
+    if (status)
+        return status;
+    /* A run that waits for its turn is started to be ended. */
+    if (run->waiting && run->phase == RESHARD_PHASE_NONE &&
+        run->map_version <= reshard_map_version(coordinator->map))
+        (void)reshard__run_step(coordinator, run, RESHARD__EVENT_OPENED);
+    if (run->phase == RESHARD_PHASE_NONE)
+        return reshard__feed_end(coordinator, RESHARD_E_STATE);
+    uint32_t kind = reshard__run_step(coordinator, run, RESHARD__EVENT_ABORT_ASKED);
+    if (kind == RESHARD__STEP_REJECT)
+        return reshard__feed_end(coordinator, RESHARD_E_DECIDED);
+    run->state |= RESHARD_RUN_ABORTING;
+    return reshard__feed_end(coordinator, RESHARD_OK);
+}
+
+int32_t reshard_coordinator_pause(
+    struct reshard_coordinator *coordinator, reshard_migration_id migration, uint32_t paused)
+{
+    if (paused > 1)
+        return RESHARD_E_ARGUMENT;
+    struct reshard__run *run;
+    int32_t status = run_begin(coordinator, migration, &run);
+    if (status)
+        return status;
+    bool undecided = run->phase < RESHARD_PHASE_COMMIT || run->phase == RESHARD_PHASE_LINGER;
+    if (!undecided)
+        return reshard__feed_end(coordinator, RESHARD_E_DECIDED);
+    run->state &= ~(uint32_t)RESHARD_RUN_PAUSED;
+    if (paused)
+        run->state |= RESHARD_RUN_PAUSED;
+    uint32_t kind = RESHARD__STEP_REJECT;
+    if (paused)
+        kind = reshard__run_step(coordinator, run, RESHARD__EVENT_PAUSE_ASKED);
+    if (kind != RESHARD__STEP_MOVE && run->phase != RESHARD_PHASE_NONE)
+        reshard__order_send(coordinator, run); /* the same order, with its new flag */
+    if (!paused)
+        reshard__runs_start(coordinator);
+    return reshard__feed_end(coordinator, RESHARD_OK);
+}
+
+int32_t reshard_coordinator_finish(
+    struct reshard_coordinator *coordinator, reshard_migration_id migration)
+{
+    struct reshard__run *run;
+    int32_t status = run_begin(coordinator, migration, &run);
+    if (status)
+        return status;
+    run->state |= RESHARD_RUN_FINISHING;
+    reshard__run_tick(coordinator, run);
+    return reshard__feed_end(coordinator, RESHARD_OK);
+}
