@@ -4,10 +4,10 @@
  * Guarantees: OK means on disk. A torn tail is cut, damage is refused. After a write or sync whose
  * outcome is not known every append answers E_UNKNOWN until a load: that opens the file anew, cuts
  * it behind the last record that is known to be durable and writes it again, because a later sync
- * proves nothing about pages that an earlier one failed to write (Rebello et al., "Can Applications
- * Recover from fsync Failures?", 2020). Replacing is a new file, fsync, rename, fsync of the folder.
- * A file PATH.lock keeps others out: for as long as it is open, or, for an authority, during each
- * operation, so that several coordinators can share it and the highest term wins.
+ * proves nothing about pages that an earlier one failed to write (Rebello et al., "Can
+ * Applications Recover from fsync Failures?", 2020). Replacing: a new file, fsync, rename, fsync of
+ * the folder. A file PATH.lock keeps others out: for as long as it is open, or, for an authority,
+ * during each operation, so that several coordinators can share it and the highest term wins.
  * Uses POSIX and the public API only.
  */
 #ifndef EXAMPLES_SUPPORT_FILE_JOURNAL_H
