@@ -4,8 +4,9 @@
 
     install.py ROOT PROGRAM.c
 
-Compiles PROGRAM outside the tree through pkg-config, against the shared and the static library, and
-again in a project that has libreshard as a meson subproject. All three must run and print the same.
+Compiles PROGRAM (the README's example) outside the tree through pkg-config, against the shared and
+the static library, and again in a project that has libreshard as a meson subproject. All three must
+run and print the same.
 """
 import os
 import shlex
