@@ -71,27 +71,14 @@ static int32_t ranges_store(const struct reshard__field *field, const uint8_t *b
     return RESHARD_OK;
 }
 
-/* RANGES count two integers each. */
-static uint64_t measure(const struct reshard__field *field, const struct reshard__item *item)
-{
-    return field->type == RESHARD__RANGES ? item->value / 2 : item->value;
-}
-
-static int32_t field_store(const struct reshard__field *field, const uint8_t *bytes,
+/* A field that is no integer; its item has the right type, and is within bounds. */
+static int32_t other_store(const struct reshard__field *field, const uint8_t *bytes,
     const struct reshard__item *item, struct reshard__range_sink *sink, uint8_t *flat,
     size_t *error_offset)
 {
     struct reshard__bytes borrowed = {item->value > 0 ? item->data : NULL, (size_t)item->value};
     struct reshard__list list = {bytes + item->offset, item->end - item->offset, item->value};
-    if (item->type != item_types[field->type])
-        return RESHARD_E_TYPE;
-    uint64_t measured = measure(field, item);
-    if (measured < field->min || measured > field->max)
-        return RESHARD_E_BOUND;
     switch (field->type) {
-    case RESHARD__UINT:
-        uint_store(field, item->value, flat + field->offset);
-        return RESHARD_OK;
     case RESHARD__DIGEST:
         return digest_store(item, flat + field->offset);
     case RESHARD__BYTES:
@@ -106,6 +93,22 @@ static int32_t field_store(const struct reshard__field *field, const uint8_t *by
         memcpy(flat + field->offset, &list, sizeof list);
         return RESHARD_OK;
     }
+}
+
+static int32_t field_store(const struct reshard__field *field, const uint8_t *bytes,
+    const struct reshard__item *item, struct reshard__range_sink *sink, uint8_t *flat,
+    size_t *error_offset)
+{
+    /* RANGES count two integers each. */
+    uint64_t measured = field->type == RESHARD__RANGES ? item->value / 2 : item->value;
+    if (item->type != item_types[field->type])
+        return RESHARD_E_TYPE;
+    if (measured < field->min || measured > field->max)
+        return RESHARD_E_BOUND;
+    if (field->type != RESHARD__UINT)
+        return other_store(field, bytes, item, sink, flat, error_offset);
+    uint_store(field, item->value, flat + field->offset);
+    return RESHARD_OK;
 }
 
 /* Trailing defaults are left out by the one canonical form. */

@@ -43,14 +43,12 @@ static struct reshard__bytes bytes_load(const struct reshard__field *field, cons
     return bytes;
 }
 
-/* What min and max bound, and what is 0 when the field has its default. */
+/* What min and max bound, and what is 0 when a field that is no integer has its default. */
 static uint64_t measure(const struct reshard__field *field, const uint8_t *flat)
 {
     struct reshard_digest digest;
     struct reshard__list list;
     switch (field->type) {
-    case RESHARD__UINT:
-        return uint_load(field, flat);
     case RESHARD__DIGEST:
         memcpy(&digest, flat + field->offset, sizeof digest);
         return digest.low || digest.high ? 16 : 0;
@@ -81,14 +79,12 @@ static void digest_put(
     reshard__put_raw(writer, bytes, size);
 }
 
-static void field_put(const struct reshard__field *field, const uint8_t *flat,
+/* A field that is no integer. */
+static void other_put(const struct reshard__field *field, const uint8_t *flat,
     const struct reshard__encode_options *options, bool head_only, struct reshard__writer *writer)
 {
     struct reshard__bytes bytes;
     switch (field->type) {
-    case RESHARD__UINT:
-        reshard__put_uint(writer, uint_load(field, flat));
-        break;
     case RESHARD__DIGEST:
         digest_put(field, flat, writer);
         break;
@@ -109,12 +105,10 @@ static void field_put(const struct reshard__field *field, const uint8_t *flat,
     }
 }
 
-/* Bounds, and what a pointer must hold. */
-static int32_t field_check(
+/* What a pointer must hold. */
+static int32_t pointer_check(
     const struct reshard__field *field, const uint8_t *flat, uint64_t measured)
 {
-    if (measured < field->min || measured > field->max)
-        return RESHARD_E_BOUND;
     if (field->type == RESHARD__RANGES)
         return reshard__ranges_writable(pointer_load(field, flat), (size_t)measured);
     if ((field->type == RESHARD__BYTES || field->type == RESHARD__TEXT) && measured > 0 &&
@@ -123,24 +117,47 @@ static int32_t field_check(
     return RESHARD_OK;
 }
 
+/* Measure and check all fields; *written_out: how many have to be written. */
+static int32_t fields_measure(const struct reshard__schema *schema, const uint8_t *flat,
+    uint64_t *measured, uint32_t *written_out)
+{
+    uint32_t written = 0;
+    for (uint32_t i = 0; i < schema->field_count; i++) {
+        const struct reshard__field *field = &schema->fields[i];
+        measured[i] = field->type == RESHARD__UINT ? uint_load(field, flat) : measure(field, flat);
+        if (measured[i] < field->min || measured[i] > field->max)
+            return RESHARD_E_BOUND;
+        int32_t status =
+            field->type == RESHARD__UINT ? RESHARD_OK : pointer_check(field, flat, measured[i]);
+        if (status)
+            return status;
+        if (measured[i] != 0)
+            written = i + 1;
+    }
+    *written_out = written;
+    return RESHARD_OK;
+}
+
 int32_t reshard__fields_encode(const struct reshard__schema *schema, const void *flat,
     const struct reshard__encode_options *options, struct reshard__writer *writer)
 {
+    uint64_t measured[RESHARD__MEMBERS_MAX];
     const uint32_t field_count = schema->field_count;
-    uint32_t written = 0;
-    for (uint32_t i = 0; i < field_count; i++) {
-        uint64_t measured = measure(&schema->fields[i], flat);
-        int32_t status = field_check(&schema->fields[i], flat, measured);
-        if (status)
-            return status;
-        if (measured != 0)
-            written = i + 1;
-    }
+    uint32_t written;
+    RESHARD_ASSERT(field_count <= RESHARD__MEMBERS_MAX);
+    int32_t status = fields_measure(schema, flat, measured, &written);
+    if (status)
+        return status;
     reshard__put_array(writer, written + (schema->kind != 0 ? 1U : 0U));
     if (schema->kind != 0)
         reshard__put_uint(writer, schema->kind);
-    for (uint32_t i = 0; i < written; i++)
-        field_put(
-            &schema->fields[i], flat, options, options->head_only && i + 1 == field_count, writer);
+    for (uint32_t i = 0; i < written; i++) {
+        const struct reshard__field *field = &schema->fields[i];
+        bool head_only = options->head_only && i + 1 == field_count;
+        if (field->type == RESHARD__UINT)
+            reshard__put_uint(writer, measured[i]);
+        else
+            other_put(field, flat, options, head_only, writer);
+    }
     return RESHARD_OK;
 }

@@ -16,54 +16,51 @@ typedef uint64_t item_count;
 typedef size_t item_count;
 #endif
 
-/* What the callbacks saw. `status` stays TYPE for everything outside the profile. */
-struct seen {
-    struct reshard__item item;
-    int32_t status;
-};
+/* The callbacks fill a struct reshard__item. Its type stays NONE for everything outside the
+ * profile. */
+enum { ITEM_INDEFINITE = 99 };
 
-static void seen_set(void *context, uint32_t type, uint64_t value, const uint8_t *data)
+static void item_set(void *context, uint32_t type, uint64_t value, const uint8_t *data)
 {
-    struct seen *seen = context;
-    seen->item.type = type;
-    seen->item.value = value;
-    seen->item.data = data;
-    seen->status = RESHARD_OK;
+    struct reshard__item *item = context;
+    item->type = type;
+    item->value = value;
+    item->data = data;
 }
 
 static void on_uint8(void *context, uint8_t value)
 {
-    seen_set(context, RESHARD__ITEM_UINT, value, NULL);
+    item_set(context, RESHARD__ITEM_UINT, value, NULL);
 }
 
 static void on_uint16(void *context, uint16_t value)
 {
-    seen_set(context, RESHARD__ITEM_UINT, value, NULL);
+    item_set(context, RESHARD__ITEM_UINT, value, NULL);
 }
 
 static void on_uint32(void *context, uint32_t value)
 {
-    seen_set(context, RESHARD__ITEM_UINT, value, NULL);
+    item_set(context, RESHARD__ITEM_UINT, value, NULL);
 }
 
 static void on_uint64(void *context, uint64_t value)
 {
-    seen_set(context, RESHARD__ITEM_UINT, value, NULL);
+    item_set(context, RESHARD__ITEM_UINT, value, NULL);
 }
 
 static void on_bytes(void *context, cbor_data data, item_count size)
 {
-    seen_set(context, RESHARD__ITEM_BYTES, size, data);
+    item_set(context, RESHARD__ITEM_BYTES, size, data);
 }
 
 static void on_array(void *context, item_count count)
 {
-    seen_set(context, RESHARD__ITEM_ARRAY, count, NULL);
+    item_set(context, RESHARD__ITEM_ARRAY, count, NULL);
 }
 
 static void on_indefinite(void *context)
 {
-    ((struct seen *)context)->status = RESHARD_E_CANONICAL;
+    item_set(context, ITEM_INDEFINITE, 0, NULL);
 }
 
 static void refuse_int8(void *context, uint8_t value)
@@ -170,29 +167,70 @@ static bool head_is_shortest(uint64_t value, size_t size)
     }
 }
 
+/* A head of one byte holds its value and is the shortest. Most heads are such, so they are read
+ * here; all others by libcbor. Whether it was one. */
+static bool short_head_read(
+    const uint8_t *bytes, size_t size, size_t *offset, struct reshard__item *item)
+{
+    const size_t at = *offset;
+    const unsigned head = at < size ? bytes[at] : 0xFF;
+    const unsigned value = head & 31;
+    size_t content = 0;
+    if (value >= 24)
+        return false;
+    switch (head >> 5) {
+    case 0:
+        item->type = RESHARD__ITEM_UINT;
+        break;
+    case 2:
+        content = value;
+        item->type = RESHARD__ITEM_BYTES;
+        break;
+    case 4:
+        item->type = RESHARD__ITEM_ARRAY;
+        break;
+    default:
+        return false;
+    }
+    if (content > size - at - 1)
+        return false;
+    item->value = value;
+    item->offset = at;
+    item->end = at + 1 + content;
+    item->data = bytes + at + 1;
+    *offset = item->end;
+    return true;
+}
+
+/* Errors of what libcbor read; 0 = within the profile. */
+static int32_t result_judge(
+    const struct cbor_decoder_result *result, const struct reshard__item *item)
+{
+    if (result->status == CBOR_DECODER_NEDATA)
+        return RESHARD_E_TRUNCATED;
+    if (result->status != CBOR_DECODER_FINISHED || item->type == RESHARD__ITEM_NONE)
+        return RESHARD_E_TYPE;
+    if (item->type == ITEM_INDEFINITE)
+        return RESHARD_E_CANONICAL;
+    size_t content = item->type == RESHARD__ITEM_BYTES ? (size_t)item->value : 0;
+    return head_is_shortest(item->value, result->read - content) ? RESHARD_OK : RESHARD_E_CANONICAL;
+}
+
 int32_t reshard__item_next(
     const uint8_t *bytes, size_t size, size_t *offset, struct reshard__item *item)
 {
     RESHARD_ASSERT(*offset <= size);
-    struct seen seen;
-    seen.status = RESHARD_E_TYPE;
-    seen.item.value = 0;
-    seen.item.type = RESHARD__ITEM_NONE;
+    if (short_head_read(bytes, size, offset, item))
+        return RESHARD_OK;
+    item->type = RESHARD__ITEM_NONE;
     struct cbor_decoder_result result =
-        cbor_stream_decode(bytes + *offset, size - *offset, &callbacks, &seen);
-    if (result.status == CBOR_DECODER_NEDATA)
-        return RESHARD_E_TRUNCATED;
-    if (result.status != CBOR_DECODER_FINISHED)
-        return RESHARD_E_TYPE;
-    if (seen.status)
-        return seen.status;
-    size_t content = seen.item.type == RESHARD__ITEM_BYTES ? (size_t)seen.item.value : 0;
-    if (!head_is_shortest(seen.item.value, result.read - content))
-        return RESHARD_E_CANONICAL;
-    seen.item.offset = *offset;
-    seen.item.end = *offset + result.read;
-    *offset = seen.item.end;
-    *item = seen.item;
+        cbor_stream_decode(bytes + *offset, size - *offset, &callbacks, item);
+    int32_t status = result_judge(&result, item);
+    if (status)
+        return status;
+    item->offset = *offset;
+    item->end = *offset + result.read;
+    *offset = item->end;
     return RESHARD_OK;
 }
 
@@ -225,42 +263,49 @@ static int32_t nesting_take(
     return RESHARD_OK;
 }
 
-/* Note a direct member of the array, and where the last one ends. */
-static void walk_note(struct reshard__walk *walk, const struct reshard__item *item, bool is_member)
+/* Where the next item goes: a direct member is kept, if there is room. */
+static struct reshard__item *walk_place(
+    struct reshard__walk *walk, bool is_member, struct reshard__item *scratch)
 {
-    if (is_member) {
-        if (walk->member_count < RESHARD__MEMBERS_MAX)
-            walk->members[walk->member_count] = *item;
-        walk->member_count++;
-    } else if (walk->member_count <= RESHARD__MEMBERS_MAX) {
+    if (!is_member)
+        return scratch;
+    size_t i = walk->member_count++;
+    return i < RESHARD__MEMBERS_MAX ? &walk->members[i] : scratch;
+}
+
+/* An item inside a member: the member reaches at least to its end. */
+static void walk_extend(struct reshard__walk *walk, const struct reshard__item *item)
+{
+    if (walk->member_count <= RESHARD__MEMBERS_MAX)
         walk->members[walk->member_count - 1].end = item->end;
-    }
 }
 
 int32_t reshard__array_walk(const uint8_t *bytes, size_t size, size_t offset, size_t items_max,
     struct reshard__walk *walk, size_t *error_offset)
 {
     struct nesting nesting;
-    struct reshard__item item;
+    struct reshard__item scratch;
     nesting.depth = 0;
     walk->member_count = 0;
     *error_offset = offset;
-    int32_t status = reshard__item_next(bytes, size, &offset, &item);
+    int32_t status = reshard__item_next(bytes, size, &offset, &scratch);
     if (status)
         return status;
-    if (item.type != RESHARD__ITEM_ARRAY)
+    if (scratch.type != RESHARD__ITEM_ARRAY)
         return RESHARD_E_TYPE;
-    status = nesting_take(&nesting, &item, size - offset);
+    status = nesting_take(&nesting, &scratch, size - offset);
     for (size_t count = 1; !status && nesting.depth > 0; count++) {
         bool is_member = nesting.depth == 1;
+        struct reshard__item *item = walk_place(walk, is_member, &scratch);
         *error_offset = offset;
         if (count >= items_max)
             return RESHARD_E_SIZE;
-        status = reshard__item_next(bytes, size, &offset, &item);
+        status = reshard__item_next(bytes, size, &offset, item);
         if (status)
             return status;
-        walk_note(walk, &item, is_member);
-        status = nesting_take(&nesting, &item, size - offset);
+        if (!is_member)
+            walk_extend(walk, item);
+        status = nesting_take(&nesting, item, size - offset);
     }
     walk->end = offset;
     return status;

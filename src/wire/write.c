@@ -27,6 +27,10 @@ static uint8_t *reserve(struct reshard__writer *writer, size_t size)
 
 void reshard__put_uint(struct reshard__writer *writer, uint64_t value)
 {
+    if (value < 24 && writer->used < writer->capacity) { /* the byte is the value */
+        writer->data[writer->used++] = (uint8_t)value;
+        return;
+    }
     size_t size = head_size(value);
     uint8_t *at = reserve(writer, size);
     if (at)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Fuzz for long: every target (or those named) under ASan and UBSan, each for SECONDS (default 3600),
-# one after the other. New inputs are kept under build/fuzz-corpus/TARGET, crashes beside them; the
-# totals stand at the end.
+# Fuzz for long: every target (or those named) under ASan and UBSan, each for SECONDS (default
+# 3600), one after the other. New inputs are kept under build/fuzz-corpus/TARGET, crashes beside
+# them; the totals stand at the end.
 #
 #   tests/fuzz/long.sh [SECONDS [TARGET...]]
 set -u
@@ -29,12 +29,13 @@ for target in "${targets[@]}"; do
   mkdir -p "$kept"
   seeds=()
   [ -d "tests/fuzz/corpus/$target" ] && seeds=("tests/fuzz/corpus/$target")
-  "$builds/fuzz/tests/fuzz/fuzz-$target" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 \
-    -artifact_prefix="$kept-crash-" \
+  "$builds/fuzz/tests/fuzz/fuzz-$target" -max_total_time="$seconds" -max_len=4096 \
+    -print_final_stats=1 -artifact_prefix="$kept-crash-" \
     "$kept" "${seeds[@]}" 2>&1 | tee "$kept.log" | grep -E 'stat::|ERROR|Test unit' &&
     [ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
-  totals+=("$target: $(grep -oE 'number_of_executed_units: .*' "$kept.log" | grep -oE '[0-9]+') \
-inputs, $(grep -oE 'average_exec_per_sec: .*' "$kept.log" | grep -oE '[0-9]+') a second")
+  runs=$(grep -oE 'number_of_executed_units: *[0-9]+' "$kept.log" | grep -oE '[0-9]+$')
+  speed=$(grep -oE 'average_exec_per_sec: *[0-9]+' "$kept.log" | grep -oE '[0-9]+$')
+  totals+=("$target: ${runs:-0} inputs, ${speed:-0} a second")
 done
 printf '%s\n' "${totals[@]}"
 exit $failed
