@@ -51,7 +51,8 @@ uint32_t reshard__words_find(const uint64_t *words, uint32_t slot_count, uint32_
     if (word == 0)
         return slot_count;
     uint32_t slot = i * 64 + lowest_bit(word);
-    return slot < slot_count ? slot : slot_count;
+    RESHARD_ASSERT(slot <= slot_count); /* bits above are 0: the search for one ends at the edge */
+    return slot;
 }
 
 /* Slots of the set among `slots`, and runs that start among them. */
