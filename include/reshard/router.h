@@ -12,6 +12,7 @@
 #define RESHARD_ROUTER_H
 
 #include <reshard/map.h>
+#include <reshard/slot.h>
 #include <reshard/status.h>
 #include <reshard/types.h>
 
@@ -40,6 +41,8 @@ struct reshard_router_config {
                                    client another one */
     uint64_t backoff_base_ns; /**< the first wait, jitter aside; > 0; 10 ms after init */
     uint64_t backoff_max_ns;  /**< no wait is longer; >= backoff_base_ns; 1 s after init */
+    const struct reshard_hasher *hasher; /**< copied by create, with the same slot_count; NULL =
+                                              RESHARD_HASH_CRC16 */
     const struct reshard_allocator *allocator; /**< copied by create; NULL = malloc */
 };
 
@@ -60,9 +63,10 @@ struct reshard_request {
     uint32_t direction;       /**< of the ASK */
     reshard_shard_id shard;   /**< where the last redirect pointed; 0 = ask the cache */
     reshard_node_id node;     /**< the same, as a node; 0 = the shard's primary */
-    reshard_node_id avoid;    /**< did not answer; avoided among replicas */
+    reshard_node_id avoid;    /**< did not answer, or not as it was to be; avoided */
     reshard_migration_id migration; /**< the ASK's token */
     uint64_t random;          /**< state of its jitter */
+    uint64_t blocked;         /**< the state of the cache that leads in a circle; 0 = none */
 };
 
 /** Flags of a hop (field `flags`). */
@@ -104,7 +108,7 @@ struct reshard_answer {
     reshard_shard_id shard;         /**< MOVED, ASK: where to, 0 = the shard of node */
     uint32_t direction;             /**< ASK: 0 towards the target, 1 back to the source */
     reshard_migration_id migration; /**< ASK: the token; 0 where the protocol has none */
-    uint64_t version;               /**< MOVED: map version of who answers; 0 = not known */
+    uint64_t version;               /**< MOVED, ASK: map version of who answers; 0 = not known */
 };
 
 /** Zero a config and set its struct_size and its defaults.
@@ -134,8 +138,9 @@ RESHARD_API void reshard_answer_init(struct reshard_answer *answer);
 /** Make a router with an empty cache, which is stale.
  * @param config [in, copied] non-NULL.
  * @param router_out [out] the router; the caller destroys it.
- * @return RESHARD_OK, or E_NULL, E_STRUCT_SIZE, E_STRUCT_TAIL, E_FLAGS, E_SLOT_COUNT,
- *   E_ARGUMENT (redirects_max, zone_size, back-off), E_NOMEM.
+ * @return RESHARD_OK, or E_NULL, E_STRUCT_SIZE, E_STRUCT_TAIL, E_FLAGS, E_SLOT_COUNT (also
+ *   when the hasher has another one), E_ARGUMENT (redirects_max, zone_size, back-off), an error of
+ *   the hasher, E_NOMEM.
  * Calls: allocator.  Allocates: yes.  Threads: any.  Re-entry: yes.
  */
 RESHARD_API int32_t reshard_router_create(
@@ -147,7 +152,8 @@ RESHARD_API int32_t reshard_router_create(
  */
 RESHARD_API void reshard_router_destroy(struct reshard_router *router);
 
-/** Replace the cache. What MOVED taught of newer versions than this one is kept.
+/** Replace the cache. What MOVED taught of newer versions than this one is kept, and nothing
+ * else of it.
  * @param router [in,out] non-NULL.
  * @param map [in] copied.
  * @return RESHARD_OK, or E_NULL, E_SLOT_COUNT, E_VERSION (older than the cache), E_NOMEM.
@@ -199,13 +205,27 @@ RESHARD_API reshard_shard_id reshard_router_slot_owner(
 RESHARD_API int32_t reshard_router_begin(
     struct reshard_router *router, uint32_t slot, uint32_t flags, struct reshard_request *request);
 
+/** Begin a request to keys, which must lie in one slot.
+ * @param router [in,out] non-NULL; its seed moves on.
+ * @param keys [in, borrowed for the call] key_count items.
+ * @param key_count [in] >= 1.
+ * @param flags [in] RESHARD_REQUEST_*.
+ * @param request [in,out] its struct_size is set by the caller; the rest is overwritten.
+ * @return as reshard_router_begin, and E_ARGUMENT (no keys), E_CROSSSLOT (keys in different
+ *   slots: split the request), an error of reshard_slot_of_key.
+ * Calls: the hasher's function.  Allocates: never.  Threads: owner.  Re-entry: no.
+ */
+RESHARD_API int32_t reshard_router_begin_keys(struct reshard_router *router,
+    const struct reshard_key *keys, size_t key_count, uint32_t flags,
+    struct reshard_request *request);
+
 /** Say where to send a request now. Asking again without an answer gives the same hop.
  * @param router [in] non-NULL.
  * @param request [in] begun before.
  * @param hop_out [in,out] its struct_size is set by the caller.
  * @return RESHARD_OK, or E_NULL, E_STRUCT_SIZE, E_STRUCT_TAIL, E_SLOT (a request of another
- *   router), E_EMPTY (the cache knows no owner of the slot, or no node of that shard: refresh,
- *   then ask again).
+ *   router), E_EMPTY (the cache knows no owner of the slot, or no node of that shard but the
+ *   one that has just said MOVED: refresh, then ask again).
  * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
  */
 RESHARD_API int32_t reshard_router_next(const struct reshard_router *router,
@@ -214,7 +234,10 @@ RESHARD_API int32_t reshard_router_next(const struct reshard_router *router,
 /** Take an answer that is no result. MOVED is learnt for all requests and marks the cache
  * stale; a MOVED of an older version than what the cache rests on is not followed but waited
  * out. ASK concerns the next hop alone. Waits double from backoff_base_ns to backoff_max_ns, of
- * which the upper half is jitter; the first redirect and each ASK are followed at once.
+ * which the upper half is jitter ("equal jitter": Brooker, Exponential Backoff And Jitter, 2015);
+ * the first redirect and each ASK are followed at once.
+ * Once all nodes have the same map, a request arrives after at most one MOVED and one ASK, if they
+ * name nodes; if they name shards and versions, then if the cache is refreshed when it is stale.
  * @param router [in,out] non-NULL.
  * @param request [in,out] begun before.
  * @param answer [in] non-NULL.
