@@ -10,6 +10,7 @@
 #define RESHARD_AUDIT_H
 
 #include <reshard/map.h>
+#include <reshard/plan.h>
 #include <reshard/status.h>
 #include <reshard/types.h>
 
@@ -97,7 +98,7 @@ enum {
     RESHARD_FINDING_TWO_OWNERS = 2, /**< ranges, node, other_node: both serve them; other_node is
                                          the one that the map names, if it is one of the two */
     RESHARD_FINDING_WRONG_OWNER = 3, /**< ranges, node, shard (its), other_shard (the map's owner):
-                                          the node serves them alone, and the map disagrees */
+                                          the node serves them, their owner's primary does not */
     RESHARD_FINDING_UNSERVED = 4,   /**< ranges, shard, node: the shard owns them, its primary
                                          answered, and no node serves them */
     RESHARD_FINDING_MIGRATION_OPEN = 5,  /**< migration, shard (source), other_shard (target),
@@ -252,8 +253,8 @@ RESHARD_API void reshard_audit_destroy(struct reshard_audit *audit);
  * @param audit [in,out] non-NULL.
  * @param view [in] copied; its arrays are borrowed until the audit is destroyed.
  * @return RESHARD_OK, or E_NULL, E_STRUCT_SIZE, E_STRUCT_TAIL, E_FLAGS, E_NODE (0), E_EXISTS
- *   (this node has one), E_ARGUMENT (role, counts without an array, dense counts that are not
- *   slot_count many), E_SLOT, E_OVERLAP, E_NOMEM.
+ *   (this node has one), E_ARGUMENT (role, reserved, dense counts that are not slot_count
+ *   many), E_LIMIT, E_SLOT, E_OVERLAP, E_NOMEM.
  * Calls: allocator.  Allocates: amortised O(1).  Threads: owner.  Re-entry: no.
  */
 RESHARD_API int32_t reshard_audit_add_view(
@@ -305,15 +306,16 @@ RESHARD_API const char *reshard_finding_name(uint32_t code);
 
 /** Say a finding in one sentence. Long lists of ranges are cut, with their number told.
  * @param finding [in] as finding_at filled it.
- * @param text [out] NUL-terminated; RESHARD_AUDIT_TEXT_SIZE_MAX bytes always suffice.
- * @param text_size [in] bytes at text.
- * @param size_out [out] bytes written, or needed when E_SPACE, the NUL included; NULL allowed.
+ * @param text [out] capacity bytes; a NUL is put behind the sentence. NULL when capacity is 0.
+ * @param capacity [in] bytes, the NUL included; RESHARD_AUDIT_TEXT_SIZE_MAX always suffice.
+ * @param text_size_out [out] bytes of the sentence without the NUL; set on E_SPACE too, text being
+ *   unchanged. NULL allowed.
  * @return RESHARD_OK, or E_NULL, E_STRUCT_SIZE, E_STRUCT_TAIL, E_KIND (unknown code),
- *   E_SPACE (text is unchanged).
+ *   E_SPACE.
  * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
  */
-RESHARD_API int32_t reshard_finding_render(
-    const struct reshard_finding *finding, char *text, size_t text_size, size_t *size_out);
+RESHARD_API int32_t reshard_finding_format(
+    const struct reshard_finding *finding, char *text, size_t capacity, size_t *text_size_out);
 
 /** Turn the findings into steps. Nothing is done: the fix is shown, then run by the host.
  * @param audit [in] non-NULL, after a run with a map.
@@ -341,6 +343,21 @@ RESHARD_API void reshard_fix_destroy(struct reshard_fix *fix);
  */
 RESHARD_API int32_t reshard_fix_check(const struct reshard_fix *fix, const struct reshard_map *map);
 
+/** The moves and assignments of a fix as a plan, for whoever runs plans. It holds the ASSIGN steps
+ * as moves from source 0, and the MOVE steps; the other steps are not part of it. To be run after
+ * the steps before ASSIGN.
+ * @param fix [in] non-NULL.
+ * @param map [in] the map that the fix was made for.
+ * @param allocator [in, copied] NULL = malloc.
+ * @param plan_out [out] the plan, of kind RESHARD_PLAN_FIX, bound to the map; the caller destroys
+ *   it.
+ * @return RESHARD_OK, or E_NULL, E_PLAN (another map), E_LIMIT, E_NOMEM, an error of the
+ *   allocator's struct.
+ * Calls: allocator.  Allocates: yes.  Threads: the map's owner.  Re-entry: no.
+ */
+RESHARD_API int32_t reshard_fix_plan(const struct reshard_fix *fix, const struct reshard_map *map,
+    const struct reshard_allocator *allocator, struct reshard_plan **plan_out);
+
 /** Number of steps.
  * @param fix [in] non-NULL.
  * @return the count.
@@ -358,17 +375,24 @@ RESHARD_API uint32_t reshard_fix_step_count(const struct reshard_fix *fix);
 RESHARD_API int32_t reshard_fix_step_at(
     const struct reshard_fix *fix, uint32_t index, struct reshard_fix_step *step_out);
 
-/** Say a step in one sentence.
- * @param step [in] as step_at filled it.
- * @param text [out] NUL-terminated; RESHARD_AUDIT_TEXT_SIZE_MAX bytes always suffice.
- * @param text_size [in] bytes at text.
- * @param size_out [out] bytes written, or needed when E_SPACE, the NUL included; NULL allowed.
- * @return RESHARD_OK, or E_NULL, E_STRUCT_SIZE, E_STRUCT_TAIL, E_KIND, E_SPACE (text is
- *   unchanged).
+/** Name of a step's kind.
+ * @param kind [in] any value.
+ * @return such as "assign" or "release"; "?" for unknown kinds. Never NULL, static.
  * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
  */
-RESHARD_API int32_t reshard_fix_step_render(
-    const struct reshard_fix_step *step, char *text, size_t text_size, size_t *size_out);
+RESHARD_API const char *reshard_fix_step_name(uint32_t kind);
+
+/** Say a step in one sentence.
+ * @param step [in] as step_at filled it.
+ * @param text [out] capacity bytes; a NUL is put behind the sentence. NULL when capacity is 0.
+ * @param capacity [in] bytes, the NUL included; RESHARD_AUDIT_TEXT_SIZE_MAX always suffice.
+ * @param text_size_out [out] bytes of the sentence without the NUL; set on E_SPACE too, text being
+ *   unchanged. NULL allowed.
+ * @return RESHARD_OK, or E_NULL, E_STRUCT_SIZE, E_STRUCT_TAIL, E_KIND, E_SPACE.
+ * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API int32_t reshard_fix_step_format(
+    const struct reshard_fix_step *step, char *text, size_t capacity, size_t *text_size_out);
 
 RESHARD_END_DECLS
 
