@@ -119,16 +119,16 @@ static void put_duration(struct text *text, uint64_t ns)
 
 static void put_ranges(struct text *text, const struct reshard_finding *item)
 {
-    uint32_t named = item->range_count < RANGES_NAMED_MAX ? item->range_count : RANGES_NAMED_MAX;
+    uint32_t named = 0;
     put(text, item->range_count == 0 ? "no slots" : item->slot_count == 1 ? "slot " : "slots ");
-    for (uint32_t i = 0; i < named; i++) {
-        if (i > 0)
+    for (; named < item->range_count && named < RANGES_NAMED_MAX; named++) {
+        if (named > 0)
             put(text, ",");
-        put_number(text, item->ranges[i].first);
-        if (item->ranges[i].last == item->ranges[i].first)
+        put_number(text, item->ranges[named].first);
+        if (item->ranges[named].last == item->ranges[named].first)
             continue;
         put(text, "-");
-        put_number(text, item->ranges[i].last);
+        put_number(text, item->ranges[named].last);
     }
     if (named < item->range_count) {
         put(text, " and ");
