@@ -23,7 +23,8 @@ enum {
     RESHARD_ZONE_SIZE_MAX = 64      /**< bytes of a node's failure zone */
 };
 
-/** Kinds of change (field `kind`). Which fields each uses stands beside it; others are 0. */
+/** Kinds of change (field `kind`). Which fields each uses stands beside it; others are 0 (else
+ * E_ARGUMENT). Ranges name one slot at least. */
 enum {
     RESHARD_CHANGE_TERM = 1,      /**< term (> map's), unique. A coordinator starts */
     RESHARD_CHANGE_NODE_PUT = 2,  /**< node, shard (0 = none), role, name, address, zone: add or
@@ -33,8 +34,10 @@ enum {
     RESHARD_CHANGE_SHARD_PUT = 4,     /**< shard, weight: add (no primary yet) or update */
     RESHARD_CHANGE_SHARD_REMOVE = 5,  /**< shard; not while it has slots, nodes or migrations */
     RESHARD_CHANGE_SHARD_PRIMARY = 6, /**< shard, node (of this shard): becomes primary, the one
-                                           before becomes replica; raises the shard's epoch */
-    RESHARD_CHANGE_ASSIGN = 7,        /**< shard, ranges: first owner of unowned slots */
+                                           before becomes replica; raises the shard's epoch, at
+                                           the first primary and at the same one again, too */
+    RESHARD_CHANGE_ASSIGN = 7,        /**< shard, ranges: owner of unowned slots; each slot's
+                                           epoch rises */
     RESHARD_CHANGE_MIGRATION_OPEN = 8,   /**< migration (> all before), source, target, mode,
                                               flags, ranges: all owned by source, none in an
                                               open migration */
@@ -42,9 +45,11 @@ enum {
                                               must be the shards' epochs now): the slots' owner
                                               becomes target, each slot's epoch rises */
     RESHARD_CHANGE_MIGRATION_ABORT = 10, /**< migration; not after its commit */
-    RESHARD_CHANGE_MIGRATION_END = 11,   /**< migration, decided before: it is closed */
+    RESHARD_CHANGE_MIGRATION_END = 11,   /**< migration, decided before: it is closed; until then
+                                              nothing else changes its slots' owner */
     RESHARD_CHANGE_UNASSIGN = 12         /**< shard, ranges: its slots, in no open migration,
-                                              become unowned (an operator's repair) */
+                                              become unowned (an operator's repair);
+                                              each slot's epoch rises */
 };
 
 /** Flags of RESHARD_CHANGE_MIGRATION_OPEN (field `migration_flags`). */
@@ -138,11 +143,14 @@ struct reshard_map_migration {
  */
 RESHARD_API void reshard_change_init(struct reshard_change *change);
 
-/** Make an empty map (version 0).
+/** Make an empty map (version 0). It takes 12 bytes a slot, what its nodes, shards, open migrations
+ * and removed ids (8 and 4 bytes each, for ever) take, and its retained changes (at most
+ * RESHARD_MAP_RETAINED_BYTES).
  * @param slot_count [in] 1 ... RESHARD_SLOT_COUNT_MAX.
  * @param allocator [in, copied] NULL = malloc.
  * @param map_out [out] the map; the caller destroys it.
- * @return RESHARD_OK, or E_NULL, E_SLOT_COUNT, E_NOMEM, an error of the allocator's struct.
+ * @return RESHARD_OK, or E_NULL, E_SLOT_COUNT, E_NOMEM; E_STRUCT_SIZE, E_STRUCT_TAIL, E_FLAGS of
+ *   the allocator's struct.
  * Calls: allocator.  Allocates: yes.  Threads: any.  Re-entry: yes.
  */
 RESHARD_API int32_t reshard_map_create(
@@ -158,22 +166,38 @@ RESHARD_API void reshard_map_destroy(struct reshard_map *map);
  * @param map [in] non-NULL.
  * @param allocator [in, copied] NULL = malloc.
  * @param map_out [out] the copy; the caller destroys it.
- * @return RESHARD_OK, or E_NULL, E_NOMEM.
+ * @return RESHARD_OK, or E_NULL, E_NOMEM; E_STRUCT_SIZE, E_STRUCT_TAIL, E_FLAGS of the allocator's
+ *   struct.
  * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: no.
  */
 RESHARD_API int32_t reshard_map_clone(const struct reshard_map *map,
     const struct reshard_allocator *allocator, struct reshard_map **map_out);
 
-/** Apply one change. Deterministic. The guards stand at RESHARD_CHANGE_*.
+/** Apply one change. Deterministic. The guards stand at RESHARD_CHANGE_*. Costs what the change
+ * touches (its slots, ranges and texts, a search by id), never the whole map.
  * @param map [in,out] non-NULL.
  * @param change [in, borrowed for the call] non-NULL.
- * @return RESHARD_OK, or, with nothing changed:
- *   E_REPEATED   change.version is not above the map's: applied before
- *   E_VERSION    change.version is above the next one: something is missing
- *   E_KIND, E_MODE, E_FLAGS, E_ARGUMENT, E_WEIGHT, E_SLOT, E_OVERLAP  malformed
- *   E_NODE, E_SHARD, E_MIGRATION  no such thing
- *   E_EXISTS, E_REUSED, E_IN_USE, E_OWNER, E_DECIDED, E_EPOCH, E_TERM, E_STATE  refused
- *   E_OVERFLOW, E_NOMEM
+ * @return RESHARD_OK, or, with nothing changed, in the order in which they are looked for:
+ *   E_NULL, E_STRUCT_SIZE, E_STRUCT_TAIL  the change itself;
+ *   E_REPEATED   change.version is not above the map's: applied before;
+ *   E_OVERFLOW   the map's version is UINT64_MAX;
+ *   E_VERSION    change.version is above the next one: something is missing;
+ *   E_KIND       unknown kind;
+ *   E_ARGUMENT   a field of another kind is set, an id to be added is 0, an unknown role, a text
+ *                too long, no ranges, source is target;
+ *   E_NULL, E_MODE, E_FLAGS, E_WEIGHT, E_SLOT, E_OVERLAP  malformed (RESHARD_MIGRATION_OPERATOR
+ *                needs keywise, else E_MODE);
+ *   E_REUSED     the id was removed, or the migration's is not above all before;
+ *   E_NODE, E_SHARD, E_MIGRATION  no such thing (an ended migration is none);
+ *   E_TERM       not above the map's term;
+ *   E_IN_USE     node is a primary; shard has slots, nodes or migrations;
+ *   E_STATE      role primary for one that is not; primary from another shard; end before decided;
+ *   E_OWNER      a slot is not owned by shard or source, or, for ASSIGN, is owned;
+ *   E_OVERLAP    a slot is in an open migration;
+ *   E_OVERFLOW   a slot's or the shard's epoch cannot rise;
+ *   E_REPEATED, E_DECIDED  the migration was decided so before, or otherwise;
+ *   E_EPOCH      a shard's epoch is another one now;
+ *   E_NOMEM      tried again later, it may succeed.
  * Calls: allocator.  Allocates: amortised O(1) plus ranges.  Threads: owner.  Re-entry: no.
  */
 RESHARD_API int32_t reshard_map_apply(
@@ -189,7 +213,7 @@ RESHARD_API int32_t reshard_map_check(
     const struct reshard_map *map, const struct reshard_change *change);
 
 /** Number of slots.
- * @param map [in] non-NULL.
+ * @param map [in] NULL answers 0, here and in the getters below that return no result code.
  * @return 1 ... RESHARD_SLOT_COUNT_MAX.
  * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
  */
@@ -217,7 +241,8 @@ RESHARD_API uint64_t reshard_map_term(const struct reshard_map *map, uint64_t *u
  */
 RESHARD_API reshard_migration_id reshard_map_last_migration(const struct reshard_map *map);
 
-/** Owner of a slot. One atomic load; may be called while the owner thread applies.
+/** Owner of a slot. One atomic load; may be called while the owner thread applies. Slots of one
+ * commit change one after the other; who needs them at once asks the owner thread.
  * @param map [in] non-NULL.
  * @param slot [in] 0 <= slot < slot_count; a larger one answers 0.
  * @return the shard, 0 = unowned.

@@ -13,7 +13,9 @@
 
 /* Rebuild a map from a snapshot: begin on a map at version 0, then nodes, shards, owners (with
  * epochs), migrations in any order, then finish, which checks every invariant and sets the version.
- * On an error the map under construction is to be destroyed. Errors: those of reshard_map_apply. */
+ * What can be derived (slot_count, node_count) is not read. Ascending ids append, others are moved
+ * into place. On an error the map under construction is to be destroyed. Errors: those of
+ * reshard_map_apply, EXISTS for an id that came before, STATE when the version is not 0. */
 struct reshard__map_header {
     uint64_t version;
     uint64_t term;
