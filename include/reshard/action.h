@@ -5,6 +5,10 @@
  * exactly once, at once or later. An action whose `after` is not 0 must not start before that
  * action has completed; the result of the earlier one does not matter. Actions come out so that
  * `after` always names one that came out before.
+ *
+ * Payloads. mode snapshot: the host's own records, opaque here, that may stand one behind the
+ * other. mode keywise: items of {key size: 4 bytes, state size: 4 bytes, both little-endian; key;
+ * state}; a list of keys is such items with state size 0.
  */
 #ifndef RESHARD_ACTION_H
 #define RESHARD_ACTION_H
@@ -31,7 +35,7 @@ enum {
      * the start). Completion: size, keys, cursor for the next call, done. */
     RESHARD_ACTION_EXPORT = 5,
     /** Target: apply payload to the staging of (migration, copy). keywise: to the live data,
-     * with `sequence` and the key's mark durable in the same step. In order of `after`. */
+     * (items), with (copy, sequence) stored in the same step, as SYNC tells them. */
     RESHARD_ACTION_APPLY = 6,
     /** Target: make all that was applied durable. Completion: sequence = the last durable one,
      * copy_term, copy_n = of which copy (0, 0 = no staging). Also asked after a restart. */
@@ -47,8 +51,12 @@ enum {
     RESHARD_ACTION_FENCE = 11,
     /** Digest of the slots' data: side = source: live, target: staging. Completion: digest. */
     RESHARD_ACTION_DIGEST = 12,
-    /** keywise giver: choose keys of the slots that are here (not locked, not marked OLD), write
-     * them with their state into `buffer`. Completion: size, keys, done = none left. */
+    /** keywise: keys of the slots that are here. Three forms. buffer and no payload: the next keys
+     * from `cursor` on, with their states, into buffer; completion: size, keys, cursor, done =
+     * none follows. buffer and payload: those of the listed keys that are here. capacity 0: write
+     * nothing, tell in `keys` how many are here (of the listed ones, or of all). A first key that
+     * does not fit: E_SPACE with size = needed. From reading a key to completing the action the
+     * host executes no write to it: from then on it is locked. */
     RESHARD_ACTION_PICK = 13,
     /** keywise giver: delete the keys in payload, durably. Receiver: drop its copy of them. */
     RESHARD_ACTION_REMOVE = 14,

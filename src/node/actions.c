@@ -13,6 +13,7 @@ static const uint16_t busy_bits[RESHARD_ACTION_KIND_COUNT] = {
     [RESHARD_ACTION_DIGEST] = RESHARD__BUSY_DIGEST,
     [RESHARD_ACTION_PICK] = RESHARD__BUSY_PICK,
     [RESHARD_ACTION_REMOVE] = RESHARD__BUSY_REMOVE,
+    [RESHARD_ACTION_APPLY] = RESHARD__BUSY_APPLY,
 };
 
 static void succeeded(struct reshard_node *node, struct reshard__part *part,
@@ -20,7 +21,8 @@ static void succeeded(struct reshard_node *node, struct reshard__part *part,
 {
     switch (action->kind) {
     case RESHARD_ACTION_SYNC:
-        reshard__target_synced(node, part, completion);
+        if (part->mode == RESHARD_MODE_SNAPSHOT)
+            reshard__target_synced(node, part, completion);
         break;
     case RESHARD_ACTION_ACTIVATE:
         part->activated = true;
@@ -72,7 +74,9 @@ static void store_completed(struct reshard_node *node, struct reshard__part *par
         return;
     }
     part->busy &= ~(uint32_t)busy_bits[action->kind];
-    if (completion->status && action->kind != RESHARD_ACTION_WAKE) {
+    if (completion->status == RESHARD_E_SPACE && action->kind == RESHARD_ACTION_PICK)
+        (void)0; /* an answer, not a failure: the key needs a larger buffer */
+    else if (completion->status && action->kind != RESHARD_ACTION_WAKE) {
         reshard__event_tell(
             node, RESHARD_EVENT_HOOK_FAILED, part, completion->status, action->kind);
         part->retry_at_ns = node->now_ns + node->config.retry_ns;

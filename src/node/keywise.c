@@ -1,115 +1,254 @@
 /* SPDX-License-Identifier: MIT */
-/* Room node: mode keywise. */
+/* Room node: what giver and receiver share: records, messages, completions. */
 #include "node/keywise.h"
+
+#include <string.h>
 
 int32_t reshard__keywise_make(struct reshard_node *node, struct reshard__part *part)
 {
-    (void)node;
-    (void)part;
-    return RESHARD_E_MODE;
+    part->keywise = reshard__mem_alloc(&node->mem, sizeof *part->keywise);
+    return part->keywise ? RESHARD_OK : RESHARD_E_NOMEM;
 }
 
 void reshard__keywise_free(struct reshard_node *node, struct reshard__part *part)
 {
-    (void)node;
-    (void)part;
+    struct reshard__keywise *keywise = part->keywise;
+    if (!keywise)
+        return;
+    struct reshard__keys *sets[] = {&keywise->keys, &keywise->asked, &keywise->pending,
+        &keywise->old, &keywise->dropping, &keywise->questions, &keywise->absent,
+        &keywise->present};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        reshard__keys_free(&node->mem, sets[i]);
+    reshard__chunk_drop(node, keywise->chunk);
+    reshard__chunk_drop(node, keywise->incoming);
+    reshard__mem_free(&node->mem, keywise, sizeof *keywise);
+    part->keywise = NULL;
 }
 
-uint32_t reshard__keywise_route(const struct reshard_node *node, const struct reshard__part *part,
-    enum reshard__stance stance, const struct reshard_node_request *request, uint64_t *token_out)
+bool reshard__keywise_gives(const struct reshard__part *part)
 {
-    (void)node;
-    (void)part;
-    *token_out = 0;
-    return reshard__route_keyed(
-        stance, RESHARD__ASKING_NO, RESHARD__PRESENCE_NONE, request->op);
+    bool back = part->phase == RESHARD_PHASE_UNMOVE;
+    return (part->side == RESHARD_SIDE_SOURCE) != back;
 }
 
-uint32_t reshard__duty_give(struct reshard_node *node, struct reshard__part *part)
+reshard_node_id reshard__keywise_peer(
+    const struct reshard_node *node, const struct reshard__part *part)
 {
-    (void)node;
-    (void)part;
-    return RESHARD__RESULT_LOST;
+    return reshard__primary_of(
+        node, part->side == RESHARD_SIDE_SOURCE ? part->target : part->source);
 }
 
-uint32_t reshard__duty_take(struct reshard_node *node, struct reshard__part *part)
+struct reshard__message reshard__keywise_message(
+    const struct reshard__part *part, uint32_t type, uint32_t kind)
 {
-    (void)node;
-    (void)part;
-    return RESHARD__RESULT_LOST;
+    struct reshard__message message = {.type = type, .kind = kind};
+    message.migration = part->migration;
+    message.copy = part->keywise->stream;
+    return message;
 }
 
-uint32_t reshard__duty_take_back(struct reshard_node *node, struct reshard__part *part)
+/* A new stream: what was pending is now of unknown outcome (R18). */
+static int32_t marks_age(struct reshard_node *node, struct reshard__keywise *keywise)
 {
-    (void)node;
-    (void)part;
-    return RESHARD__RESULT_LOST;
+    int32_t status = reshard__keys_add_items(
+        &node->mem, &keywise->old, keywise->pending.bytes, keywise->pending.size);
+    if (status)
+        return status;
+    reshard__keys_clear(&keywise->pending);
+    keywise->old_cleared = keywise->old.count == 0;
+    return RESHARD_OK;
 }
 
-uint32_t reshard__duty_give_back(struct reshard_node *node, struct reshard__part *part)
+static int32_t mark_fold(struct reshard_node *node, struct reshard__keywise *keywise,
+    const struct reshard__record *record)
 {
-    (void)node;
-    (void)part;
-    return RESHARD__RESULT_LOST;
-}
-
-uint32_t reshard__keywise_hold(struct reshard_node *node, struct reshard__part *part)
-{
-    (void)node;
-    (void)part;
-    return RESHARD__RESULT_LOST;
-}
-
-void reshard__keywise_chunk(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message)
-{
-    (void)node;
-    (void)part;
-    (void)message;
-}
-
-void reshard__keywise_acknowledged(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message)
-{
-    (void)node;
-    (void)part;
-    (void)message;
-}
-
-void reshard__keywise_complete(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__entry *entry, const struct reshard_completion *completion)
-{
-    (void)node;
-    (void)part;
-    (void)entry;
-    (void)completion;
+    /* The chunk before was confirmed, or its giver would not have sent this one. */
+    struct reshard__keys pending = {0};
+    int32_t status = reshard__keys_add_items(
+        &node->mem, &pending, record->blob.data, record->blob.size);
+    if (status) {
+        reshard__keys_free(&node->mem, &pending);
+        return status;
+    }
+    struct reshard__item item;
+    for (size_t offset = 0; reshard__item_next(pending.bytes, pending.size, &offset, &item) ==
+                            RESHARD_OK;)
+        reshard__keys_remove(&keywise->old, item.key, item.key_size);
+    reshard__keys_free(&node->mem, &keywise->pending);
+    keywise->pending = pending;
+    keywise->mark_stream = record->copy;
+    keywise->mark_sequence = record->sequence;
+    return RESHARD_OK;
 }
 
 int32_t reshard__keywise_fold(struct reshard_node *node, struct reshard__part *part,
     const struct reshard__record *record)
 {
-    (void)node;
-    (void)part;
-    (void)record;
-    return RESHARD_OK;
+    struct reshard__keywise *keywise = part->keywise;
+    if (!keywise)
+        return RESHARD_E_MODE;
+    if (record->kind == RESHARD__RECORD_MARK)
+        return mark_fold(node, keywise, record);
+    if (record->kind == RESHARD__RECORD_CLEAR) {
+        reshard__keys_clear(&keywise->old);
+        keywise->old_cleared = true;
+        return RESHARD_OK;
+    }
+    keywise->unmoving = record->kind == RESHARD__RECORD_UNMOVE;
+    return marks_age(node, keywise);
 }
 
 void reshard__keywise_stance(struct reshard_node *node, struct reshard__part *part)
 {
-    (void)node;
-    (void)part;
+    bool source = part->side == RESHARD_SIDE_SOURCE;
+    enum reshard__stance stance;
+    if (part->stored.kind == RESHARD__RECORD_HELD)
+        stance = RESHARD__STANCE_SOURCE_HELD;
+    else if (part->keywise->unmoving)
+        stance = source ? RESHARD__STANCE_SOURCE_UNMOVE : RESHARD__STANCE_TARGET_UNMOVE;
+    else
+        stance = source ? RESHARD__STANCE_SOURCE_GUARD : RESHARD__STANCE_TARGET_MOVE;
+    reshard__part_stand(node, part, stance);
+}
+
+/* A QUERY: whether a key is here. Keys in flight are; the store tells of the others. Only within the
+ * stream in which it is asked: an earlier one may still have a removal to come. */
+static void query_receive(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard__message *message)
+{
+    bool bare = message->flags & RESHARD__QUERY_BARE;
+    if (!bare && !reshard__order_equal(message->copy, part->keywise->stream))
+        return;
+    if (message->payload.size > UINT16_MAX * 16)
+        return;
+    struct reshard__chunk *chunk = reshard__chunk_alloc(node, message->payload.size + 8);
+    struct reshard__entry *entry =
+        chunk ? reshard__part_ask(node, part, RESHARD_ACTION_PICK, 0) : NULL;
+    if (!entry) {
+        reshard__chunk_drop(node, chunk);
+        return;
+    }
+    struct reshard__keys one = {.bytes = chunk->data, .capacity = chunk->capacity};
+    uint64_t hash;
+    one.hashes = &hash;
+    one.hash_capacity = 1;
+    (void)reshard__keys_add(
+        &node->mem, &one, message->payload.data, message->payload.size);
+    chunk->size = one.size;
+    chunk->references = 1;
+    chunk->sequence = message->flags;
+    entry->attachment = chunk;
+    entry->action.payload = chunk->data;
+    entry->action.payload_size = chunk->size;
+}
+
+/* The answer to a QUERY, when the store has looked. */
+static void query_answer(struct reshard_node *node, struct reshard__part *part,
+    struct reshard__entry *entry, const struct reshard_completion *completion)
+{
+    struct reshard__chunk *chunk = entry->attachment;
+    struct reshard__item item;
+    size_t offset = 0;
+    int32_t status = reshard__item_next(chunk->data, chunk->size, &offset, &item);
+    RESHARD_ASSERT(status == RESHARD_OK);
+    enum reshard__stance stance = reshard__part_stance(node, part);
+    bool bare = chunk->sequence & RESHARD__QUERY_BARE;
+    bool here = completion->keys > 0 ||
+                reshard__keys_have(&part->keywise->keys, item.key, item.key_size);
+    bool final = stance == RESHARD__STANCE_SOURCE_MOVE || stance == RESHARD__STANCE_SOURCE_HELD;
+    struct reshard__message message =
+        reshard__keywise_message(part, RESHARD__ACK, 0);
+    message.answer = here ? RESHARD__ANSWER_HAVE : RESHARD__ANSWER_NOT_HAVE;
+    if (bare && !here && final)
+        message.answer = RESHARD__ANSWER_ABSENT;
+    message.payload.data = item.key;
+    message.payload.size = item.key_size;
+    if (completion->status == RESHARD_OK)
+        reshard__message_send(
+            node, reshard__keywise_peer(node, part), &message, part, NULL);
+    reshard__chunk_release(node, chunk);
+    reshard__chunk_drop(node, chunk);
+}
+
+void reshard__keywise_chunk(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard__message *message)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (message->kind == RESHARD__CHUNK_QUERY) {
+        query_receive(node, part, message);
+        return;
+    }
+    if (reshard__order_none(keywise->stream) ||
+        !reshard__order_equal(message->copy, keywise->stream))
+        return;
+    if (message->kind == RESHARD__CHUNK_PENDING)
+        reshard__give_heard(node, part, message);
+    else if (!reshard__keywise_gives(part))
+        reshard__take_chunk(node, part, message);
+}
+
+void reshard__keywise_acknowledged(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard__message *message)
+{
+    if (message->answer != RESHARD__ANSWER_NONE)
+        reshard__take_answer(node, part, message);
+    else if (reshard__keywise_gives(part) &&
+             reshard__order_equal(message->copy, part->keywise->stream))
+        reshard__give_acknowledged(node, part, message->sequence);
+}
+
+void reshard__keywise_complete(struct reshard_node *node, struct reshard__part *part,
+    struct reshard__entry *entry, const struct reshard_completion *completion)
+{
+    bool done = completion->status == RESHARD_OK;
+    switch (entry->action.kind) {
+    case RESHARD_ACTION_PICK:
+        if (entry->action.buffer)
+            reshard__give_picked(node, part, entry, completion);
+        else
+            query_answer(node, part, entry, completion);
+        break;
+    case RESHARD_ACTION_REMOVE:
+        if (done && reshard__keywise_gives(part) &&
+            part->keywise->flight == RESHARD__FLIGHT_REMOVING)
+            reshard__give_removed(node, part);
+        else if (done)
+            reshard__take_dropped(node, part);
+        break;
+    case RESHARD_ACTION_APPLY:
+        if (done)
+            reshard__take_applied(node, part, completion);
+        break;
+    case RESHARD_ACTION_SYNC:
+        if (done)
+            reshard__take_synced(node, part, completion);
+        break;
+    default:
+        break;
+    }
 }
 
 void reshard__keywise_tick(struct reshard_node *node, struct reshard__part *part)
 {
-    (void)node;
-    (void)part;
+    if (part->side == RESHARD_SIDE_SOURCE)
+        reshard__source_tick(node, part);
+    if (part->phase == RESHARD_PHASE_NONE)
+        return;
+    if (node->now_ns < part->keywise->asked_ns + node->config.retry_ns)
+        return;
+    part->keywise->asked_ns = node->now_ns;
+    reshard__give_tick(node, part);
+    reshard__take_tick(node, part);
 }
 
 uint64_t reshard__keywise_deadline(
     const struct reshard_node *node, const struct reshard__part *part)
 {
-    (void)node;
-    (void)part;
-    return UINT64_MAX;
+    const struct reshard__keywise *keywise = part->keywise;
+    bool waits = keywise->flight == RESHARD__FLIGHT_SENT || keywise->old.count > 0 ||
+                 keywise->questions.count > 0 || keywise->dropping.count > 0 ||
+                 (!reshard__order_none(keywise->stream) && keywise->last == 0 &&
+                     keywise->sequence == 0);
+    return waits ? keywise->asked_ns + node->config.retry_ns : UINT64_MAX;
 }

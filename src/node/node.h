@@ -140,6 +140,7 @@ struct reshard__part {
     struct reshard__stored stored;
     struct reshard__record want; /* kind 0 = nothing to be written */
     bool writing;                /* `want` is in the append that is open */
+    bool unmove_live;            /* keywise target: UNMOVE was recorded in this run */
     bool prepared_live;          /* source: a PREPARE was executed in this run (R7) */
 
     /* store actions */
@@ -252,6 +253,8 @@ enum reshard__stance reshard__part_stance(
 /* The one place where a stance changes: tells the pause, wakes what was parked. */
 void reshard__part_stand(
     struct reshard_node *node, struct reshard__part *part, enum reshard__stance stance);
+/* Tell the host that parked requests may be routed again. */
+void reshard__part_wake(struct reshard_node *node, struct reshard__part *part);
 /* Ask for a store action of a part, after the part's earlier ones; NULL when it is busy with one of
  * this kind, when an earlier one failed a moment ago, or when there is no room. */
 struct reshard__entry *reshard__part_ask(
@@ -360,6 +363,8 @@ void reshard__stream_record(struct reshard_node *node, struct reshard__part *par
     const uint8_t *bytes, size_t size);
 /* Bytes captured or read and not yet applied at the target. */
 uint64_t reshard__stream_lag(const struct reshard__part *part);
+/* The owner lets go of a chunk; NULL is allowed. */
+void reshard__chunk_drop(struct reshard_node *node, struct reshard__chunk *chunk);
 void reshard__chunk_release(struct reshard_node *node, struct reshard__chunk *chunk);
 struct reshard__chunk *reshard__chunk_alloc(struct reshard_node *node, size_t capacity);
 

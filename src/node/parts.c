@@ -197,7 +197,13 @@ void reshard__part_stand(
         part->pause_ns += pause;
         reshard__event_tell(node, RESHARD_EVENT_RESUME, part, RESHARD_OK, pause);
     }
-    if (!stance_parks(before))
+    if (stance_parks(before))
+        reshard__part_wake(node, part);
+}
+
+void reshard__part_wake(struct reshard_node *node, struct reshard__part *part)
+{
+    if (reshard__outbox_room(&node->outbox) == 0)
         return;
     struct reshard__entry *entry = reshard__outbox_push(&node->outbox, RESHARD_ACTION_WAKE);
     entry->owner = part->migration;

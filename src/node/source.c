@@ -51,8 +51,10 @@ uint32_t reshard__duty_prepare(struct reshard_node *node, struct reshard__part *
     record.order = part->order;
     if (!reshard__log_has(node, part, &record))
         return RESHARD__RESULT_WORKING;
-    if (part->mode == RESHARD_MODE_KEYWISE)
+    if (part->mode == RESHARD_MODE_KEYWISE) {
+        reshard__keywise_prepared(node, part);
         return RESHARD__RESULT_PREPARED;
+    }
     unfreeze(node, part);
     return RESHARD__RESULT_PREPARED;
 }

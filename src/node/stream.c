@@ -35,8 +35,10 @@ void reshard__chunk_release(struct reshard_node *node, struct reshard__chunk *ch
         chunk_free(node, chunk);
 }
 
-static void chunk_drop(struct reshard_node *node, struct reshard__chunk *chunk)
+void reshard__chunk_drop(struct reshard_node *node, struct reshard__chunk *chunk)
 {
+    if (!chunk)
+        return;
     chunk->dead = true;
     if (chunk->references == 0)
         chunk_free(node, chunk);
@@ -78,9 +80,9 @@ void reshard__stream_drop(struct reshard_node *node, struct reshard__part *part)
     struct reshard__stream *stream = &part->stream;
     struct reshard__chunk *chunk;
     while ((chunk = list_pop(&stream->numbered)))
-        chunk_drop(node, chunk);
+        reshard__chunk_drop(node, chunk);
     while ((chunk = list_pop(&stream->captured)))
-        chunk_drop(node, chunk);
+        reshard__chunk_drop(node, chunk);
     memset(stream, 0, sizeof *stream);
     /* An EXPORT that is under way belongs to the copy that ended. */
     part->ticket++;
@@ -256,7 +258,7 @@ static void chunks_trim(struct reshard_node *node, struct reshard__stream *strea
         RESHARD_ASSERT(stream->window_bytes >= chunk->size);
         stream->window_bytes -= chunk->size;
         RESHARD_ASSERT(stream->send_next != chunk);
-        chunk_drop(node, chunk);
+        reshard__chunk_drop(node, chunk);
     }
 }
 

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/* Room node: the giver of a keywise stream (R16 ... R19). */
+#include "node/keywise.h"
+
+enum { PICK_SIZE = 65536, PICK_SIZE_MAX = 1 << 26 };
+
+void reshard__give_drop(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    reshard__chunk_drop(node, keywise->chunk);
+    keywise->chunk = NULL;
+    keywise->flight = RESHARD__FLIGHT_IDLE;
+    reshard__keys_clear(&keywise->keys);
+    keywise->cancelled = false;
+    keywise->tries = 0;
+}
+
+/* A stream is opened once, under the order that names it; a removal of the stream before ends first.
+ * False while it cannot be opened. */
+static bool stream_open(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (part->busy & (RESHARD__BUSY_REMOVE | RESHARD__BUSY_PICK))
+        return false;
+    reshard__give_drop(node, part);
+    keywise->stream = keywise->opened = part->order;
+    keywise->reconciled = false;
+    keywise->sequence = 0;
+    keywise->cursor = 0;
+    keywise->empty = false;
+    keywise->confirms = false;
+    keywise->asked_ns = 0;
+    return true;
+}
+
+static void chunk_send(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    struct reshard__message message =
+        reshard__keywise_message(part, RESHARD__CHUNK, RESHARD__CHUNK_DATA);
+    message.sequence = keywise->sequence;
+    struct reshard__chunk *chunk = keywise->chunk;
+    if (keywise->cancelled) {
+        message.kind = RESHARD__CHUNK_VOID;
+        chunk = NULL;
+    } else {
+        message.payload.data = chunk->data;
+        message.payload.size = chunk->size;
+    }
+    keywise->sent_ns = node->now_ns;
+    reshard__message_send(node, reshard__keywise_peer(node, part), &message, part, chunk);
+}
+
+static void confirm_send(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__message message =
+        reshard__keywise_message(part, RESHARD__CHUNK, RESHARD__CHUNK_CONFIRM);
+    message.sequence = part->keywise->sequence;
+    reshard__message_send(node, reshard__keywise_peer(node, part), &message, part, NULL);
+}
+
+/* Ask for the next keys: those of a try that was cancelled, those that an operator named, or the
+ * next of the walk. */
+static void pick(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    bool by_hand = part->migration_flags & RESHARD_MIGRATION_OPERATOR;
+    const struct reshard__keys *wanted = keywise->keys.count    ? &keywise->keys
+                                         : keywise->asked.count ? &keywise->asked
+                                                                : NULL;
+    bool looks = by_hand && !wanted; /* whether anything is left, without taking it */
+    if (part->order_flags & RESHARD__ORDER_PAUSED || (keywise->empty && !wanted))
+        return;
+    size_t capacity = keywise->pick_capacity ? keywise->pick_capacity : PICK_SIZE;
+    struct reshard__chunk *chunk = reshard__chunk_alloc(node, capacity);
+    struct reshard__entry *entry =
+        chunk ? reshard__part_ask(node, part, RESHARD_ACTION_PICK, RESHARD__BUSY_PICK) : NULL;
+    if (!entry) {
+        reshard__chunk_drop(node, chunk);
+        return;
+    }
+    chunk->references = 1;
+    entry->attachment = chunk;
+    entry->action.buffer = chunk->data;
+    entry->action.capacity = looks ? 0 : capacity;
+    entry->action.cursor = keywise->cursor;
+    if (wanted) {
+        entry->action.payload = wanted->bytes;
+        entry->action.payload_size = wanted->size;
+    }
+    keywise->flight = RESHARD__FLIGHT_PICKING;
+}
+
+static void pick_failed(
+    struct reshard__part *part, const struct reshard_completion *completion)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (completion->status == RESHARD_E_SPACE && completion->size > 0 &&
+        completion->size <= PICK_SIZE_MAX) {
+        keywise->pick_capacity = completion->size;
+        part->retry_at_ns = 0;
+    }
+    keywise->flight = RESHARD__FLIGHT_IDLE;
+}
+
+/* The keys that were picked: locked from here on. */
+static bool flight_load(struct reshard_node *node, struct reshard__part *part,
+    struct reshard__chunk *chunk, const struct reshard_completion *completion)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    chunk->size = completion->size;
+    if (!reshard__items_sound(chunk->data, chunk->size))
+        return false;
+    bool again = keywise->keys.count > 0;
+    if (!again && reshard__keys_add_items(
+                      &node->mem, &keywise->keys, chunk->data, chunk->size)) {
+        reshard__keys_clear(&keywise->keys);
+        return false;
+    }
+    keywise->chunk = chunk;
+    keywise->tries = again ? keywise->tries + 1 : 0;
+    return true;
+}
+
+void reshard__give_picked(struct reshard_node *node, struct reshard__part *part,
+    struct reshard__entry *entry, const struct reshard_completion *completion)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    struct reshard__chunk *chunk = entry->attachment;
+    RESHARD_ASSERT(chunk && chunk->references == 1);
+    chunk->references = 0;
+    if (entry->action.payload_size && keywise->keys.count == 0)
+        reshard__keys_clear(&keywise->asked); /* taken, or not here any more */
+    if (completion->status || completion->size > entry->action.capacity) {
+        pick_failed(part, completion);
+        reshard__chunk_drop(node, chunk);
+        return;
+    }
+    keywise->flight = RESHARD__FLIGHT_IDLE;
+    keywise->cursor = completion->done ? 0 : completion->cursor;
+    bool walked = entry->action.payload_size == 0;
+    if (completion->size == 0) {
+        keywise->empty = walked && completion->done && completion->keys == 0;
+        reshard__keys_clear(&keywise->keys);
+        reshard__chunk_drop(node, chunk);
+        return;
+    }
+    if (!flight_load(node, part, chunk, completion)) {
+        reshard__chunk_drop(node, chunk);
+        return;
+    }
+    keywise->pick_capacity = 0;
+    keywise->sequence++;
+    keywise->cancelled = false;
+    keywise->flight = RESHARD__FLIGHT_SENT;
+    part->keys += completion->keys;
+    part->bytes += completion->size;
+    chunk_send(node, part);
+}
+
+static void remove_ask(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__entry *entry =
+        reshard__part_ask(node, part, RESHARD_ACTION_REMOVE, RESHARD__BUSY_REMOVE);
+    if (!entry)
+        return;
+    entry->action.payload = part->keywise->keys.bytes;
+    entry->action.payload_size = part->keywise->keys.size;
+}
+
+/* R17: the acknowledgement of the number in flight is what deletes, nothing else. */
+void reshard__give_acknowledged(
+    struct reshard_node *node, struct reshard__part *part, uint64_t sequence)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (sequence + 1 < keywise->sequence) {
+        /* The receiver restarted behind a number that carried nothing: it is void. */
+        struct reshard__message message =
+            reshard__keywise_message(part, RESHARD__CHUNK, RESHARD__CHUNK_VOID);
+        message.sequence = sequence + 1;
+        reshard__message_send(
+            node, reshard__keywise_peer(node, part), &message, part, NULL);
+        return;
+    }
+    if (keywise->flight != RESHARD__FLIGHT_SENT || sequence != keywise->sequence)
+        return;
+    reshard__chunk_drop(node, keywise->chunk);
+    keywise->chunk = NULL;
+    keywise->flight = keywise->cancelled ? RESHARD__FLIGHT_IDLE : RESHARD__FLIGHT_REMOVING;
+}
+
+void reshard__give_removed(struct reshard_node *node, struct reshard__part *part)
+{
+    part->keywise->confirms = true;
+    confirm_send(node, part);
+    reshard__give_drop(node, part);
+    reshard__part_wake(node, part);
+}
+
+void reshard__give_heard(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard__message *message)
+{
+    (void)node;
+    if (reshard__keywise_gives(part) && message->sequence == 0)
+        part->keywise->reconciled = true;
+}
+
+/* One step of the flight, as far as it goes now. */
+static void give_pump(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (keywise->flight == RESHARD__FLIGHT_REMOVING)
+        remove_ask(node, part);
+    else if (keywise->flight == RESHARD__FLIGHT_IDLE)
+        pick(node, part);
+}
+
+static uint32_t give(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (!keywise->reconciled)
+        return RESHARD__RESULT_WORKING;
+    give_pump(node, part);
+    bool over = keywise->empty && keywise->flight == RESHARD__FLIGHT_IDLE &&
+                keywise->keys.count == 0;
+    return over ? RESHARD__RESULT_EMPTY : RESHARD__RESULT_WORKING;
+}
+
+/* R16: MOVE is durable on both sides before the first send or ASK; the receiver's "none pending" says
+ * that it is there. A source that moved keys before keeps the routing of MOVE all the while. */
+uint32_t reshard__duty_give(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    bool live = reshard__order_equal(keywise->stream, part->order);
+    if (!part->prepared_live || (!live && reshard__order_equal(keywise->opened, part->order)))
+        return RESHARD__RESULT_LOST;
+    struct reshard__record record = {.kind = RESHARD__RECORD_MOVE};
+    record.migration = part->migration;
+    record.order = part->order;
+    bool moved_before = part->stored.moving;
+    if (!reshard__log_has(node, part, &record)) {
+        if (moved_before)
+            reshard__part_stand(node, part, RESHARD__STANCE_SOURCE_GUARD);
+        return RESHARD__RESULT_WORKING;
+    }
+    if (!live && !stream_open(node, part))
+        return RESHARD__RESULT_WORKING;
+    if (keywise->reconciled)
+        reshard__part_stand(node, part, RESHARD__STANCE_SOURCE_MOVE);
+    return give(node, part);
+}
+
+uint32_t reshard__duty_give_back(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (!part->stored.moving)
+        return RESHARD__RESULT_EMPTY; /* nothing ever came */
+    bool live = reshard__order_equal(keywise->stream, part->order);
+    struct reshard__record record = {.kind = RESHARD__RECORD_UNMOVE};
+    record.migration = part->migration;
+    record.order = part->order;
+    bool before_restart = part->stored.kind == RESHARD__RECORD_UNMOVE &&
+                          reshard__order_equal(part->stored.order, part->order) && !live &&
+                          !part->unmove_live;
+    if (before_restart || (!live && reshard__order_equal(keywise->opened, part->order)))
+        return RESHARD__RESULT_LOST;
+    part->unmove_live = true;
+    if (!reshard__log_has(node, part, &record))
+        return RESHARD__RESULT_WORKING;
+    reshard__part_stand(node, part, RESHARD__STANCE_TARGET_UNMOVE);
+    if (!live) {
+        reshard__chunk_drop(node, keywise->incoming);
+        keywise->incoming = NULL;
+        if (part->busy & RESHARD__BUSY_APPLY || !stream_open(node, part))
+            return RESHARD__RESULT_WORKING;
+    }
+    if (!reshard__marks_settled(node, part))
+        return RESHARD__RESULT_WORKING;
+    return give(node, part);
+}
+
+/* R27: nothing is left, nothing is under way, and nothing new can come: absence at the source is for
+ * good in MOVE. */
+uint32_t reshard__keywise_hold(struct reshard_node *node, struct reshard__part *part)
+{
+    const struct reshard__keywise *keywise = part->keywise;
+    if (part->stored.kind == RESHARD__RECORD_HELD &&
+        !reshard__order_equal(part->stored.order, part->order))
+        return RESHARD__RESULT_HELD;
+    bool holding = reshard__part_stance(node, part) == RESHARD__STANCE_SOURCE_HELD;
+    if (!holding) {
+        bool over = part->prepared_live && keywise->reconciled && keywise->empty &&
+                    keywise->flight == RESHARD__FLIGHT_IDLE && keywise->keys.count == 0;
+        if (!over)
+            return RESHARD__RESULT_LOST;
+        reshard__part_stand(node, part, RESHARD__STANCE_SOURCE_HELD);
+        part->held_fence = reshard__part_fence(node, part);
+    }
+    struct reshard__record record = {.kind = RESHARD__RECORD_HELD};
+    record.migration = part->migration;
+    record.order = part->order;
+    record.attempt = part->attempt;
+    if (!reshard__log_has(node, part, &record) || part->fence_done < part->held_fence)
+        return RESHARD__RESULT_WORKING;
+    return RESHARD__RESULT_HELD;
+}
+
+void reshard__keywise_prepared(struct reshard_node *node, struct reshard__part *part)
+{
+    part->keywise->stream = (struct reshard__order_id){0, 0};
+    reshard__part_stand(node, part,
+        part->stored.moving ? RESHARD__STANCE_SOURCE_GUARD : RESHARD__STANCE_SOURCE_SERVE);
+}
+
+void reshard__give_tick(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (!reshard__keywise_gives(part) || reshard__order_none(keywise->stream))
+        return;
+    if (keywise->flight == RESHARD__FLIGHT_SENT)
+        chunk_send(node, part);
+    else if (keywise->confirms && keywise->flight == RESHARD__FLIGHT_IDLE)
+        confirm_send(node, part);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Room node: routing where keys decide (R19 ... R22): the request is classified, the table answers. */
+#include "node/keywise.h"
+
+enum { ANSWERS_MAX = 1024 }; /* keys whose absence is remembered */
+
+static uint64_t token_of(const struct reshard__part *part, bool back)
+{
+    return part->migration << 1 | (back ? 1 : 0);
+}
+
+/* R21: a token of another migration or direction counts as no ASKING. */
+static enum reshard__asking asking_of(
+    const struct reshard__part *part, const struct reshard_node_request *request)
+{
+    if (!request->asking)
+        return RESHARD__ASKING_NO;
+    if (request->token == 0)
+        return RESHARD__ASKING_BARE;
+    bool back = part->side == RESHARD_SIDE_SOURCE;
+    return request->token == token_of(part, back) ? RESHARD__ASKING_TOKEN : RESHARD__ASKING_NO;
+}
+
+static bool any_in(const struct reshard__keys *keys, const struct reshard_node_request *request)
+{
+    for (uint32_t i = 0; i < request->key_count && keys->count > 0; i++)
+        if (reshard__keys_have(keys, request->keys[i], request->key_sizes[i]))
+            return true;
+    return false;
+}
+
+static enum reshard__presence presence_of(const struct reshard__part *part,
+    enum reshard__stance stance, const struct reshard_node_request *request)
+{
+    const struct reshard__keywise *keywise = part->keywise;
+    /* In UNMOVE the source does not serve what is pending; the target, who lost nothing, does. */
+    bool pending_counts = stance == RESHARD__STANCE_SOURCE_UNMOVE || request->token == 0;
+    if (any_in(&keywise->old, request) || any_in(&keywise->dropping, request) ||
+        (pending_counts && any_in(&keywise->pending, request)))
+        return RESHARD__PRESENCE_MARKED;
+    if (any_in(&keywise->keys, request))
+        return RESHARD__PRESENCE_LOCKED;
+    if (request->present_count == request->key_count)
+        return RESHARD__PRESENCE_ALL;
+    return request->present_count > 0 ? RESHARD__PRESENCE_SOME : RESHARD__PRESENCE_NONE;
+}
+
+/* R19, policy retry: the write goes through, the try does not count. A key that was tried too often is
+ * locked after all. */
+static bool write_cancels(const struct reshard_node *node, struct reshard__part *part,
+    const struct reshard_node_request *request)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (node->config.conflict != RESHARD_CONFLICT_RETRY || request->op != RESHARD_OP_WRITE ||
+        keywise->flight != RESHARD__FLIGHT_SENT ||
+        keywise->tries >= node->config.conflict_limit ||
+        request->present_count < request->key_count)
+        return false;
+    keywise->cancelled = true;
+    return true;
+}
+
+/* R22: a request without token, for one key that is not here: the source is asked whether it is gone
+ * from there for good. */
+static uint32_t bare_answer(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard_node_request *request)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (request->key_count != 1)
+        return RESHARD_TRYAGAIN;
+    const uint8_t *key = request->keys[0];
+    size_t key_size = request->key_sizes[0];
+    if (reshard__keys_have(&keywise->absent, key, key_size))
+        return RESHARD_SERVE;
+    if (reshard__keys_have(&keywise->present, key, key_size)) {
+        reshard__keys_remove(&keywise->present, key, key_size);
+        return RESHARD_TRYAGAIN;
+    }
+    if (keywise->absent.count >= ANSWERS_MAX)
+        reshard__keys_clear(&keywise->absent);
+    if (keywise->questions.count >= ANSWERS_MAX ||
+        reshard__keys_add(&node->mem, &keywise->questions, key, key_size))
+        return RESHARD_TRYAGAIN;
+    keywise->asked_ns = 0; /* the next tick asks, now */
+    return RESHARD_PARK;
+}
+
+uint32_t reshard__keywise_route(struct reshard_node *node, struct reshard__part *part,
+    enum reshard__stance stance, const struct reshard_node_request *request, uint64_t *token_out)
+{
+    RESHARD_ASSERT(part && part->keywise);
+    enum reshard__asking asking = asking_of(part, request);
+    enum reshard__presence presence = presence_of(part, stance, request);
+    uint32_t verdict = reshard__route_keyed(stance, asking, presence, request->op);
+    if (verdict == RESHARD_PARK && presence == RESHARD__PRESENCE_LOCKED &&
+        write_cancels(node, part, request))
+        verdict = RESHARD_SERVE;
+    bool asks = asking == RESHARD__ASKING_BARE && presence == RESHARD__PRESENCE_NONE &&
+                verdict == RESHARD_TRYAGAIN;
+    if (asks)
+        verdict = bare_answer(node, part, request);
+    *token_out = verdict == RESHARD_ASK ? token_of(part, part->side == RESHARD_SIDE_TARGET) : 0;
+    return verdict;
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* Room node: the receiver of a keywise stream (R17, R18), and the questions that both sides ask. */
+#include "node/keywise.h"
+
+enum { QUESTIONS_A_ROUND = 8 };
+
+static void acknowledge(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__message message =
+        reshard__keywise_message(part, RESHARD__ACK, 0);
+    message.sequence = message.durable_sequence = part->keywise->last;
+    reshard__message_send(node, reshard__keywise_peer(node, part), &message, part, NULL);
+}
+
+static void question_send(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard__item *item, uint64_t flags)
+{
+    struct reshard__chunk *chunk = reshard__chunk_alloc(node, item->key_size + 1);
+    if (!chunk)
+        return;
+    for (size_t i = 0; i < item->key_size; i++)
+        chunk->data[i] = item->key[i];
+    struct reshard__message message =
+        reshard__keywise_message(part, RESHARD__CHUNK, RESHARD__CHUNK_QUERY);
+    message.flags = flags;
+    message.payload.data = chunk->data;
+    message.payload.size = item->key_size;
+    reshard__message_send(node, reshard__keywise_peer(node, part), &message, part, chunk);
+    reshard__chunk_drop(node, chunk);
+}
+
+static void questions_send(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard__keys *keys, uint64_t flags)
+{
+    struct reshard__item item;
+    size_t offset = 0;
+    for (int i = 0; i < QUESTIONS_A_ROUND &&
+                    reshard__item_next(keys->bytes, keys->size, &offset, &item) == RESHARD_OK;
+         i++)
+        question_send(node, part, &item, flags);
+}
+
+static void none_pending_send(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__message message =
+        reshard__keywise_message(part, RESHARD__CHUNK, RESHARD__CHUNK_PENDING);
+    reshard__message_send(node, reshard__keywise_peer(node, part), &message, part, NULL);
+}
+
+static void drop_ask(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (keywise->dropping.count == 0)
+        return;
+    struct reshard__entry *entry =
+        reshard__part_ask(node, part, RESHARD_ACTION_REMOVE, RESHARD__BUSY_REMOVE);
+    if (!entry)
+        return;
+    entry->action.payload = keywise->dropping.bytes;
+    entry->action.payload_size = keywise->dropping.size;
+}
+
+bool reshard__marks_settled(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    drop_ask(node, part);
+    if (keywise->old.count > 0 || keywise->dropping.count > 0)
+        return false;
+    if (keywise->old_cleared)
+        return true;
+    if (!part->writing && part->want.kind == 0) {
+        part->want = (struct reshard__record){.kind = RESHARD__RECORD_CLEAR};
+        part->want.migration = part->migration;
+        part->want.copy = keywise->stream;
+    }
+    return false;
+}
+
+/* The receiver's side of a stream begins. */
+static void stream_begin(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    reshard__chunk_drop(node, keywise->incoming);
+    keywise->incoming = NULL;
+    keywise->incoming_applied = false;
+    keywise->stream = part->order;
+    keywise->last = 0;
+    keywise->told = false;
+    keywise->asked_ns = node->now_ns;
+    questions_send(node, part, &keywise->old, 0);
+}
+
+/* Number last + 1: mark, apply, make durable, acknowledge. */
+static void incoming_pump(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    struct reshard__chunk *chunk = keywise->incoming;
+    if (!chunk)
+        return;
+    bool marked = reshard__order_equal(keywise->mark_stream, keywise->stream) &&
+                  keywise->mark_sequence == chunk->sequence;
+    if (!marked) {
+        if (!part->writing && part->want.kind == 0) {
+            part->want = (struct reshard__record){.kind = RESHARD__RECORD_MARK};
+            part->want.migration = part->migration;
+            part->want.copy = keywise->stream;
+            part->want.sequence = chunk->sequence;
+            part->want.blob.data = chunk->data;
+            part->want.blob.size = chunk->size;
+        }
+        return;
+    }
+    if (keywise->incoming_applied) {
+        (void)reshard__part_ask(node, part, RESHARD_ACTION_SYNC, RESHARD__BUSY_SYNC);
+        return;
+    }
+    if (part->busy & RESHARD__BUSY_APPLY)
+        return;
+    struct reshard__entry *entry =
+        reshard__part_ask(node, part, RESHARD_ACTION_APPLY, RESHARD__BUSY_APPLY);
+    if (!entry)
+        return;
+    entry->action.payload = chunk->data;
+    entry->action.payload_size = chunk->size;
+    entry->action.sequence = chunk->sequence;
+    entry->action.copy_term = keywise->stream.term;
+    entry->action.copy_n = keywise->stream.n;
+}
+
+static void incoming_end(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    keywise->last = keywise->incoming->sequence;
+    part->bytes += keywise->incoming->size;
+    reshard__chunk_drop(node, keywise->incoming);
+    keywise->incoming = NULL;
+    keywise->incoming_applied = false;
+    acknowledge(node, part);
+}
+
+void reshard__take_applied(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard_completion *completion)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (!keywise->incoming)
+        return; /* of a stream that ended */
+    keywise->incoming_applied = true;
+    if (completion->sequence == keywise->incoming->sequence)
+        incoming_end(node, part);
+}
+
+void reshard__take_synced(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard_completion *completion)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    struct reshard__order_id stream = {completion->copy_term, completion->copy_n};
+    bool ours = reshard__order_equal(stream, keywise->stream);
+    if (!part->position_known) {
+        part->position_known = true;
+        keywise->last = ours ? completion->sequence : 0;
+    } else if (keywise->incoming && keywise->incoming_applied && ours &&
+               completion->sequence == keywise->incoming->sequence) {
+        incoming_end(node, part);
+    }
+}
+
+void reshard__take_chunk(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard__message *message)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (message->kind == RESHARD__CHUNK_CONFIRM) {
+        bool last = message->sequence == keywise->last && !keywise->incoming;
+        if (last && keywise->pending.count > 0) {
+            reshard__keys_clear(&keywise->pending);
+            reshard__part_wake(node, part);
+        }
+        return;
+    }
+    if (!part->position_known || !keywise->old_cleared)
+        return;
+    if (message->sequence != keywise->last + 1 || keywise->incoming) {
+        if (!keywise->incoming)
+            acknowledge(node, part);
+        else if (message->kind == RESHARD__CHUNK_VOID && !(part->busy & RESHARD__BUSY_APPLY) &&
+                 !keywise->incoming_applied && !part->writing &&
+                 message->sequence == keywise->incoming->sequence)
+            incoming_end(node, part);
+        return;
+    }
+    if (message->kind == RESHARD__CHUNK_VOID) {
+        keywise->last = message->sequence;
+        acknowledge(node, part);
+        return;
+    }
+    if (message->kind != RESHARD__CHUNK_DATA ||
+        !reshard__items_sound(message->payload.data, message->payload.size))
+        return;
+    struct reshard__chunk *chunk = reshard__chunk_alloc(node, message->payload.size);
+    if (!chunk)
+        return; /* it comes again */
+    for (size_t i = 0; i < message->payload.size; i++)
+        chunk->data[i] = message->payload.data[i];
+    chunk->size = message->payload.size;
+    chunk->sequence = message->sequence;
+    keywise->incoming = chunk;
+}
+
+/* HAVE: the giver's copy counts, the own one goes. NOT_HAVE: the giver deleted it, the own one is the
+ * key. Both touch OLD marks only (R18). */
+void reshard__take_answer(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard__message *message)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    const uint8_t *key = message->payload.data;
+    size_t key_size = message->payload.size;
+    bool have = message->answer == RESHARD__ANSWER_HAVE;
+    bool ours = reshard__order_equal(message->copy, keywise->stream);
+    if (ours && reshard__keys_have(&keywise->old, key, key_size)) {
+        if (have && reshard__keys_add(&node->mem, &keywise->dropping, key, key_size))
+            return;
+        reshard__keys_remove(&keywise->old, key, key_size);
+        if (keywise->old.count > 0)
+            questions_send(node, part, &keywise->old, 0);
+        reshard__part_wake(node, part);
+    }
+    if (reshard__keys_have(&keywise->questions, key, key_size)) {
+        struct reshard__keys *answers =
+            message->answer == RESHARD__ANSWER_ABSENT ? &keywise->absent : &keywise->present;
+        if (reshard__keys_add(&node->mem, answers, key, key_size))
+            return;
+        reshard__keys_remove(&keywise->questions, key, key_size);
+        reshard__part_wake(node, part);
+    }
+}
+
+void reshard__take_dropped(struct reshard_node *node, struct reshard__part *part)
+{
+    (void)node;
+    reshard__keys_clear(&part->keywise->dropping);
+}
+
+static uint32_t take(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (!reshard__order_equal(keywise->stream, part->order)) {
+        if (part->busy & (RESHARD__BUSY_APPLY | RESHARD__BUSY_REMOVE))
+            return RESHARD__RESULT_WORKING;
+        stream_begin(node, part);
+    }
+    if (!part->position_known) {
+        (void)reshard__part_ask(node, part, RESHARD_ACTION_SYNC, RESHARD__BUSY_SYNC);
+        return RESHARD__RESULT_WORKING;
+    }
+    if (!reshard__marks_settled(node, part))
+        return RESHARD__RESULT_WORKING;
+    if (!keywise->told) {
+        keywise->told = true;
+        none_pending_send(node, part);
+    }
+    incoming_pump(node, part);
+    return RESHARD__RESULT_KEEPING;
+}
+
+uint32_t reshard__duty_take(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__record record = {.kind = RESHARD__RECORD_MOVE};
+    record.migration = part->migration;
+    record.order = part->order;
+    if (!reshard__log_has(node, part, &record))
+        return RESHARD__RESULT_WORKING;
+    reshard__part_stand(node, part, RESHARD__STANCE_TARGET_MOVE);
+    return take(node, part);
+}
+
+uint32_t reshard__duty_take_back(struct reshard_node *node, struct reshard__part *part)
+{
+    bool moved = part->stored.moving;
+    if (moved || part->stored.kind == RESHARD__RECORD_UNMOVE) {
+        struct reshard__record record = {.kind = RESHARD__RECORD_UNMOVE};
+        record.migration = part->migration;
+        record.order = part->order;
+        if (!reshard__log_has(node, part, &record))
+            return RESHARD__RESULT_WORKING;
+        reshard__part_stand(node, part, RESHARD__STANCE_SOURCE_UNMOVE);
+    }
+    uint32_t result = take(node, part);
+    return result == RESHARD__RESULT_KEEPING ? RESHARD__RESULT_UNMOVING : result;
+}
+
+void reshard__take_tick(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (reshard__order_none(keywise->stream))
+        return;
+    questions_send(node, part, &keywise->old, 0);
+    questions_send(node, part, &keywise->questions, RESHARD__QUERY_BARE);
+    if (!reshard__keywise_gives(part) && part->position_known && keywise->old_cleared &&
+        keywise->old.count == 0 && keywise->last == 0)
+        none_pending_send(node, part);
+}
