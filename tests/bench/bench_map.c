@@ -8,7 +8,15 @@
 #include <string.h>
 #include <time.h>
 
-enum { REPEATS = 11, LOOKUPS = 1 << 20, BATCH = 64, BATCHES = 200, RUN = 16, DIGESTS = 1000 };
+enum {
+    REPEATS = 31,
+    LOOKUPS = 1 << 16,
+    INDICES = 1 << 20,
+    BATCH = 64,
+    BATCHES = 200,
+    RUN = 16,
+    DIGESTS = 1000
+};
 
 struct bench {
     struct reshard_map *map;
@@ -19,6 +27,8 @@ struct bench {
     size_t live_bytes;
     size_t peak_bytes;
     uint32_t *indices; /* slots in random order */
+    uint32_t at;       /* first index of the next measurement: short ones, since a busy machine
+                          interrupts long ones more often than their peers */
     uint32_t *owners;  /* the bare arrays */
     uint64_t *words;
     uint8_t *copy;
@@ -160,22 +170,27 @@ static void scratch_empty(struct bench *bench)
 static uint64_t lookup_map(struct bench *bench)
 {
     uint64_t sum = 0;
+    const struct reshard_map *map = bench->map;
+    bench->at = (bench->at + LOOKUPS) % INDICES; /* other slots each time, the peer's next */
+    const uint32_t *indices = bench->indices + bench->at;
     for (uint32_t i = 0; i < LOOKUPS; i++)
-        sum += reshard_map_slot_owner(bench->map, bench->indices[i]);
+        sum += reshard_map_slot_owner(map, indices[i]);
     return sum;
 }
 
 /* Not inlined either, as a call into the library is not. */
-__attribute__((noinline)) static uint32_t bare_owner(const struct bench *bench, uint32_t slot)
+__attribute__((noinline)) static uint32_t bare_owner(const uint32_t *owners, uint32_t slot)
 {
-    return bench->owners[slot];
+    return owners[slot];
 }
 
 static uint64_t lookup_bare(struct bench *bench)
 {
     uint64_t sum = 0;
+    const uint32_t *owners = bench->owners;
+    const uint32_t *indices = bench->indices + bench->at;
     for (uint32_t i = 0; i < LOOKUPS; i++)
-        sum += bare_owner(bench, bench->indices[i]);
+        sum += bare_owner(owners, indices[i]);
     return sum;
 }
 
@@ -405,13 +420,13 @@ static void arrays_make(struct bench *bench)
 {
     uint64_t seed = 1;
     size_t slots = bench->slot_count;
-    bench->indices = malloc(LOOKUPS * sizeof *bench->indices);
+    bench->indices = malloc(INDICES * sizeof *bench->indices);
     bench->owners = malloc(slots * sizeof *bench->owners);
     bench->words = malloc(slots * sizeof *bench->words);
     bench->copy = malloc(slots * 12);
     if (!bench->indices || !bench->owners || !bench->words || !bench->copy)
         fail("memory");
-    for (uint32_t i = 0; i < LOOKUPS; i++)
+    for (uint32_t i = 0; i < INDICES; i++)
         bench->indices[i] = (uint32_t)(reshard__random_next(&seed) % slots);
     for (uint32_t slot = 0; slot < slots; slot++) {
         bench->owners[slot] = reshard_map_slot_owner(bench->map, slot);
@@ -441,7 +456,7 @@ static void run(uint32_t slot_count, uint32_t shard_count, uint32_t node_count)
     arrays_make(&bench);
     row(&bench, "owner lookup, random slots", LOOKUPS, lookup_map, NULL, lookup_bare, 1,
         "bare array load behind a call");
-    for (uint32_t i = 0; i < LOOKUPS; i++)
+    for (uint32_t i = 0; i < INDICES; i++)
         bench.indices[i] = i % slot_count;
     row(&bench, "owner lookup, ascending slots", LOOKUPS, lookup_map, NULL, lookup_bare, 1,
         "bare array load behind a call");
