@@ -21,8 +21,8 @@ static void store_u32(uint8_t *bytes, uint32_t value)
         bytes[i] = (uint8_t)(value >> (8 * i));
 }
 
-int32_t reshard__item_next(
-    const uint8_t *bytes, size_t size, size_t *offset, struct reshard__item *item)
+int32_t reshard__key_item_next(
+    const uint8_t *bytes, size_t size, size_t *offset, struct reshard__key_item *item)
 {
     RESHARD_ASSERT(*offset <= size);
     size_t left = size - *offset;
@@ -42,12 +42,12 @@ int32_t reshard__item_next(
     return RESHARD_OK;
 }
 
-bool reshard__items_sound(const uint8_t *bytes, size_t size)
+bool reshard__key_items_sound(const uint8_t *bytes, size_t size)
 {
-    struct reshard__item item;
+    struct reshard__key_item item;
     size_t offset = 0;
     int32_t status;
-    while ((status = reshard__item_next(bytes, size, &offset, &item)) == RESHARD_OK)
+    while ((status = reshard__key_item_next(bytes, size, &offset, &item)) == RESHARD_OK)
         continue;
     return status == RESHARD_E_EMPTY && size > 0;
 }
@@ -93,16 +93,16 @@ int32_t reshard__keys_add(const struct reshard__mem *mem, struct reshard__keys *
 int32_t reshard__keys_add_items(const struct reshard__mem *mem, struct reshard__keys *keys,
     const uint8_t *bytes, size_t size)
 {
-    struct reshard__item item;
+    struct reshard__key_item item;
     size_t offset = 0, count = 0, total = 0;
-    while (reshard__item_next(bytes, size, &offset, &item) == RESHARD_OK) {
+    while (reshard__key_item_next(bytes, size, &offset, &item) == RESHARD_OK) {
         count++;
         total += HEAD_SIZE + item.key_size;
     }
     int32_t status = keys_reserve(mem, keys, total, count);
     offset = 0;
     while (status == RESHARD_OK &&
-           reshard__item_next(bytes, size, &offset, &item) == RESHARD_OK)
+           reshard__key_item_next(bytes, size, &offset, &item) == RESHARD_OK)
         if (!reshard__keys_have(keys, item.key, item.key_size))
             keys_append(keys, item.key, item.key_size);
     return status;
@@ -122,10 +122,10 @@ static bool keys_find(const struct reshard__keys *keys, const uint8_t *key, size
         return false;
     size_t offset = 0;
     for (size_t i = 0; i < keys->count; i++) {
-        struct reshard__item item;
+        struct reshard__key_item item;
         *index_out = i;
         *offset_out = offset;
-        int32_t status = reshard__item_next(keys->bytes, keys->size, &offset, &item);
+        int32_t status = reshard__key_item_next(keys->bytes, keys->size, &offset, &item);
         RESHARD_ASSERT(status == RESHARD_OK);
         if (keys->hashes[i] == hash && item.key_size == key_size &&
             (key_size == 0 || memcmp(item.key, key, key_size) == 0))

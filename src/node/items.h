@@ -6,7 +6,7 @@
 
 #include "node/node.h"
 
-struct reshard__item {
+struct reshard__key_item {
     const uint8_t *key;
     size_t key_size;
     const uint8_t *state;
@@ -25,10 +25,10 @@ struct reshard__keys {
 };
 
 /* The item at *offset. EMPTY at the end, TRUNCATED when it does not fit. */
-int32_t reshard__item_next(
-    const uint8_t *bytes, size_t size, size_t *offset, struct reshard__item *item);
+int32_t reshard__key_item_next(
+    const uint8_t *bytes, size_t size, size_t *offset, struct reshard__key_item *item);
 /* Whether bytes are whole items with keys. */
-bool reshard__items_sound(const uint8_t *bytes, size_t size);
+bool reshard__key_items_sound(const uint8_t *bytes, size_t size);
 
 int32_t reshard__keys_add(const struct reshard__mem *mem, struct reshard__keys *keys,
     const uint8_t *key, size_t key_size);

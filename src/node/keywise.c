@@ -71,8 +71,8 @@ static int32_t mark_fold(struct reshard_node *node, struct reshard__keywise *key
         reshard__keys_free(&node->mem, &pending);
         return status;
     }
-    struct reshard__item item;
-    for (size_t offset = 0; reshard__item_next(pending.bytes, pending.size, &offset, &item) ==
+    struct reshard__key_item item;
+    for (size_t offset = 0; reshard__key_item_next(pending.bytes, pending.size, &offset, &item) ==
                             RESHARD_OK;)
         reshard__keys_remove(&keywise->old, item.key, item.key_size);
     reshard__keys_free(&node->mem, &keywise->pending);
@@ -148,9 +148,9 @@ static void query_answer(struct reshard_node *node, struct reshard__part *part,
     struct reshard__entry *entry, const struct reshard_completion *completion)
 {
     struct reshard__chunk *chunk = entry->attachment;
-    struct reshard__item item;
+    struct reshard__key_item item;
     size_t offset = 0;
-    int32_t status = reshard__item_next(chunk->data, chunk->size, &offset, &item);
+    int32_t status = reshard__key_item_next(chunk->data, chunk->size, &offset, &item);
     RESHARD_ASSERT(status == RESHARD_OK);
     enum reshard__stance stance = reshard__part_stance(node, part);
     bool bare = chunk->sequence & RESHARD__QUERY_BARE;

@@ -109,7 +109,7 @@ static bool flight_load(struct reshard_node *node, struct reshard__part *part,
 {
     struct reshard__keywise *keywise = part->keywise;
     chunk->size = completion->size;
-    if (!reshard__items_sound(chunk->data, chunk->size))
+    if (!reshard__key_items_sound(chunk->data, chunk->size))
         return false;
     bool again = keywise->keys.count > 0;
     if (!again && reshard__keys_add_items(

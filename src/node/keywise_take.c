@@ -13,7 +13,7 @@ static void acknowledge(struct reshard_node *node, struct reshard__part *part)
 }
 
 static void question_send(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__item *item, uint64_t flags)
+    const struct reshard__key_item *item, uint64_t flags)
 {
     struct reshard__chunk *chunk = reshard__chunk_alloc(node, item->key_size + 1);
     if (!chunk)
@@ -32,10 +32,10 @@ static void question_send(struct reshard_node *node, struct reshard__part *part,
 static void questions_send(struct reshard_node *node, struct reshard__part *part,
     const struct reshard__keys *keys, uint64_t flags)
 {
-    struct reshard__item item;
+    struct reshard__key_item item;
     size_t offset = 0;
     for (int i = 0; i < QUESTIONS_A_ROUND &&
-                    reshard__item_next(keys->bytes, keys->size, &offset, &item) == RESHARD_OK;
+                    reshard__key_item_next(keys->bytes, keys->size, &offset, &item) == RESHARD_OK;
          i++)
         question_send(node, part, &item, flags);
 }
@@ -193,7 +193,7 @@ void reshard__take_chunk(struct reshard_node *node, struct reshard__part *part,
         return;
     }
     if (message->kind != RESHARD__CHUNK_DATA ||
-        !reshard__items_sound(message->payload.data, message->payload.size))
+        !reshard__key_items_sound(message->payload.data, message->payload.size))
         return;
     struct reshard__chunk *chunk = reshard__chunk_alloc(node, message->payload.size);
     if (!chunk)
