@@ -81,16 +81,15 @@ static bool copy_open(struct reshard_node *node, struct reshard__part *part)
         (void)reshard__part_ask(node, part, RESHARD_ACTION_DISCARD, RESHARD__BUSY_DISCARD);
         return false;
     }
-    struct reshard__record record = open_record(part, part->order_copy);
-    if (!reshard__log_has(node, part, &record))
-        return false;
+    /* Here, and not once the record is durable: by then the copy is the same one. */
     part->queued = part->applied = part->synced = 0;
     part->unsynced_bytes = 0;
     part->position_known = true;
     part->fin_attempt = 0;
     part->mismatch_attempt = 0;
     part->bytes = 0;
-    return true;
+    struct reshard__record record = open_record(part, part->order_copy);
+    return reshard__log_has(node, part, &record);
 }
 
 uint32_t reshard__duty_receive(struct reshard_node *node, struct reshard__part *part)
