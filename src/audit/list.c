@@ -25,7 +25,7 @@ static int item_order(const struct reshard_finding *a, const struct reshard_find
 static void range_append(struct reshard__list *list, struct reshard__segment *segment,
     struct reshard_range range)
 {
-    RESHARD_ASSERT(range.first <= range.last);
+    RESHARD_ASSERT(range.first <= range.last && list->ranges);
     struct reshard_range *last =
         segment->item.range_count ? &list->ranges[list->range_count - 1] : NULL;
     segment->item.slot_count += range.last - range.first + 1;
@@ -48,6 +48,7 @@ int32_t reshard__list_add(struct reshard__list *list, const struct reshard_findi
             sizeof *list->segments, list->segment_count + 1);
     if (status)
         return status;
+    RESHARD_ASSERT(list->segments && list->ranges);
     struct reshard__segment *segment =
         list->segment_count ? &list->segments[list->segment_count - 1] : NULL;
     if (!segment || item_order(&segment->item, item) != 0) {
@@ -96,6 +97,7 @@ static size_t *sort(const struct reshard__segment *segments, size_t *order, size
 static int32_t join(
     struct reshard__list *to, const struct reshard__list *from, const struct reshard__segment *part)
 {
+    RESHARD_ASSERT(to->segments);
     struct reshard__segment *last =
         to->segment_count ? &to->segments[to->segment_count - 1] : NULL;
     if (!last || item_order(&last->item, &part->item) != 0) {

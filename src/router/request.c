@@ -99,7 +99,6 @@ static reshard_node_id replica_choose(const struct reshard_router *router,
 static reshard_node_id node_choose(const struct reshard_router *router,
     const struct reshard_request *request, reshard_shard_id shard, uint32_t *flags)
 {
-    struct reshard_map_shard known = {.struct_size = sizeof known};
     if ((request->flags & RESHARD_REQUEST_REPLICA) && request->redirects == 0) {
         reshard_node_id replica = replica_choose(router, request, shard);
         if (replica) {
@@ -107,13 +106,18 @@ static reshard_node_id node_choose(const struct reshard_router *router,
             return replica;
         }
     }
-    return reshard_map_shard_find(router->map, shard, &known) ? 0 : known.primary;
+    const struct reshard__home *home = reshard__router_home_find(router, shard);
+    return home ? home->primary : 0;
 }
 
 static void node_describe(const struct reshard_router *router, struct reshard_hop *hop)
 {
     struct reshard_map_node node = {.struct_size = sizeof node};
-    if (reshard_map_node_find(router->map, hop->node, &node))
+    const struct reshard__home *home = reshard__router_home_find(router, hop->shard);
+    int32_t status = home && home->primary == hop->node
+        ? reshard_map_node_at(router->map, home->node_index, &node)
+        : reshard_map_node_find(router->map, hop->node, &node);
+    if (status)
         return;
     hop->shard = hop->shard ? hop->shard : node.shard;
     hop->address = node.address;

@@ -98,6 +98,7 @@ void reshard_router_destroy(struct reshard_router *router)
     reshard_map_destroy(router->map);
     reshard__mem_free(&mem, router->patches, router->patch_capacity * sizeof *router->patches);
     reshard__mem_free(&mem, router->replicas, router->replica_capacity * sizeof *router->replicas);
+    reshard__mem_free(&mem, router->homes, router->home_capacity * sizeof *router->homes);
     reshard__mem_free(&mem, router, sizeof *router);
 }
 
@@ -203,10 +204,69 @@ static void replicas_build(struct reshard_router *router)
     replicas_sort(router->replicas, router->replica_count);
 }
 
-static int32_t replicas_reserve(struct reshard_router *router, uint32_t count)
+/* Position of a node in the map; there. */
+static uint32_t node_index(const struct reshard_map *map, reshard_node_id node)
 {
-    return reshard__mem_grow(&router->mem, (void **)&router->replicas, &router->replica_capacity,
-        sizeof *router->replicas, count);
+    uint32_t low = 0;
+    uint32_t high = reshard_map_node_count(map);
+    struct reshard_map_node known = {.struct_size = sizeof known};
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int32_t status = reshard_map_node_at(map, middle, &known);
+        RESHARD_ASSERT(status == RESHARD_OK);
+        if (known.node < node)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void homes_build(struct reshard_router *router)
+{
+    uint32_t count = reshard_map_shard_count(router->map);
+    RESHARD_ASSERT(router->home_capacity >= count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct reshard_map_shard shard = {.struct_size = sizeof shard};
+        int32_t status = reshard_map_shard_at(router->map, i, &shard);
+        RESHARD_ASSERT(status == RESHARD_OK);
+        router->homes[i] = (struct reshard__home){
+            shard.shard, node_index(router->map, shard.primary), shard.primary};
+    }
+    router->home_count = count;
+}
+
+/* Most hosts number their shards without gaps: then the first guess is right. */
+const struct reshard__home *reshard__router_home_find(
+    const struct reshard_router *router, reshard_shard_id shard)
+{
+    const struct reshard__home *homes = router->homes;
+    size_t low = 0;
+    size_t high = router->home_count;
+    if (high == 0 || shard < homes[0].shard)
+        return NULL;
+    if (shard - homes[0].shard < high && homes[shard - homes[0].shard].shard == shard)
+        return &homes[shard - homes[0].shard];
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (homes[middle].shard < shard)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < router->home_count && homes[low].shard == shard ? &homes[low] : NULL;
+}
+
+/* Room for the index of a map. */
+static int32_t index_reserve(
+    struct reshard_router *router, uint32_t node_count, uint32_t shard_count)
+{
+    int32_t status = reshard__mem_grow(&router->mem, (void **)&router->replicas,
+        &router->replica_capacity, sizeof *router->replicas, node_count);
+    if (status)
+        return status;
+    return reshard__mem_grow(&router->mem, (void **)&router->homes, &router->home_capacity,
+        sizeof *router->homes, shard_count);
 }
 
 int32_t reshard_router_refresh(struct reshard_router *router, const struct reshard_map *map)
@@ -222,7 +282,8 @@ int32_t reshard_router_refresh(struct reshard_router *router, const struct resha
     struct reshard_allocator allocator = {.struct_size = sizeof allocator,
         .resize = router->mem.resize,
         .user_data = router->mem.user_data};
-    int32_t status = replicas_reserve(router, reshard_map_node_count(map));
+    int32_t status =
+        index_reserve(router, reshard_map_node_count(map), reshard_map_shard_count(map));
     if (!status)
         status = reshard_map_clone(map, &allocator, &copy);
     if (status)
@@ -231,6 +292,7 @@ int32_t reshard_router_refresh(struct reshard_router *router, const struct resha
     router->map = copy;
     router->generation++;
     replicas_build(router);
+    homes_build(router);
     size_t kept = 0;
     for (size_t i = 0; i < router->patch_count; i++)
         if (router->patches[i].version > version)
@@ -284,17 +346,17 @@ int32_t reshard_router_apply(struct reshard_router *router, const struct reshard
         return RESHARD_E_NULL;
     int32_t status = reshard__struct_import(&known, sizeof known, sizeof known, change);
     if (!status)
-        status = replicas_reserve(router, reshard_map_node_count(router->map) + 1);
+        status = index_reserve(router, reshard_map_node_count(router->map) + 1,
+            reshard_map_shard_count(router->map) + 1);
     if (!status)
         status = reshard_map_apply(router->map, &known);
     if (status)
         return status;
     router->generation++;
-    bool members = known.kind == RESHARD_CHANGE_NODE_PUT
-        || known.kind == RESHARD_CHANGE_NODE_REMOVE
-        || known.kind == RESHARD_CHANGE_SHARD_PRIMARY;
-    if (members)
+    if (known.kind >= RESHARD_CHANGE_NODE_PUT && known.kind <= RESHARD_CHANGE_SHARD_PRIMARY) {
         replicas_build(router);
+        homes_build(router);
+    }
     patches_prune(router, &known);
     return RESHARD_OK;
 }

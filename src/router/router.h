@@ -25,6 +25,14 @@ struct reshard__replica {
     reshard_node_id node;
 };
 
+/* A shard's primary, ascending by shard. The map finds them too, but through pointers: this is
+ * what each request reads. */
+struct reshard__home {
+    reshard_shard_id shard;
+    uint32_t node_index; /* in the map */
+    reshard_node_id primary; /* 0 = none */
+};
+
 struct reshard_router {
     struct reshard__mem mem;
     struct reshard_map *map; /* never NULL */
@@ -45,12 +53,18 @@ struct reshard_router {
     struct reshard__replica *replicas;
     size_t replica_count;
     size_t replica_capacity;
+    struct reshard__home *homes;
+    size_t home_count;
+    size_t home_capacity;
     char zone[RESHARD_ZONE_SIZE_MAX];
 };
 
 /* The slot's patch, or NULL. */
 const struct reshard__patch *reshard__router_patch_find(
     const struct reshard_router *router, uint32_t slot);
+/* The shard's entry, or NULL. */
+const struct reshard__home *reshard__router_home_find(
+    const struct reshard_router *router, reshard_shard_id shard);
 /* Learn an owner. false: there is no room for more patches. Errors: NOMEM. */
 int32_t reshard__router_patch_put(
     struct reshard_router *router, const struct reshard__patch *patch, bool *put_out);
