@@ -114,21 +114,30 @@ bool bytes_is(struct bytes bytes, const char *word)
         strncasecmp((const char *)bytes.data, word, bytes.size) == 0;
 }
 
-bool bytes_number(struct bytes bytes, int64_t *number_out)
+static bool digits_read(struct bytes bytes, uint64_t *number_out)
 {
+    uint64_t number = 0;
     if (bytes.size == 0 || bytes.size > 20)
         return false;
-    bool negative = bytes.data[0] == '-';
-    size_t index = negative ? 1 : 0;
-    if (index == bytes.size || (bytes.data[index] == '0' && bytes.size > 1))
-        return false;
-    uint64_t magnitude = 0;
-    for (; index < bytes.size; index++) {
+    for (size_t index = 0; index < bytes.size; index++) {
         uint8_t digit = (uint8_t)(bytes.data[index] - '0');
-        if (digit > 9 || magnitude > (UINT64_MAX - digit) / 10)
+        if (digit > 9 || number > (UINT64_MAX - digit) / 10)
             return false;
-        magnitude = magnitude * 10 + digit;
+        number = number * 10 + digit;
     }
+    *number_out = number;
+    return true;
+}
+
+bool bytes_number(struct bytes bytes, int64_t *number_out)
+{
+    bool negative = bytes.size > 0 && bytes.data[0] == '-';
+    size_t first = negative ? 1 : 0;
+    uint64_t magnitude;
+    if (bytes.size > first && bytes.data[first] == '0' && bytes.size > 1)
+        return false;
+    if (!digits_read((struct bytes){bytes.data + first, bytes.size - first}, &magnitude))
+        return false;
     uint64_t limit = negative ? (uint64_t)INT64_MAX + 1 : (uint64_t)INT64_MAX;
     if (magnitude > limit)
         return false;

@@ -217,25 +217,30 @@ static void send_rest(struct client *client, size_t sent)
         client_shut(client);
 }
 
-void client_flush(struct client *client)
+static void send_output(struct client *client)
 {
     size_t size = client->output.size;
+    uv_buf_t out = uv_buf_init((char *)client->output.data, (unsigned)size);
+    int sent = uv_try_write((uv_stream_t *)&client->tcp, &out, 1);
+    client->server->slotd.statistics.bytes_out += size;
+    if (sent < 0 && sent != UV_EAGAIN)
+        client_shut(client);
+    else if (sent >= 0 && (size_t)sent == size)
+        buffer_clear(&client->output, CLIENT_READ_SIZE);
+    else
+        send_rest(client, sent > 0 ? (size_t)sent : 0);
+}
+
+void client_flush(struct client *client)
+{
     if (client->writing || client->closed)
         return;
-    if (size > 0) {
-        uv_buf_t out = uv_buf_init((char *)client->output.data, (unsigned)size);
-        int sent = uv_try_write((uv_stream_t *)&client->tcp, &out, 1);
-        client->server->slotd.statistics.bytes_out += size;
-        if (sent < 0 && sent != UV_EAGAIN)
-            client_shut(client);
-        else if (sent >= 0 && (size_t)sent == size)
-            buffer_clear(&client->output, CLIENT_READ_SIZE);
-        else
-            send_rest(client, sent > 0 ? (size_t)sent : 0);
-    }
+    if (client->output.size > 0)
+        send_output(client);
     bool finished = client->session.closing || (client->ended && !client_can_work(client));
     if (finished && !client->writing)
         client_shut(client);
+    reading_update(client); /* the answers that held it up may be out */
 }
 
 static void addresses_fill(struct client *client)

@@ -8,6 +8,7 @@
 
 #include "log.h"
 
+#include <reshard/slot.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,11 @@ void cluster_listening(struct cluster *cluster, int port, int bus_port)
     cluster->port = settings->announce_port != 0 ? settings->announce_port : port;
     cluster->bus_port = settings->announce_bus_port != 0 ? settings->announce_bus_port : bus_port;
     node_put(cluster, RESHARD_ROLE_PRIMARY);
+}
+
+uint32_t cluster_key_slot(struct bytes key)
+{
+    return reshard_slot_crc16(key.data, key.size);
 }
 
 const char *cluster_my_name(const struct cluster *cluster)

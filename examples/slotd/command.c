@@ -201,6 +201,10 @@ static void enqueue(struct call *call)
 {
     struct session *session = call->session;
     size_t size = call->arg_count * sizeof(struct bytes);
+    if (session->multi_failed) {
+        reply_status(call->reply, "QUEUED"); /* it will never run */
+        return;
+    }
     for (size_t index = 0; index < call->arg_count; index++)
         size += call->args[index].size;
     if (session->queue_size + size > QUEUE_SIZE_MAX) {
@@ -226,38 +230,52 @@ static void enqueue(struct call *call)
     reply_status(call->reply, "QUEUED");
 }
 
+/* A refused command makes its transaction fail; a refused EXEC ends it. */
+static int refused(struct session *session, bool is_exec)
+{
+    if (is_exec)
+        session_discard(session);
+    else
+        session->multi_failed = session->in_multi;
+    return COMMAND_DONE;
+}
+
+static bool queued_by(const struct session *session, const struct command *command)
+{
+    return session->in_multi && (command->flags & COMMAND_IMMEDIATE) == 0;
+}
+
 /* Checks, then run or queue. */
 static int admit(struct call *call, const struct command *command)
 {
     struct session *session = call->session;
-    bool is_exec = command->run == command_exec;
-    int kind = CLUSTER_SERVE;
-    if (!allowed(call, command)) {
-        session->multi_failed = session->in_multi;
-        return COMMAND_DONE;
-    }
-    if (is_exec && session->in_multi && !session->multi_failed)
-        kind = route_queue(call);
-    else if (!is_exec)
-        kind = route_call(call, command);
-    if (kind == CLUSTER_PARK && !(session->in_multi && !is_exec))
+    bool is_exec = command->run == command_exec && session->in_multi;
+    bool queues = queued_by(session, command);
+    if (!allowed(call, command) || !has_room(call, command))
+        return refused(session, false);
+    int kind = is_exec ? route_queue(call) : route_call(call, command);
+    /* What only queues need not wait: EXEC will. */
+    if (kind == CLUSTER_PARK && !queues)
         return COMMAND_PARKED;
-    if (kind != CLUSTER_SERVE && kind != CLUSTER_PARK) {
-        if (is_exec)
-            session_discard(session);
-        else
-            session->multi_failed = session->in_multi;
-        return COMMAND_DONE;
-    }
-    if (!has_room(call, command)) {
-        session->multi_failed = session->in_multi;
-        return COMMAND_DONE;
-    }
-    if (session->in_multi && (command->flags & COMMAND_IMMEDIATE) == 0)
+    if (kind != CLUSTER_SERVE && kind != CLUSTER_PARK)
+        return refused(session, is_exec);
+    if (queues)
         enqueue(call);
     else
         command->run(call);
     return COMMAND_DONE;
+}
+
+static void account(struct call *call, const struct command *command)
+{
+    struct session *session = call->session;
+    call->slotd->statistics.commands++;
+    if (command != NULL) {
+        session->last_command = command->name;
+        session->last_ns = clock_monotonic_ns();
+    }
+    if (!session->in_multi && (command == NULL || command->run != command_asking))
+        session->asking = false;
 }
 
 int command_run(
@@ -278,18 +296,11 @@ int command_run(
         slotd->statistics.parked++;
         return result;
     }
-    slotd->statistics.commands++;
     slotd->statistics.errors += session->reply.error_count - errors_before;
-    if (command != NULL) {
-        session->last_command = command->name;
-        session->last_ns = clock_monotonic_ns();
-    }
-    if (!session->in_multi && (command == NULL || command->run != command_asking))
-        session->asking = false;
-    if (silent || session->silent) {
+    account(&call, command);
+    if (silent && (command == NULL || command->run != command_client_reply)) {
         session->reply.out->size = size_before;
-        if (command == NULL || command->run != command_client_reply)
-            session->silent_once = false;
+        session->silent_once = false;
     }
     return result;
 }

@@ -64,6 +64,9 @@ size_t command_keys(const struct command *command, const struct bytes *args, siz
 /* Helpers of command_*.c. */
 struct store_key call_key(const struct call *call, size_t index);
 void command_value_reply(struct call *call, const struct store_item *item);
+/* Write a value whose expiry may have passed already. */
+void command_put(
+    struct call *call, const struct store_key *key, struct bytes value, int64_t expiry_ms);
 void call_syntax_error(struct call *call);
 /* An argument as int64; answers the usual error and returns false when it is none. */
 bool call_number(struct call *call, size_t index, int64_t *number_out);

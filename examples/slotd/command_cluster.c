@@ -107,26 +107,30 @@ static size_t ranges_of(const uint8_t *marks, struct reshard_range *ranges)
     return count;
 }
 
+/* Mark all slots that the arguments name; false when the error is out. */
+static bool slots_read(struct call *call, uint8_t *marks, bool pairs, bool take)
+{
+    size_t step = pairs ? 2 : 1;
+    if (pairs && call->arg_count % 2 != 0) {
+        reply_error_format(
+            call->reply, "ERR wrong number of arguments for '%s' command", call->command->name);
+        return false;
+    }
+    for (size_t index = 2; index < call->arg_count; index += step) {
+        uint32_t first = 0;
+        uint32_t last = 0;
+        if (!slot_read(call, index, &first) || !slot_read(call, index + step - 1, &last) ||
+            !slots_mark(call, marks, first, last, take))
+            return false;
+    }
+    return true;
+}
+
 static void slots_change(struct call *call, bool pairs, bool take)
 {
     uint8_t *marks = memory_take(STORE_SLOT_COUNT);
     struct reshard_range *ranges = memory_take(STORE_SLOT_COUNT * sizeof(*ranges));
-    bool sound = true;
-    if (pairs && call->arg_count % 2 != 0) {
-        reply_error_format(
-            call->reply, "ERR wrong number of arguments for '%s' command", call->command->name);
-        sound = false;
-    }
-    for (size_t index = 2; sound && index < call->arg_count; index += pairs ? 2 : 1) {
-        uint32_t first = 0;
-        uint32_t last = 0;
-        sound = slot_read(call, index, &first);
-        last = first;
-        if (sound && pairs)
-            sound = slot_read(call, index + 1, &last);
-        sound = sound && slots_mark(call, marks, first, last, take);
-    }
-    if (sound) {
+    if (slots_read(call, marks, pairs, take)) {
         size_t count = ranges_of(marks, ranges);
         const char *error = take ? cluster_assign(call->slotd->cluster, ranges, count)
                                  : cluster_unassign(call->slotd->cluster, ranges, count);

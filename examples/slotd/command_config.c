@@ -95,28 +95,39 @@ static bool level_set(struct settings *settings, struct bytes value)
     return false;
 }
 
+static bool limit_set(struct settings *settings, struct bytes value)
+{
+    int64_t number;
+    if (!bytes_number(value, &number) || number < 1 || number > 1000000)
+        return false;
+    settings->client_limit = (int)number;
+    return true;
+}
+
+/* A parameter that cannot be set: 1 when it already is so, -1, or -2 when there is none. */
+static int unchanged(struct bytes name, struct bytes value)
+{
+    static const char *const others[] = {"appendonly", "dir", "port", "bind", "slotd-durability"};
+    for (size_t index = 0; index < sizeof(fixed) / sizeof(fixed[0]); index++)
+        if (bytes_is(name, fixed[index].name))
+            return bytes_equal(value, bytes_of(fixed[index].value)) ? 1 : -1;
+    for (size_t index = 0; index < sizeof(others) / sizeof(others[0]); index++)
+        if (bytes_is(name, others[index]))
+            return -1;
+    return -2;
+}
+
 /* 1 done, 0 bad value, -1 cannot be set, -2 no such parameter. */
 static int set_one(struct call *call, struct bytes name, struct bytes value)
 {
     struct settings *settings = &call->slotd->settings;
-    int64_t number;
     if (bytes_is(name, "requirepass"))
         return text_set(settings->password, sizeof(settings->password), value) ? 1 : 0;
-    if (bytes_is(name, "maxclients")) {
-        if (!bytes_number(value, &number) || number < 1 || number > 1000000)
-            return 0;
-        settings->client_limit = (int)number;
-        return 1;
-    }
+    if (bytes_is(name, "maxclients"))
+        return limit_set(settings, value) ? 1 : 0;
     if (bytes_is(name, "loglevel"))
         return level_set(settings, value) ? 1 : 0;
-    for (size_t index = 0; index < sizeof(fixed) / sizeof(fixed[0]); index++)
-        if (bytes_is(name, fixed[index].name))
-            return bytes_equal(value, bytes_of(fixed[index].value)) ? 1 : -1;
-    if (bytes_is(name, "appendonly") || bytes_is(name, "dir") || bytes_is(name, "port") ||
-        bytes_is(name, "bind") || bytes_is(name, "slotd-durability"))
-        return -1;
-    return -2;
+    return unchanged(name, value);
 }
 
 void command_config_set(struct call *call)

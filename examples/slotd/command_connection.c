@@ -271,36 +271,38 @@ void command_client_list(struct call *call)
     buffer_free(&text);
 }
 
+/* Kill the clients with this id or, if it is 0, this address; returns how many. */
+static int64_t kill_matching(struct call *call, uint64_t id, struct bytes address)
+{
+    int64_t killed = 0;
+    for (struct session *at = call->slotd->sessions; at != NULL; at = at->next) {
+        bool match = id != 0 ? at->id == id : bytes_equal(address, bytes_of(at->peer));
+        if (match && at == call->session)
+            at->closing = true;
+        else if (match)
+            at->killed = call->slotd->kill_wanted = true;
+        killed += match ? 1 : 0;
+    }
+    return killed;
+}
+
 void command_client_kill(struct call *call)
 {
-    bool by_address = call->arg_count == 3;
-    bool by_id = call->arg_count == 4 && bytes_is(call->args[2], "ID");
-    bool named_address = call->arg_count == 4 && bytes_is(call->args[2], "ADDR");
-    int64_t id = 0;
-    int64_t killed = 0;
-    if (!by_address && !by_id && !named_address) {
-        call_syntax_error(call);
-        return;
-    }
-    if (by_id && !bytes_number(call->args[3], &id)) {
-        reply_error(call->reply, "ERR client-id should be greater than 0");
-        return;
-    }
-    for (struct session *at = call->slotd->sessions; at != NULL; at = at->next) {
-        struct bytes address = call->args[call->arg_count - 1];
-        bool match = by_id ? at->id == (uint64_t)id : bytes_equal(address, bytes_of(at->peer));
-        if (!match)
-            continue;
-        if (at == call->session)
-            at->closing = true;
+    int64_t id = 0; /* ids start at 1 */
+    struct bytes address = call->args[call->arg_count - 1];
+    if (call->arg_count == 3) {
+        if (kill_matching(call, 0, address) > 0)
+            reply_ok(call->reply);
         else
-            at->killed = call->slotd->kill_wanted = true;
-        killed++;
+            reply_error(call->reply, "ERR No such client");
+    } else if (call->arg_count == 4 && bytes_is(call->args[2], "ADDR")) {
+        reply_integer(call->reply, kill_matching(call, 0, address));
+    } else if (call->arg_count == 4 && bytes_is(call->args[2], "ID")) {
+        if (bytes_number(call->args[3], &id) && id > 0)
+            reply_integer(call->reply, kill_matching(call, (uint64_t)id, address));
+        else
+            reply_error(call->reply, "ERR client-id should be greater than 0");
+    } else {
+        call_syntax_error(call);
     }
-    if (!by_address)
-        reply_integer(call->reply, killed);
-    else if (killed > 0)
-        reply_ok(call->reply);
-    else
-        reply_error(call->reply, "ERR No such client");
 }

@@ -43,40 +43,52 @@ static bool hint_read(struct call *call, size_t index, bool idle)
     return true;
 }
 
+/* IDLETIME or FREQ, not both; false: the error is out. */
+static bool hint_option(struct call *call, size_t index, struct restore_options *options)
+{
+    bool last = index + 1 == call->arg_count;
+    if (!last && bytes_is(call->args[index], "IDLETIME") && !options->frequency_given) {
+        options->idle_given = true;
+        return hint_read(call, index + 1, true);
+    }
+    if (!last && bytes_is(call->args[index], "FREQ") && !options->idle_given) {
+        options->frequency_given = true;
+        return hint_read(call, index + 1, false);
+    }
+    call_syntax_error(call);
+    return false;
+}
+
 static bool restore_options_read(struct call *call, struct restore_options *options)
 {
     for (size_t index = 4; index < call->arg_count; index++) {
         struct bytes word = call->args[index];
-        bool last = index + 1 == call->arg_count;
-        bool idle = bytes_is(word, "IDLETIME") && !last && !options->frequency_given;
-        bool frequency = bytes_is(word, "FREQ") && !last && !options->idle_given;
-        if (bytes_is(word, "REPLACE")) {
+        if (bytes_is(word, "REPLACE"))
             options->replace = true;
-        } else if (bytes_is(word, "ABSTTL")) {
+        else if (bytes_is(word, "ABSTTL"))
             options->absolute = true;
-        } else if (idle || frequency) {
-            if (!hint_read(call, ++index, idle))
-                return false;
-            options->idle_given = options->idle_given || idle;
-            options->frequency_given = options->frequency_given || frequency;
-        } else {
-            call_syntax_error(call);
+        else if (!hint_option(call, index++, options))
             return false;
-        }
     }
     return true;
 }
 
-static void restore_put(struct call *call, struct bytes value, int64_t time, bool absolute)
+static void restore_put(struct call *call, int64_t time, bool absolute)
 {
-    struct store *store = call->slotd->store;
+    struct bytes value = {NULL, 0};
+    int result = dump_read(call->args[3], &value);
+    if (result != DUMP_SOUND) {
+        reply_error(call->reply, result == DUMP_CHECKSUM
+                ? "ERR DUMP payload version or checksum are wrong" : "ERR Bad data format");
+        return;
+    }
+    if (call->args[1].size > STORE_KEY_SIZE_MAX) {
+        reply_error(call->reply, "ERR key is larger than 65535 bytes");
+        return;
+    }
     struct store_key key = call_key(call, 1);
-    int64_t now_ms = store_time(store);
-    int64_t expiry_ms = time == 0 || absolute ? time : time + now_ms;
-    if (expiry_ms != 0 && expiry_ms <= now_ms)
-        (void)store_remove(store, &key);
-    else
-        store_put(store, &key, value, expiry_ms);
+    bool as_given = time == 0 || absolute;
+    command_put(call, &key, value, as_given ? time : time + store_time(call->slotd->store));
     reply_ok(call->reply);
 }
 
@@ -85,7 +97,6 @@ void command_restore(struct call *call)
     struct restore_options options = {0};
     struct store_key key = call_key(call, 1);
     struct store_item item;
-    struct bytes value = {NULL, 0};
     int64_t time;
     if (!restore_options_read(call, &options))
         return;
@@ -99,16 +110,7 @@ void command_restore(struct call *call)
         reply_error(call->reply, "ERR Invalid TTL value, must be >= 0");
         return;
     }
-    int result = dump_read(call->args[3], &value);
-    if (result != DUMP_SOUND) {
-        reply_error(call->reply, result == DUMP_CHECKSUM
-                ? "ERR DUMP payload version or checksum are wrong" : "ERR Bad data format");
-        return;
-    }
-    if (call->args[1].size > STORE_KEY_SIZE_MAX)
-        reply_error(call->reply, "ERR key is larger than 65535 bytes");
-    else
-        restore_put(call, value, time, options.absolute);
+    restore_put(call, time, options.absolute);
 }
 
 /* One option of MIGRATE at *index; false: the error is out. KEYS ends the options. */
@@ -144,29 +146,42 @@ static bool migrate_option(struct call *call, struct cluster_migrate *migrate, s
     return true;
 }
 
+static bool any_present(struct call *call, const struct cluster_migrate *migrate)
+{
+    for (size_t index = 0; index < migrate->key_count; index++) {
+        struct store_key key = {cluster_key_slot(migrate->keys[index]), migrate->keys[index]};
+        struct store_item item;
+        if (store_find(call->slotd->store, &key, &item))
+            return true;
+    }
+    return false;
+}
+
+/* Port, database and timeout; false: the error is out. */
+static bool migrate_numbers(struct call *call, struct cluster_migrate *migrate)
+{
+    int64_t port, database;
+    if (!call_number(call, 5, &migrate->timeout_ms) || !call_number(call, 4, &database))
+        return false;
+    if (!bytes_number(call->args[2], &port) || port < 1 || port > 65535) {
+        reply_error(call->reply, "ERR Invalid TCP port");
+        return false;
+    }
+    migrate->port = (int)port;
+    migrate->timeout_ms = migrate->timeout_ms <= 0 ? 1000 : migrate->timeout_ms;
+    return true;
+}
+
 void command_migrate(struct call *call)
 {
     struct cluster_migrate migrate = {.host = call->args[1], .keys = call->args + 3,
         .key_count = 1};
-    int64_t port, database;
     for (size_t index = 6; index < call->arg_count; index++)
         if (!migrate_option(call, &migrate, &index))
             return;
-    if (!call_number(call, 5, &migrate.timeout_ms) || !call_number(call, 4, &database))
+    if (!migrate_numbers(call, &migrate))
         return;
-    if (!bytes_number(call->args[2], &port) || port < 1 || port > 65535) {
-        reply_error(call->reply, "ERR Invalid TCP port");
-        return;
-    }
-    migrate.port = (int)port;
-    migrate.timeout_ms = migrate.timeout_ms <= 0 ? 1000 : migrate.timeout_ms;
-    size_t present = 0;
-    for (size_t index = 0; index < migrate.key_count; index++) {
-        struct store_key key = {cluster_key_slot(migrate.keys[index]), migrate.keys[index]};
-        struct store_item item;
-        present += store_find(call->slotd->store, &key, &item) ? 1 : 0;
-    }
-    if (present == 0) {
+    if (!any_present(call, &migrate)) {
         reply_status(call->reply, "NOKEY");
         return;
     }

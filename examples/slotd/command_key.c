@@ -76,23 +76,33 @@ static bool expire_wanted(unsigned flags, int64_t before_ms, int64_t after_ms)
     return (flags & EXPIRE_LT) == 0 || earlier;
 }
 
+/* The time in args[2] as wall clock milliseconds; false: the error is out. */
+static bool expire_time_read(struct call *call, bool seconds, bool absolute, int64_t *expiry_ms)
+{
+    int64_t time = 0;
+    int64_t unit = seconds ? 1000 : 1;
+    int64_t base = absolute ? 0 : store_time(call->slotd->store);
+    if (!call_number(call, 2, &time))
+        return false;
+    if (time > INT64_MAX / unit || time < INT64_MIN / unit || time * unit > INT64_MAX - base) {
+        reply_error_format(
+            call->reply, "ERR invalid expire time in '%s' command", call->command->name);
+        return false;
+    }
+    *expiry_ms = time * unit + base;
+    return true;
+}
+
 static void expire(struct call *call, bool seconds, bool absolute)
 {
     struct store *store = call->slotd->store;
     struct store_key key = call_key(call, 1);
     struct store_item item;
     unsigned flags = 0;
-    int64_t time = 0;
-    if (!expire_flags_read(call, &flags) || !call_number(call, 2, &time))
+    int64_t expiry_ms = 0;
+    if (!expire_flags_read(call, &flags) ||
+        !expire_time_read(call, seconds, absolute, &expiry_ms))
         return;
-    int64_t unit = seconds ? 1000 : 1;
-    int64_t base = absolute ? 0 : store_time(store);
-    if (time > INT64_MAX / unit || time < INT64_MIN / unit || time * unit > INT64_MAX - base) {
-        reply_error_format(
-            call->reply, "ERR invalid expire time in '%s' command", call->command->name);
-        return;
-    }
-    int64_t expiry_ms = time * unit + base;
     if (!store_find(store, &key, &item) || !expire_wanted(flags, item.expiry_ms, expiry_ms)) {
         reply_integer(call->reply, 0);
         return;

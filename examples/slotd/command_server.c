@@ -52,9 +52,10 @@ static void info_persistence(const struct slotd *slotd, struct buffer *text)
     static const char *const names[] = {"none", "batch", "always"};
     buffer_append_format(text,
         "# Persistence\r\nloading:0\r\nslotd_durability:%s\r\nslotd_commits:%llu\r\n"
-        "slotd_garbage_generations:%llu\r\n",
+        "slotd_unsynced_commits:%llu\r\nslotd_garbage_generations:%llu\r\n",
         names[slotd->settings.durability],
         (unsigned long long)store_commit_count(slotd->store),
+        (unsigned long long)store_unsynced_count(slotd->store),
         (unsigned long long)store_garbage_count(slotd->store));
 }
 

@@ -130,17 +130,38 @@ static bool set_expiry(struct call *call, const struct set_options *options, int
         reply_error(call->reply, "ERR value is not an integer or out of range");
         return false;
     }
-    bool sound = number > 0 && (!options->expiry_seconds || number <= INT64_MAX / 1000);
-    if (sound && options->expiry_seconds)
-        number *= 1000;
-    if (sound && !options->expiry_absolute) {
-        sound = number <= INT64_MAX - now_ms;
-        number = sound ? number + now_ms : 0;
-    }
-    if (!sound)
+    int64_t unit = options->expiry_seconds ? 1000 : 1;
+    int64_t base = options->expiry_absolute ? 0 : now_ms;
+    if (number <= 0 || number > INT64_MAX / unit || number * unit > INT64_MAX - base) {
         reply_error(call->reply, "ERR invalid expire time in 'set' command");
-    *expiry_ms = number;
-    return sound;
+        return false;
+    }
+    *expiry_ms = number * unit + base;
+    return true;
+}
+
+void command_put(
+    struct call *call, const struct store_key *key, struct bytes value, int64_t expiry_ms)
+{
+    struct store *store = call->slotd->store;
+    if (expiry_ms != 0 && expiry_ms <= store_time(store))
+        (void)store_remove(store, key);
+    else
+        store_put(store, key, value, expiry_ms);
+}
+
+/* Answer before the write, while the old item (NULL = none) is there; false when SET is refused. */
+static bool set_answer(struct call *call, unsigned flags, const struct store_item *item)
+{
+    bool found = item != NULL;
+    bool refused = found ? (flags & SET_NX) != 0 : (flags & SET_XX) != 0;
+    if ((flags & SET_GET) != 0 && found)
+        command_value_reply(call, item);
+    else if ((flags & SET_GET) != 0 || refused)
+        reply_null(call->reply);
+    else
+        reply_ok(call->reply);
+    return !refused;
 }
 
 void command_set(struct call *call)
@@ -156,24 +177,14 @@ void command_set(struct call *call)
     }
     if (!set_expiry(call, &options, &expiry_ms) || !name_fits(call, 1))
         return;
-    bool looked = (options.flags & (SET_NX | SET_XX | SET_KEEPTTL | SET_GET)) != 0;
+    /* Without options the old value does not matter, and put looks it up itself. */
+    bool looked = (options.flags & ~(unsigned)SET_EXPIRY) != 0;
     bool found = looked && store_find(store, &key, &item);
     if (found && (options.flags & SET_KEEPTTL) != 0)
         expiry_ms = item.expiry_ms;
-    bool refused = ((options.flags & SET_NX) != 0 && found) ||
-        ((options.flags & SET_XX) != 0 && !found);
-    if ((options.flags & SET_GET) != 0 && found)
-        command_value_reply(call, &item);
-    else if ((options.flags & SET_GET) != 0 || refused)
-        reply_null(call->reply);
-    else
-        reply_ok(call->reply);
-    if (refused)
+    if (!set_answer(call, options.flags, found ? &item : NULL))
         return;
-    if (expiry_ms != 0 && expiry_ms <= store_time(store))
-        (void)store_remove(store, &key); /* an absolute time that has passed */
-    else
-        store_put(store, &key, call->args[2], expiry_ms);
+    command_put(call, &key, call->args[2], expiry_ms);
 }
 
 void command_setnx(struct call *call)

@@ -44,7 +44,7 @@ const struct command command_table[] = {
     {"cluster|slots", 2, 0, 0, 0, 0, command_cluster_slots, "cluster"},
     {"command", -1, 0, 0, 0, 0, command_command, "server"},
     {"command|count", 2, 0, 0, 0, 0, command_command_count, "server"},
-    {"command|getkeys", -3, 0, 0, 0, 0, command_command_getkeys, "server"},
+    {"command|getkeys", -4, 0, 0, 0, 0, command_command_getkeys, "server"},
     {"command|info", -2, 0, 0, 0, 0, command_command_info, "server"},
     {"command|list", -2, 0, 0, 0, 0, command_command_list, "server"},
     {"config", -2, 0, 0, 0, 0, command_container, "server"},
@@ -134,10 +134,9 @@ const struct command *command_find(struct bytes name)
 const struct command *command_find_sub(const struct command *container, struct bytes name)
 {
     size_t size = strlen(container->name);
-    for (const struct command *entry = container + 1;
-         entry < command_table + command_count && strncmp(entry->name, container->name, size) == 0 &&
-         entry->name[size] == '|';
-         entry++)
+    const struct command *end = command_table + command_count;
+    for (const struct command *entry = container + 1; entry < end &&
+         strncmp(entry->name, container->name, size) == 0 && entry->name[size] == '|'; entry++)
         if (name_compare(name, entry->name + size + 1) == 0)
             return entry;
     return NULL;

@@ -11,6 +11,23 @@ static uint8_t lower(uint8_t byte, bool ignore_case)
     return ignore_case && byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte + 32) : byte;
 }
 
+static bool between(uint8_t byte, uint8_t a, uint8_t b)
+{
+    return a <= b ? byte >= a && byte <= b : byte >= b && byte <= a;
+}
+
+/* One byte, or range, of a class; *index ends behind it. */
+static bool member_match(struct bytes pattern, size_t *index, uint8_t byte, bool ignore_case)
+{
+    size_t at = *index;
+    at += pattern.data[at] == '\\' && at + 1 < pattern.size ? 1 : 0;
+    bool range = at + 2 < pattern.size && pattern.data[at + 1] == '-';
+    uint8_t first = lower(pattern.data[at], ignore_case);
+    uint8_t last = range ? lower(pattern.data[at + 2], ignore_case) : first;
+    *index = at + (range ? 3 : 1);
+    return between(byte, first, last);
+}
+
 /* One class "[...]" at *index (behind the bracket) against a byte; *index ends behind it. An open
  * class ends with the pattern, as in Redis. */
 static bool class_match(struct bytes pattern, size_t *index, uint8_t byte, bool ignore_case)
@@ -18,19 +35,10 @@ static bool class_match(struct bytes pattern, size_t *index, uint8_t byte, bool 
     size_t at = *index;
     bool negated = at < pattern.size && pattern.data[at] == '^';
     bool found = false;
-    if (negated)
-        at++;
+    at += negated ? 1 : 0;
     while (at < pattern.size && pattern.data[at] != ']') {
-        if (pattern.data[at] == '\\' && at + 1 < pattern.size)
-            at++;
-        uint8_t low = lower(pattern.data[at], ignore_case);
-        uint8_t high = low;
-        if (at + 2 < pattern.size && pattern.data[at + 1] == '-') {
-            high = lower(pattern.data[at + 2], ignore_case);
-            at += 2;
-        }
-        at++;
-        found = found || (low <= high ? byte >= low && byte <= high : byte >= high && byte <= low);
+        bool here = member_match(pattern, &at, byte, ignore_case);
+        found = found || here;
     }
     *index = at < pattern.size ? at + 1 : at;
     return found != negated;

@@ -106,20 +106,19 @@ static int number_option(struct settings *settings, int option, const char *name
     int result = number_read(name, optarg, option == OPTION_CLIENT_LIMIT ? 1 : 0, high, &number);
     if (result != 0)
         return result;
-    if (option == OPTION_PORT)
-        settings->port = (int)number;
-    else if (option == OPTION_BUS_PORT)
-        settings->bus_port = (int)number;
-    else if (option == OPTION_METRICS_PORT)
-        settings->metrics_port = (int)number;
-    else if (option == OPTION_CLIENT_LIMIT)
-        settings->client_limit = (int)number;
-    else if (option == OPTION_MAP_SIZE)
+    const struct {
+        int option;
+        int *target;
+    } targets[] = {{OPTION_PORT, &settings->port}, {OPTION_BUS_PORT, &settings->bus_port},
+        {OPTION_METRICS_PORT, &settings->metrics_port},
+        {OPTION_CLIENT_LIMIT, &settings->client_limit},
+        {OPTION_ANNOUNCE_PORT, &settings->announce_port},
+        {OPTION_ANNOUNCE_BUS_PORT, &settings->announce_bus_port}};
+    for (size_t index = 0; index < sizeof(targets) / sizeof(targets[0]); index++)
+        if (targets[index].option == option)
+            *targets[index].target = (int)number;
+    if (option == OPTION_MAP_SIZE)
         settings->map_size = (uint64_t)number;
-    else if (option == OPTION_ANNOUNCE_PORT)
-        settings->announce_port = (int)number;
-    else
-        settings->announce_bus_port = (int)number;
     return 0;
 }
 

@@ -114,22 +114,26 @@ static size_t escape_take(struct resp_parser *parser, const uint8_t *at, size_t 
     return 1;
 }
 
+/* One byte inside quotes, or an escape; returns bytes used. In single quotes \' is the only one. */
+static size_t quoted_byte_take(
+    struct resp_parser *parser, const uint8_t *at, size_t size, bool escapes)
+{
+    bool escaped = at[0] == '\\' && size > 1;
+    if (escaped && escapes)
+        return 1 + escape_take(parser, at + 1, size - 1);
+    size_t skipped = escaped && at[1] == '\'' ? 1 : 0;
+    buffer_append(&parser->line, at + skipped, 1);
+    return skipped + 1;
+}
+
 /* A quoted run at *index (behind the quote); *index ends behind the closing quote, which must end
  * the argument. False when it does not, or is missing. */
 static bool quoted_take(
     struct resp_parser *parser, struct bytes line, size_t *index, uint8_t quote)
 {
     size_t at = *index;
-    while (at < line.size && line.data[at] != quote) {
-        bool escaped = line.data[at] == '\\' && at + 1 < line.size;
-        if (escaped && quote == '"') {
-            at += 1 + escape_take(parser, line.data + at + 1, line.size - at - 1);
-            continue;
-        }
-        if (escaped && line.data[at + 1] == '\'')
-            at++;
-        buffer_append(&parser->line, line.data + at++, 1);
-    }
+    while (at < line.size && line.data[at] != quote)
+        at += quoted_byte_take(parser, line.data + at, line.size - at, quote == '"');
     if (at == line.size || (at + 1 < line.size && !isspace(line.data[at + 1])))
         return false;
     *index = at + 1;

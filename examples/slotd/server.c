@@ -115,7 +115,7 @@ static void on_sync_done(uv_work_t *work, int status)
 static void sync_start(struct server *server)
 {
     uint64_t now_ns = clock_monotonic_ns();
-    if (server->sync != NULL || !store_sync_due(server->slotd.store) ||
+    if (server->sync != NULL || store_unsynced_count(server->slotd.store) == 0 ||
         now_ns - server->sync_asked_ns < (uint64_t)SYNC_EVERY_MS * 1000000)
         return;
     server->sync_asked_ns = now_ns;

@@ -175,7 +175,7 @@ struct store_sync;
 struct store_sync *store_sync_begin(struct store *store);
 void store_sync_work(struct store_sync *sync);
 int store_sync_end(struct store_sync *sync);
-/* Whether anything was committed since the last sync began. */
-bool store_sync_due(const struct store *store);
+/* Commits since the last sync that ended began. */
+uint64_t store_unsynced_count(const struct store *store);
 
 #endif

@@ -197,27 +197,31 @@ static void put_apply(struct store *store, const struct record *record, struct r
     }
 }
 
+static void key_apply(struct store *store, const struct record *record, bool to_staging)
+{
+    struct row row;
+    store__row_seek(store, &record->key, to_staging, &row);
+    if (record->kind == RECORD_PUT)
+        put_apply(store, record, &row);
+    else if (row.found)
+        store__row_remove(store, &row);
+    if (!to_staging)
+        store__row_told(store, &row);
+}
+
 int store_apply(struct store *store, struct bytes records, bool to_staging)
 {
     while (records.size > 0) {
         struct record record = {0};
-        struct row row;
         size_t size = record_read(records, &record);
         if (size == 0 || (to_staging && store->slot_states[record.key.slot].staged == 0))
             return -1;
-        if (record.kind == RECORD_CLEAR && to_staging) {
+        if (record.kind != RECORD_CLEAR)
+            key_apply(store, &record, to_staging);
+        else if (to_staging)
             store_slot_stage(store, record.key.slot);
-        } else if (record.kind == RECORD_CLEAR) {
+        else
             store_slot_clear(store, record.key.slot);
-        } else {
-            store__row_seek(store, &record.key, to_staging, &row);
-            if (record.kind == RECORD_PUT)
-                put_apply(store, &record, &row);
-            else if (row.found)
-                store__row_remove(store, &row);
-            if (!to_staging)
-                store__row_told(store, &row);
-        }
         records.data += size;
         records.size -= size;
     }

@@ -207,9 +207,9 @@ int store_sync_end(struct store_sync *sync)
     return result;
 }
 
-bool store_sync_due(const struct store *store)
+uint64_t store_unsynced_count(const struct store *store)
 {
-    return store->synced_commit_count != store->commit_count;
+    return store->commit_count - store->synced_commit_count;
 }
 
 void store__sync_open(struct store *store)

@@ -4,6 +4,17 @@
 
 #include <string.h>
 
+/* Visit one row, unless it is partial or expired. */
+static bool row_visit(struct store *store, uint32_t slot, MDB_val key, MDB_val data,
+    store_visit visit, void *user_data)
+{
+    struct row row;
+    store__row_read(key, data, &row);
+    bool gone = row.item.expiry_ms != 0 && row.item.expiry_ms <= store->now_ms;
+    struct store_key item_key = {slot, row.name};
+    return gone || (row.flags & ROW_PARTIAL) != 0 || visit(user_data, &item_key, &row.item);
+}
+
 /* Visit rows of one slot from a hash on. Returns the hash to go on from, or 2^32 at the end. */
 static uint64_t slot_walk(struct store *store, uint32_t slot, uint64_t hash, store_visit visit,
     void *user_data)
@@ -21,12 +32,7 @@ static uint64_t slot_walk(struct store *store, uint32_t slot, uint64_t hash, sto
         uint32_t at = get_u32_big((const uint8_t *)key.mv_data + 6);
         if (!more && at >= next)
             break;
-        struct row row;
-        store__row_read(key, data, &row);
-        bool gone = row.item.expiry_ms != 0 && row.item.expiry_ms <= store->now_ms;
-        struct store_key item_key = {slot, row.name};
-        if ((row.flags & ROW_PARTIAL) == 0 && !gone && !visit(user_data, &item_key, &row.item))
-            more = false;
+        more = row_visit(store, slot, key, data, visit, user_data) && more;
         next = (uint64_t)at + 1;
         result = mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
     }

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+/* Room store of slotd: generations, records, digests, sums, journal. Each test has a directory. */
+#include "cluster.h"
+#include "store.h"
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct place {
+    char path[64];
+    struct store *store;
+};
+
+static struct store *open_at(const char *path)
+{
+    struct store_options options = {path, DURABILITY_NONE, (uint64_t)1 << 30};
+    const char *error = NULL;
+    struct store *store = store_open(&options, &error);
+    cr_assert_not_null(store, "%s", error);
+    return store;
+}
+
+static struct place place_make(void)
+{
+    struct place place = {"/tmp/slotd-store-XXXXXX", NULL};
+    cr_assert_not_null(mkdtemp(place.path));
+    place.store = open_at(place.path);
+    return place;
+}
+
+static void place_remove(struct place *place)
+{
+    char path[400];
+    store_close(place->store);
+    DIR *folder = opendir(place->path);
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        (void)snprintf(path, sizeof path, "%s/%s", place->path, entry->d_name);
+        (void)unlink(path);
+    }
+    closedir(folder);
+    (void)rmdir(place->path);
+}
+
+static struct store_key key_of(const char *name)
+{
+    return (struct store_key){cluster_key_slot(bytes_of(name)), bytes_of(name)};
+}
+
+static void put(struct store *store, const char *name, const char *value)
+{
+    struct store_key key = key_of(name);
+    store_put(store, &key, bytes_of(value), 0);
+}
+
+static bool has(struct store *store, const char *name, const char *value)
+{
+    struct store_key key = key_of(name);
+    struct store_item item;
+    struct buffer found = {0};
+    if (!store_find(store, &key, &item))
+        return value == NULL;
+    store_item_value(store, &item, &found);
+    bool same =
+        value != NULL && bytes_equal((struct bytes){found.data, found.size}, bytes_of(value));
+    buffer_free(&found);
+    return same;
+}
+
+static bool stats_equal(const struct store_stats *a, const struct store_stats *b)
+{
+    return a->key_count == b->key_count && a->expiry_count == b->expiry_count &&
+        a->size == b->size && a->digest.low == b->digest.low && a->digest.high == b->digest.high;
+}
+
+/* All items of slot {t}, by walk, into sums made from scratch. */
+struct sums {
+    struct store *store;
+    struct store_stats stats;
+};
+
+static bool sum_visit(void *user_data, const struct store_key *key, const struct store_item *item)
+{
+    struct sums *sums = user_data;
+    struct reshard_digest digest = store_item_digest(sums->store, key->name, item);
+    sums->stats.key_count++;
+    sums->stats.expiry_count += item->expiry_ms != 0 ? 1 : 0;
+    sums->stats.size += key->name.size + item->value_size;
+    sums->stats.digest.low += digest.low;
+    sums->stats.digest.high += digest.high + (sums->stats.digest.low < digest.low ? 1 : 0);
+    return true;
+}
+
+static void expect_true_sums(struct store *store, uint32_t slot)
+{
+    struct store_stats kept;
+    struct sums sums = {.store = store};
+    uint64_t position = (uint64_t)slot << 32;
+    (void)store_walk(store, position, position + ((uint64_t)1 << 32), sum_visit, &sums);
+    store_slot_stats(store, slot, &kept);
+    cr_assert(stats_equal(&kept, &sums.stats), "sums of slot %u drifted", slot);
+}
+
+static uint64_t random_next(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    return *state ^= *state << 17;
+}
+
+/* One random change of a key in slot {t}; values from nothing to three pieces. */
+static void change(struct store *store, uint64_t *state, char *value)
+{
+    char name[600];
+    uint64_t random = random_next(state);
+    size_t number = random % 40;
+    (void)snprintf(name, sizeof name, "{t}%zu", number);
+    if (number > 30) /* long names too */
+        (void)snprintf(name + strlen(name), sizeof name - strlen(name), "%0500zu", number);
+    struct store_key key = key_of(name);
+    size_t size = random >> 8 & 15 ? (random >> 12) % 3000 : (random >> 12) % 700000;
+    int64_t expiry_ms = (random >> 40 & 3) == 0 ? store_time(store) + 1000000 : 0;
+    memset(value, (int)(random >> 50 & 63) + 32, size);
+    struct bytes bytes = {(uint8_t *)value, size};
+    switch (random >> 60 & 3) {
+    case 0:
+        (void)store_remove(store, &key);
+        break;
+    case 1:
+        (void)store_append(store, &key, bytes);
+        break;
+    case 2:
+        (void)store_expiry_set(store, &key, expiry_ms);
+        break;
+    default:
+        store_put(store, &key, bytes, expiry_ms);
+        break;
+    }
+}
+
+Test(store, sums_stay_true_under_random_changes_and_restarts)
+{
+    struct place place = place_make();
+    uint32_t slot = cluster_key_slot(bytes_of("{t}"));
+    char *value = malloc(700000);
+    uint64_t state = 88172645463325252u;
+    for (int round = 0; round < 30; round++) {
+        for (int step = 0; step < 40; step++)
+            change(place.store, &state, value);
+        expect_true_sums(place.store, slot);
+        if (round % 3 == 0)
+            store_commit(place.store);
+        if (round % 10 == 9) {
+            struct store_stats before, after;
+            store_slot_stats(place.store, slot, &before);
+            store_close(place.store);
+            place.store = open_at(place.path);
+            store_slot_stats(place.store, slot, &after);
+            cr_assert(stats_equal(&before, &after), "sums changed over a restart");
+        }
+    }
+    free(value);
+    place_remove(&place);
+}
+
+/* Copy slot {t} from one store to the staging of another, in chunks of `size`. */
+static void copy_slot(struct store *from, struct store *to, uint32_t slot, size_t size)
+{
+    struct store_export state = {.position = (uint64_t)slot << 32};
+    struct buffer records = {0};
+    bool done = false;
+    while (!done) {
+        records.size = 0;
+        done = store_export_step(from, &state, (uint64_t)(slot + 1) << 32, size, &records);
+        cr_assert_eq(store_apply(to, (struct bytes){records.data, records.size}, true), 0);
+    }
+    buffer_free(&records);
+    store_export_free(&state);
+}
+
+Test(store, copy_in_chunks_of_any_size_has_the_same_digest)
+{
+    static const size_t sizes[] = {1, 1000, 65536, 262144, 10000000};
+    struct place source = place_make();
+    struct place target = place_make();
+    uint32_t slot = cluster_key_slot(bytes_of("{t}"));
+    char *value = malloc(700000);
+    uint64_t state = 123456789;
+    for (int step = 0; step < 400; step++)
+        change(source.store, &state, value);
+    for (size_t index = 0; index < sizeof sizes / sizeof sizes[0]; index++) {
+        struct store_stats a, b;
+        store_slot_stage(target.store, slot);
+        copy_slot(source.store, target.store, slot, sizes[index]);
+        store_slot_stats(source.store, slot, &a);
+        store_staged_stats(target.store, slot, &b);
+        cr_assert(stats_equal(&a, &b), "chunks of %zu", sizes[index]);
+        cr_assert_eq(store_key_count(target.store), 0, "staged keys are seen");
+    }
+    store_slot_activate(target.store, slot);
+    expect_true_sums(target.store, slot);
+    struct store_stats a, b;
+    store_slot_stats(source.store, slot, &a);
+    store_slot_stats(target.store, slot, &b);
+    cr_assert(stats_equal(&a, &b));
+    while (!store_purge(target.store, 100))
+        store_commit(target.store);
+    expect_true_sums(target.store, slot);
+    free(value);
+    place_remove(&source);
+    place_remove(&target);
+}
+
+struct capture {
+    struct store *store;
+    struct buffer records;
+};
+
+static void on_changed(void *user_data, const struct store_key *key)
+{
+    struct capture *capture = user_data;
+    store_record_key(capture->store, key, &capture->records);
+}
+
+/* Writes go on while the slot is exported: chunks and captured records, in the order in which
+ * they were read, make the copy equal. */
+Test(store, copy_under_writes_ends_equal)
+{
+    struct place source = place_make();
+    struct place target = place_make();
+    struct capture capture = {source.store, {0}};
+    uint32_t slot = cluster_key_slot(bytes_of("{t}"));
+    char *value = malloc(700000);
+    uint64_t state = 42424242;
+    for (int step = 0; step < 400; step++)
+        change(source.store, &state, value);
+    store_observe(source.store, on_changed, NULL, &capture);
+    store_slot_watch(source.store, slot, true);
+    store_slot_stage(target.store, slot);
+    struct store_export export_state = {.position = (uint64_t)slot << 32};
+    bool done = false;
+    int chunks = 0;
+    while (!done) {
+        capture.records.size = 0;
+        done = store_export_step(source.store, &export_state, (uint64_t)(slot + 1) << 32, 2000,
+            &capture.records);
+        for (int step = 0; step < 3; step++)
+            change(source.store, &state, value);
+        struct bytes records = {capture.records.data, capture.records.size};
+        cr_assert_eq(store_apply(target.store, records, true), 0);
+        chunks++;
+    }
+    cr_assert_gt(chunks, 10);
+    struct store_stats a, b;
+    store_slot_stats(source.store, slot, &a);
+    store_staged_stats(target.store, slot, &b);
+    cr_assert(stats_equal(&a, &b), "%llu keys, %llu copied", (unsigned long long)a.key_count,
+        (unsigned long long)b.key_count);
+    buffer_free(&capture.records);
+    store_export_free(&export_state);
+    free(value);
+    place_remove(&source);
+    place_remove(&target);
+}
+
+Test(store, records_applied_twice_change_nothing)
+{
+    struct place place = place_make();
+    struct store_key key = key_of("k");
+    struct buffer records = {0};
+    put(place.store, "k", "one");
+    store_record_key(place.store, &key, &records);
+    (void)store_remove(place.store, &key);
+    store_record_key(place.store, &key, &records);
+    put(place.store, "k", "two");
+    store_record_key(place.store, &key, &records);
+    struct bytes all = {records.data, records.size};
+    struct store_stats before, after;
+    store_slot_stats(place.store, key.slot, &before);
+    for (int round = 0; round < 2; round++)
+        cr_assert_eq(store_apply(place.store, all, false), 0);
+    store_slot_stats(place.store, key.slot, &after);
+    cr_assert(stats_equal(&before, &after) && has(place.store, "k", "two"));
+    records.size = 0;
+    store_record_clear(key.slot, &records);
+    cr_assert_eq(
+        store_apply(place.store, (struct bytes){records.data, records.size}, false), 0);
+    cr_assert(has(place.store, "k", NULL));
+    buffer_free(&records);
+    place_remove(&place);
+}
+
+Test(store, damaged_records_are_refused)
+{
+    struct place place = place_make();
+    struct store_key key = key_of("some key");
+    struct buffer records = {0};
+    put(place.store, "some key", "some value");
+    store_record_key(place.store, &key, &records);
+    for (size_t size = 1; size < records.size; size++)
+        cr_assert_eq(store_apply(place.store, (struct bytes){records.data, size}, false), -1);
+    cr_assert_eq(
+        store_apply(place.store, (struct bytes){records.data, records.size}, true), -1);
+    uint64_t state = 1;
+    store_time_set(place.store, 0); /* damaged expiries count as to come: walks see all keys */
+    for (int round = 0; round < 20000; round++) {
+        struct buffer damaged = {0};
+        buffer_append(&damaged, records.data, records.size);
+        for (int flips = 0; flips < 3; flips++) {
+            uint64_t random = random_next(&state);
+            damaged.data[random % damaged.size] ^= (uint8_t)(1u << (random >> 32 & 7));
+        }
+        (void)store_apply(place.store, (struct bytes){damaged.data, damaged.size}, false);
+        buffer_free(&damaged);
+    }
+    expect_true_sums(place.store, key.slot);
+    buffer_free(&records);
+    place_remove(&place);
+}
+
+Test(store, staging_is_invisible_until_activated_and_survives_restarts)
+{
+    struct place place = place_make();
+    struct store_key key = key_of("k");
+    struct buffer records = {0};
+    put(place.store, "k", "new");
+    store_record_key(place.store, &key, &records);
+    put(place.store, "k", "old");
+    put(place.store, "{k}2", "old too");
+    store_slot_stage(place.store, key.slot);
+    cr_assert_eq(
+        store_apply(place.store, (struct bytes){records.data, records.size}, true), 0);
+    cr_assert(has(place.store, "k", "old") && store_slot_staged(place.store, key.slot));
+    store_close(place.store);
+    place.store = open_at(place.path);
+    struct store_stats staged;
+    store_staged_stats(place.store, key.slot, &staged);
+    cr_assert_eq(staged.key_count, 1);
+    store_slot_activate(place.store, key.slot);
+    cr_assert(has(place.store, "k", "new") && has(place.store, "{k}2", NULL));
+    cr_assert_eq(store_garbage_count(place.store), 1);
+    store_slot_discard(place.store, key.slot);
+    store_close(place.store);
+    place.store = open_at(place.path);
+    cr_assert(has(place.store, "k", "new"));
+    cr_assert_not(store_purge(place.store, 1));
+    while (!store_purge(place.store, 1))
+        ;
+    cr_assert_eq(store_garbage_count(place.store), 0);
+    cr_assert(has(place.store, "k", "new"));
+    buffer_free(&records);
+    place_remove(&place);
+}
+
+Test(store, hidden_slots_are_not_seen)
+{
+    struct place place = place_make();
+    struct store_key key = key_of("k");
+    struct buffer name = {0};
+    put(place.store, "k", "v");
+    store_slot_hide(place.store, key.slot, true);
+    struct sums sums = {.store = place.store};
+    cr_assert_eq(store_walk(place.store, 0, STORE_END, sum_visit, &sums), STORE_END);
+    cr_assert_eq(sums.stats.key_count, 0);
+    cr_assert_eq(store_key_count(place.store), 0);
+    cr_assert_not(store_random_key(place.store, 5, &name));
+    store_slot_hide(place.store, key.slot, false);
+    cr_assert_eq(store_key_count(place.store), 1);
+    cr_assert(store_random_key(place.store, 5, &name));
+    buffer_free(&name);
+    place_remove(&place);
+}
+
+static bool may_not(void *user_data, const struct store_key *key)
+{
+    (void)key;
+    return *(bool *)user_data;
+}
+
+Test(store, expiry_asks_first_and_leaves_staging_alone)
+{
+    struct place place = place_make();
+    struct store_key key = key_of("k");
+    struct buffer records = {0};
+    bool may = false;
+    store_observe(place.store, NULL, may_not, &may);
+    store_put(place.store, &key, bytes_of("v"), store_time(place.store) + 10);
+    store_record_key(place.store, &key, &records);
+    store_slot_stage(place.store, key.slot);
+    cr_assert_eq(
+        store_apply(place.store, (struct bytes){records.data, records.size}, true), 0);
+    cr_assert_eq(store_expire(place.store, 100), 0);
+    store_time_set(place.store, store_time(place.store) + 20);
+    cr_assert(has(place.store, "k", NULL));
+    cr_assert_eq(store_expire(place.store, 100), 0);
+    cr_assert_eq(store_key_count(place.store), 1);
+    may = true;
+    cr_assert_eq(store_expire(place.store, 100), 1);
+    cr_assert_eq(store_key_count(place.store), 0);
+    struct store_stats staged;
+    store_staged_stats(place.store, key.slot, &staged);
+    cr_assert_eq(staged.key_count, 1);
+    buffer_free(&records);
+    place_remove(&place);
+}
+
+Test(store, journal_and_meta_commit_with_the_data)
+{
+    struct place place = place_make();
+    struct bytes record;
+    uint64_t index = 0;
+    for (uint64_t number = 1; number <= 5; number++)
+        store_journal_append(place.store, 7, number, bytes_of("record"));
+    store_journal_append(place.store, 8, 1, bytes_of("other"));
+    store_meta_put(place.store, "name", bytes_of("value"));
+    store_journal_remove(place.store, 7, 2, 4);
+    store_close(place.store);
+    place.store = open_at(place.path);
+    cr_assert(store_journal_next(place.store, 7, &index, &record) && index == 1);
+    index++;
+    cr_assert(store_journal_next(place.store, 7, &index, &record) && index == 5);
+    cr_assert(bytes_equal(record, bytes_of("record")));
+    index++;
+    cr_assert_not(store_journal_next(place.store, 7, &index, &record));
+    cr_assert(store_meta_get(place.store, "name", &record));
+    cr_assert(bytes_equal(record, bytes_of("value")));
+    cr_assert_not(store_meta_get(place.store, "none", &record));
+    place_remove(&place);
+}
