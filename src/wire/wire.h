@@ -2,9 +2,15 @@
 /* Room wire (floor 4): everything that crosses a process boundary or a restart.
  *
  * Guarantees: one canonical byte form (CBOR, RFC 8949 section 4.2.1 narrowed: positional arrays,
- * unsigned integers, byte strings); encoding never allocates; decoding never allocates, borrows its
- * input, and refuses anything else with a code and the offset of the first bad byte. The schema
- * tables in schema.c are the only description of any field.
+ * unsigned integers, byte strings); encoding never allocates; decoding never allocates (maps and
+ * scratches aside), borrows its input, and refuses anything else with a code and the offset of the
+ * first bad byte. The schema tables in schema.c are the only description of any field.
+ *
+ * Members that are 0 or empty at the end of an array are left out, and must be. So encoding what
+ * was decoded gives the same bytes, an older writer's bytes too; only members that this version
+ * does not know are lost. Messages are bounded by RESHARD__ITEMS_MAX items, changes and snapshots
+ * by their own limits (schema.h), all by 8 levels and by their bytes. No checksum is a signature:
+ * whoever can forge messages must be kept out by the transport.
  */
 #ifndef RESHARD_WIRE_WIRE_H
 #define RESHARD_WIRE_WIRE_H
