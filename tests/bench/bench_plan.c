@@ -35,7 +35,7 @@ static double median(double *times)
 static void must(int32_t status, const char *what)
 {
     if (status) {
-        fprintf(stderr, "%s: %s\n", what, reshard_strname(status));
+        (void)fprintf(stderr, "%s: %s\n", what, reshard_strname(status));
         exit(1);
     }
 }
@@ -347,7 +347,7 @@ static void bench_load(const char *name, struct load_case *one, uint64_t bytes_m
     double took = median(times);
     double ratio = worst_of(one, after) / bound_of(one);
     bool met = took <= goal_ms && (ratio <= 1.05 || bytes_max != UINT64_MAX);
-    snprintf(goal, sizeof goal, "%.0f %s", goal_ms, met ? "met" : "MISS");
+    (void)snprintf(goal, sizeof goal, "%.0f %s", goal_ms, met ? "met" : "MISS");
     print_load(name, took, goal, one, after, reshard_plan_move_count(plan));
     if (bytes_max == UINT64_MAX) {
         double start = now_ms();
@@ -377,11 +377,12 @@ static void bench_zipf(uint32_t slots, uint32_t shards, bool correlated, bool bu
         one.owners[slot] = (uint32_t)((uint64_t)slot * shards / slots) + 1;
         total += (double)one.loads[slot];
     }
-    snprintf(name, sizeof name, "zipf %ux%u %s", slots, shards, correlated ? "same" : "crossed");
+    (void)snprintf(name, sizeof name, "zipf %ux%u %s", slots, shards,
+        correlated ? "same" : "crossed");
     double goal = 100.0 * slots / 16384;
     bench_load(name, &one, UINT64_MAX, goal);
     for (int percent = 5; budget && percent <= 20; percent *= 2) {
-        snprintf(name, sizeof name, "  budget %d%% of the bytes", percent);
+        (void)snprintf(name, sizeof name, "  budget %d%% of the bytes", percent);
         bench_load(name, &one, (uint64_t)(total * percent / 100), goal);
     }
     free(one.loads);

@@ -51,6 +51,28 @@ Test(flow, neighbours_shift_their_border)
     reshard_map_destroy(map);
 }
 
+Test(flow, borders_shift_before_larger_deficits_are_served)
+{
+    const reshard_shard_id before[] = {2, 0, 1, 1, 1, 1, 3, 0, 4, 4, 4};
+    const uint32_t surplus[] = {1, 0, 0, 2}, deficit[] = {0, 2, 1, 0};
+    struct reshard_map *map = fixture_map(11, 4, before, NULL);
+    reshard_shard_id after[11];
+    flow(map, surplus, deficit, after);
+    expect(after, "20111330422");
+    reshard_map_destroy(map);
+}
+
+Test(flow, cut_lies_beside_a_shard_that_gives_later)
+{
+    const reshard_shard_id before[] = {1, 1, 1, 1, 1, 2, 2, 2, 2, 1, 1, 1, 0};
+    const uint32_t surplus[] = {2, 2, 0}, deficit[] = {0, 0, 4};
+    struct reshard_map *map = fixture_map(13, 3, before, NULL);
+    reshard_shard_id after[13];
+    flow(map, surplus, deficit, after);
+    expect(after, "1111122333310");
+    reshard_map_destroy(map);
+}
+
 Test(flow, whole_runs_go_before_runs_are_cut)
 {
     const reshard_shard_id before[] = {1, 1, 2, 1, 2, 1, 1, 1, 2, 3};
