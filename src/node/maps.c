@@ -32,6 +32,8 @@ static int32_t receive_changes(struct reshard_node *node, const struct reshard__
 {
     size_t offset = 0;
     uint64_t version = message->from;
+    if (node->next_snapshot && node->log.state != RESHARD__LOG_IDLE)
+        return RESHARD_OK; /* a snapshot is being written as it is; they come again */
     for (;;) {
         struct reshard_change change;
         int32_t status = reshard__change_read(
