@@ -154,7 +154,7 @@ static uint64_t number_of(const struct reshard_finding *item, char what)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (numbers[i].what == what)
             return numbers[i].number;
-    RESHARD_ASSERT(!"known letter");
+    RESHARD_ASSERT(false); /* sentences use known letters only */
     return 0;
 }
 
