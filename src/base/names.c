@@ -10,9 +10,8 @@
 
 const char *reshard_action_name(uint32_t kind)
 {
-    static const char *const names[] = {"?", "SEND", "APPEND", "LOAD", "COMPACT", "EXPORT",
-        "APPLY", "SYNC", "ACTIVATE", "DISCARD", "PURGE", "FENCE", "DIGEST", "PICK", "REMOVE",
-        "WAKE"};
+    static const char *const names[] = {"?", "SEND", "APPEND", "LOAD", "COMPACT", "EXPORT", "APPLY",
+        "SYNC", "ACTIVATE", "DISCARD", "PURGE", "FENCE", "DIGEST", "PICK", "REMOVE", "WAKE"};
     _Static_assert(ARRAY_COUNT(names) == RESHARD_ACTION_KIND_COUNT, "a name for each kind");
     return kind < ARRAY_COUNT(names) ? names[kind] : "?";
 }

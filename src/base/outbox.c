@@ -120,15 +120,13 @@ void reshard__outbox_tell(struct reshard__outbox *outbox, const struct reshard_e
     place->number = ++outbox->event_count;
 }
 
-int32_t reshard__outbox_event_next(
-    struct reshard__outbox *outbox, struct reshard_event *event_out)
+int32_t reshard__outbox_event_next(struct reshard__outbox *outbox, struct reshard_event *event_out)
 {
     if (outbox->event_pulled == outbox->event_count)
         return RESHARD_E_EMPTY;
-    const struct reshard_event *event =
-        &outbox->events[outbox->event_pulled % RESHARD__EVENT_RING];
-    int32_t status = reshard__struct_export(
-        event_out, sizeof(struct reshard_event), event, sizeof *event);
+    const struct reshard_event *event = &outbox->events[outbox->event_pulled % RESHARD__EVENT_RING];
+    int32_t status =
+        reshard__struct_export(event_out, sizeof(struct reshard_event), event, sizeof *event);
     if (status == RESHARD_OK)
         outbox->event_pulled++;
     return status;

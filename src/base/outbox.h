@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Room base: the outbox of an engine: actions that wait to be pulled or completed, and events.
  *
- * Guarantees: actions come out in the order they went in; ids are never reused; what was reserved can
- * be pushed without allocating, so an input that reserved first cannot fail halfway.
+ * Guarantees: actions come out in the order they went in; ids are never reused; what was reserved
+ * can be pushed without allocating, so an input that reserved first cannot fail halfway.
  */
 #ifndef RESHARD_BASE_OUTBOX_H
 #define RESHARD_BASE_OUTBOX_H
@@ -20,12 +20,12 @@ enum {
 /* One action on its way, with what its completion needs. */
 struct reshard__entry {
     struct reshard_action action;
-    uint64_t owner;    /* migration, 0 = the engine itself */
-    uint64_t ticket;   /* the owner's generation: a completion of an older one is ignored */
-    uint32_t purpose;  /* the engine's own code */
+    uint64_t owner;   /* migration, 0 = the engine itself */
+    uint64_t ticket;  /* the owner's generation: a completion of an older one is ignored */
+    uint32_t purpose; /* the engine's own code */
     bool pulled;
-    void *attachment;  /* chunk that the payload lies in */
-    uint8_t *block;    /* header too large to be inline, freed with the entry */
+    void *attachment; /* chunk that the payload lies in */
+    uint8_t *block;   /* header too large to be inline, freed with the entry */
     size_t block_size;
     struct reshard__entry *next; /* in the queue, or in the free list */
     uint8_t header[RESHARD__HEADER_INLINE];
@@ -69,7 +69,6 @@ void reshard__outbox_release(struct reshard__outbox *outbox, struct reshard__ent
 
 /* Add an event; number is set here. */
 void reshard__outbox_tell(struct reshard__outbox *outbox, const struct reshard_event *event);
-int32_t reshard__outbox_event_next(
-    struct reshard__outbox *outbox, struct reshard_event *event_out);
+int32_t reshard__outbox_event_next(struct reshard__outbox *outbox, struct reshard_event *event_out);
 
 #endif

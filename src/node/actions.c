@@ -69,8 +69,7 @@ static void store_completed(struct reshard_node *node, struct reshard__part *par
         return;
     }
     if (action->kind == RESHARD_ACTION_APPLY && part->mode == RESHARD_MODE_SNAPSHOT) {
-        reshard__target_applied(
-            node, part, action->sequence, action->payload_size, completion);
+        reshard__target_applied(node, part, action->sequence, action->payload_size, completion);
         return;
     }
     part->busy &= ~(uint32_t)busy_bits[action->kind];

@@ -60,8 +60,8 @@ static uint64_t key_hash(const uint8_t *key, size_t key_size)
 static int32_t keys_reserve(
     const struct reshard__mem *mem, struct reshard__keys *keys, size_t size, size_t count)
 {
-    int32_t status = reshard__mem_grow(
-        mem, (void **)&keys->bytes, &keys->capacity, 1, keys->size + size);
+    int32_t status =
+        reshard__mem_grow(mem, (void **)&keys->bytes, &keys->capacity, 1, keys->size + size);
     if (status)
         return status;
     return reshard__mem_grow(mem, (void **)&keys->hashes, &keys->hash_capacity,
@@ -79,8 +79,8 @@ static void keys_append(struct reshard__keys *keys, const uint8_t *key, size_t k
     keys->hashes[keys->count++] = key_hash(key, key_size);
 }
 
-int32_t reshard__keys_add(const struct reshard__mem *mem, struct reshard__keys *keys,
-    const uint8_t *key, size_t key_size)
+int32_t reshard__keys_add(
+    const struct reshard__mem *mem, struct reshard__keys *keys, const uint8_t *key, size_t key_size)
 {
     if (key_size > UINT32_MAX)
         return RESHARD_E_SIZE;
@@ -90,8 +90,8 @@ int32_t reshard__keys_add(const struct reshard__mem *mem, struct reshard__keys *
     return status;
 }
 
-int32_t reshard__keys_add_items(const struct reshard__mem *mem, struct reshard__keys *keys,
-    const uint8_t *bytes, size_t size)
+int32_t reshard__keys_add_items(
+    const struct reshard__mem *mem, struct reshard__keys *keys, const uint8_t *bytes, size_t size)
 {
     struct reshard__key_item item;
     size_t offset = 0, count = 0, total = 0;
@@ -101,8 +101,8 @@ int32_t reshard__keys_add_items(const struct reshard__mem *mem, struct reshard__
     }
     int32_t status = keys_reserve(mem, keys, total, count);
     offset = 0;
-    while (status == RESHARD_OK &&
-           reshard__key_item_next(bytes, size, &offset, &item) == RESHARD_OK)
+    while (
+        status == RESHARD_OK && reshard__key_item_next(bytes, size, &offset, &item) == RESHARD_OK)
         if (!reshard__keys_have(keys, item.key, item.key_size))
             keys_append(keys, item.key, item.key_size);
     return status;

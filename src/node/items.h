@@ -13,8 +13,8 @@ struct reshard__key_item {
     size_t state_size;
 };
 
-/* Keys that are told apart by hash first: the keys in flight, under a mark, or asked about. Owns its
- * bytes. */
+/* Keys that are told apart by hash first: the keys in flight, under a mark, or asked about. Owns
+ * its bytes. */
 struct reshard__keys {
     uint8_t *bytes; /* items without states */
     size_t size;
@@ -33,8 +33,8 @@ bool reshard__key_items_sound(const uint8_t *bytes, size_t size);
 int32_t reshard__keys_add(const struct reshard__mem *mem, struct reshard__keys *keys,
     const uint8_t *key, size_t key_size);
 /* Add the keys of an item list. NOMEM: nothing was added. */
-int32_t reshard__keys_add_items(const struct reshard__mem *mem, struct reshard__keys *keys,
-    const uint8_t *bytes, size_t size);
+int32_t reshard__keys_add_items(
+    const struct reshard__mem *mem, struct reshard__keys *keys, const uint8_t *bytes, size_t size);
 bool reshard__keys_have(const struct reshard__keys *keys, const uint8_t *key, size_t key_size);
 void reshard__keys_remove(struct reshard__keys *keys, const uint8_t *key, size_t key_size);
 void reshard__keys_clear(struct reshard__keys *keys);

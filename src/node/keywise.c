@@ -65,15 +65,15 @@ static int32_t mark_fold(struct reshard_node *node, struct reshard__keywise *key
 {
     /* The chunk before was confirmed, or its giver would not have sent this one. */
     struct reshard__keys pending = {0};
-    int32_t status = reshard__keys_add_items(
-        &node->mem, &pending, record->blob.data, record->blob.size);
+    int32_t status =
+        reshard__keys_add_items(&node->mem, &pending, record->blob.data, record->blob.size);
     if (status) {
         reshard__keys_free(&node->mem, &pending);
         return status;
     }
     struct reshard__key_item item;
-    for (size_t offset = 0; reshard__key_item_next(pending.bytes, pending.size, &offset, &item) ==
-                            RESHARD_OK;)
+    for (size_t offset = 0;
+         reshard__key_item_next(pending.bytes, pending.size, &offset, &item) == RESHARD_OK;)
         reshard__keys_remove(&keywise->old, item.key, item.key_size);
     reshard__keys_free(&node->mem, &keywise->pending);
     keywise->pending = pending;
@@ -82,8 +82,8 @@ static int32_t mark_fold(struct reshard_node *node, struct reshard__keywise *key
     return RESHARD_OK;
 }
 
-int32_t reshard__keywise_fold(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__record *record)
+int32_t reshard__keywise_fold(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__record *record)
 {
     struct reshard__keywise *keywise = part->keywise;
     if (!keywise)
@@ -112,10 +112,10 @@ void reshard__keywise_stance(struct reshard_node *node, struct reshard__part *pa
     reshard__part_stand(node, part, stance);
 }
 
-/* A QUERY: whether a key is here. Keys in flight are; the store tells of the others. Only within the
- * stream in which it is asked: an earlier one may still have a removal to come. */
-static void query_receive(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message)
+/* A QUERY: whether a key is here. Keys in flight are; the store tells of the others. Only within
+ * the stream in which it is asked: an earlier one may still have a removal to come. */
+static void query_receive(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message)
 {
     bool bare = message->flags & RESHARD__QUERY_BARE;
     if (!bare && !reshard__order_equal(message->copy, part->keywise->stream))
@@ -133,8 +133,7 @@ static void query_receive(struct reshard_node *node, struct reshard__part *part,
     uint64_t hash;
     one.hashes = &hash;
     one.hash_capacity = 1;
-    (void)reshard__keys_add(
-        &node->mem, &one, message->payload.data, message->payload.size);
+    (void)reshard__keys_add(&node->mem, &one, message->payload.data, message->payload.size);
     chunk->size = one.size;
     chunk->references = 1;
     chunk->sequence = message->flags;
@@ -154,25 +153,23 @@ static void query_answer(struct reshard_node *node, struct reshard__part *part,
     RESHARD_ASSERT(status == RESHARD_OK);
     enum reshard__stance stance = reshard__part_stance(node, part);
     bool bare = chunk->sequence & RESHARD__QUERY_BARE;
-    bool here = completion->keys > 0 ||
-                reshard__keys_have(&part->keywise->keys, item.key, item.key_size);
+    bool here =
+        completion->keys > 0 || reshard__keys_have(&part->keywise->keys, item.key, item.key_size);
     bool final = stance == RESHARD__STANCE_SOURCE_MOVE || stance == RESHARD__STANCE_SOURCE_HELD;
-    struct reshard__message message =
-        reshard__keywise_message(part, RESHARD__ACK, 0);
+    struct reshard__message message = reshard__keywise_message(part, RESHARD__ACK, 0);
     message.answer = here ? RESHARD__ANSWER_HAVE : RESHARD__ANSWER_NOT_HAVE;
     if (bare && !here && final)
         message.answer = RESHARD__ANSWER_ABSENT;
     message.payload.data = item.key;
     message.payload.size = item.key_size;
     if (completion->status == RESHARD_OK)
-        reshard__message_send(
-            node, reshard__keywise_peer(node, part), &message, part, NULL);
+        reshard__message_send(node, reshard__keywise_peer(node, part), &message, part, NULL);
     reshard__chunk_release(node, chunk);
     reshard__chunk_drop(node, chunk);
 }
 
-void reshard__keywise_chunk(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message)
+void reshard__keywise_chunk(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message)
 {
     struct reshard__keywise *keywise = part->keywise;
     if (message->kind == RESHARD__CHUNK_QUERY) {
@@ -188,8 +185,8 @@ void reshard__keywise_chunk(struct reshard_node *node, struct reshard__part *par
         reshard__take_chunk(node, part, message);
 }
 
-void reshard__keywise_acknowledged(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message)
+void reshard__keywise_acknowledged(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message)
 {
     if (message->answer != RESHARD__ANSWER_NONE)
         reshard__take_answer(node, part, message);
@@ -246,9 +243,9 @@ uint64_t reshard__keywise_deadline(
     const struct reshard_node *node, const struct reshard__part *part)
 {
     const struct reshard__keywise *keywise = part->keywise;
-    bool waits = keywise->flight == RESHARD__FLIGHT_SENT || keywise->old.count > 0 ||
-                 keywise->questions.count > 0 || keywise->dropping.count > 0 ||
-                 (!reshard__order_none(keywise->stream) && keywise->last == 0 &&
-                     keywise->sequence == 0);
+    bool waits =
+        keywise->flight == RESHARD__FLIGHT_SENT || keywise->old.count > 0 ||
+        keywise->questions.count > 0 || keywise->dropping.count > 0 ||
+        (!reshard__order_none(keywise->stream) && keywise->last == 0 && keywise->sequence == 0);
     return waits ? keywise->asked_ns + node->config.retry_ns : UINT64_MAX;
 }

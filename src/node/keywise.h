@@ -2,9 +2,10 @@
 /* Room node: mode keywise: keys that move one by one (R16 ... R22, R27).
  *
  * Per stream one chunk is in flight, of one or several keys; all of them are locked until it ended.
- * Giver: PICK → CHUNK → (acknowledged) → REMOVE, durable → CONFIRM → unlock. Receiver: MARK record →
- * APPLY, durable with the stream's id and the number → ACK. In MOVE the source gives, in UNMOVE the
- * target does. Files: keywise.c what both share; keywise_give.c; keywise_take.c; keywise_route.c.
+ * Giver: PICK → CHUNK → (acknowledged) → REMOVE, durable → CONFIRM → unlock. Receiver: MARK record
+ * → APPLY, durable with the stream's id and the number → ACK. In MOVE the source gives, in UNMOVE
+ * the target does. Files: keywise.c what both share; keywise_give.c; keywise_take.c;
+ * keywise_route.c.
  */
 #ifndef RESHARD_NODE_KEYWISE_H
 #define RESHARD_NODE_KEYWISE_H
@@ -33,9 +34,9 @@ struct reshard__keywise {
     uint32_t tries;
     uint64_t sent_ns;
     uint64_t cursor;
-    size_t pick_capacity; /* grows when one key does not fit */
-    bool empty;           /* nothing is left to give */
-    bool confirms;        /* CONFIRM of `sequence` is told again with each order */
+    size_t pick_capacity;       /* grows when one key does not fit */
+    bool empty;                 /* nothing is left to give */
+    bool confirms;              /* CONFIRM of `sequence` is told again with each order */
     struct reshard__keys asked; /* keys that an operator picked */
 
     /* receiver */
@@ -44,11 +45,11 @@ struct reshard__keywise {
     bool incoming_applied;
     struct reshard__order_id mark_stream; /* durable: `pending` are the keys of this number */
     uint64_t mark_sequence;
-    struct reshard__keys pending; /* marks of the chunk that came last */
-    struct reshard__keys old;     /* marks of earlier streams: neither served nor given (R18) */
-    bool told;                    /* the giver was told: none pending */
-    bool old_cleared;             /* durable: no OLD mark is left in this stream */
-    uint64_t asked_ns;            /* when questions and chunks were told again last */
+    struct reshard__keys pending;  /* marks of the chunk that came last */
+    struct reshard__keys old;      /* marks of earlier streams: neither served nor given (R18) */
+    bool told;                     /* the giver was told: none pending */
+    bool old_cleared;              /* durable: no OLD mark is left in this stream */
+    uint64_t asked_ns;             /* when questions and chunks were told again last */
     struct reshard__keys dropping; /* OLD keys whose own copy goes */
 
     /* R22: keys that a request without token waits for */
@@ -64,14 +65,14 @@ bool reshard__keywise_gives(const struct reshard__part *part);
 reshard_node_id reshard__keywise_peer(
     const struct reshard_node *node, const struct reshard__part *part);
 /* Fold a MOVE, UNMOVE, MARK or CLEAR record. NOMEM: nothing changed. */
-int32_t reshard__keywise_fold(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__record *record);
+int32_t reshard__keywise_fold(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__record *record);
 /* The stance that MOVE and UNMOVE records command after a restart (R16). */
 void reshard__keywise_stance(struct reshard_node *node, struct reshard__part *part);
-void reshard__keywise_chunk(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message);
-void reshard__keywise_acknowledged(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message);
+void reshard__keywise_chunk(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message);
+void reshard__keywise_acknowledged(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message);
 void reshard__keywise_complete(struct reshard_node *node, struct reshard__part *part,
     struct reshard__entry *entry, const struct reshard_completion *completion);
 void reshard__keywise_tick(struct reshard_node *node, struct reshard__part *part);
@@ -89,8 +90,8 @@ uint32_t reshard__keywise_hold(struct reshard_node *node, struct reshard__part *
 /* A PREPARE ends a hold; routing stays that of MOVE (R16). */
 void reshard__keywise_prepared(struct reshard_node *node, struct reshard__part *part);
 void reshard__give_drop(struct reshard_node *node, struct reshard__part *part);
-void reshard__give_heard(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message);
+void reshard__give_heard(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message);
 void reshard__give_acknowledged(
     struct reshard_node *node, struct reshard__part *part, uint64_t sequence);
 void reshard__give_picked(struct reshard_node *node, struct reshard__part *part,
@@ -101,10 +102,10 @@ void reshard__give_tick(struct reshard_node *node, struct reshard__part *part);
 /* ---- keywise_take.c ---- */
 uint32_t reshard__duty_take(struct reshard_node *node, struct reshard__part *part);
 uint32_t reshard__duty_take_back(struct reshard_node *node, struct reshard__part *part);
-void reshard__take_chunk(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message);
-void reshard__take_answer(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message);
+void reshard__take_chunk(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message);
+void reshard__take_answer(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message);
 void reshard__take_applied(struct reshard_node *node, struct reshard__part *part,
     const struct reshard_completion *completion);
 void reshard__take_synced(struct reshard_node *node, struct reshard__part *part,

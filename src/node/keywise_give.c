@@ -15,8 +15,8 @@ void reshard__give_drop(struct reshard_node *node, struct reshard__part *part)
     keywise->tries = 0;
 }
 
-/* A stream is opened once, under the order that names it; a removal of the stream before ends first.
- * False while it cannot be opened. */
+/* A stream is opened once, under the order that names it; a removal of the stream before ends
+ * first. False while it cannot be opened. */
 static bool stream_open(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__keywise *keywise = part->keywise;
@@ -91,8 +91,7 @@ static void pick(struct reshard_node *node, struct reshard__part *part)
     keywise->flight = RESHARD__FLIGHT_PICKING;
 }
 
-static void pick_failed(
-    struct reshard__part *part, const struct reshard_completion *completion)
+static void pick_failed(struct reshard__part *part, const struct reshard_completion *completion)
 {
     struct reshard__keywise *keywise = part->keywise;
     if (completion->status == RESHARD_E_SPACE && completion->size > 0 &&
@@ -112,8 +111,7 @@ static bool flight_load(struct reshard_node *node, struct reshard__part *part,
     if (!reshard__key_items_sound(chunk->data, chunk->size))
         return false;
     bool again = keywise->keys.count > 0;
-    if (!again && reshard__keys_add_items(
-                      &node->mem, &keywise->keys, chunk->data, chunk->size)) {
+    if (!again && reshard__keys_add_items(&node->mem, &keywise->keys, chunk->data, chunk->size)) {
         reshard__keys_clear(&keywise->keys);
         return false;
     }
@@ -178,8 +176,7 @@ void reshard__give_acknowledged(
         struct reshard__message message =
             reshard__keywise_message(part, RESHARD__CHUNK, RESHARD__CHUNK_VOID);
         message.sequence = sequence + 1;
-        reshard__message_send(
-            node, reshard__keywise_peer(node, part), &message, part, NULL);
+        reshard__message_send(node, reshard__keywise_peer(node, part), &message, part, NULL);
         return;
     }
     if (keywise->flight != RESHARD__FLIGHT_SENT || sequence != keywise->sequence)
@@ -197,8 +194,8 @@ void reshard__give_removed(struct reshard_node *node, struct reshard__part *part
     reshard__part_wake(node, part);
 }
 
-void reshard__give_heard(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message)
+void reshard__give_heard(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message)
 {
     (void)node;
     if (reshard__keywise_gives(part) && message->sequence == 0)
@@ -221,13 +218,14 @@ static uint32_t give(struct reshard_node *node, struct reshard__part *part)
     if (!keywise->reconciled)
         return RESHARD__RESULT_WORKING;
     give_pump(node, part);
-    bool over = keywise->empty && keywise->flight == RESHARD__FLIGHT_IDLE &&
-                keywise->keys.count == 0;
+    bool over =
+        keywise->empty && keywise->flight == RESHARD__FLIGHT_IDLE && keywise->keys.count == 0;
     return over ? RESHARD__RESULT_EMPTY : RESHARD__RESULT_WORKING;
 }
 
-/* R16: MOVE is durable on both sides before the first send or ASK; the receiver's "none pending" says
- * that it is there. A source that moved keys before keeps the routing of MOVE all the while. */
+/* R16: MOVE is durable on both sides before the first send or ASK; the receiver's "none pending"
+ * says that it is there. A source that moved keys before keeps the routing of MOVE all the while.
+ */
 uint32_t reshard__duty_give(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__keywise *keywise = part->keywise;
@@ -279,8 +277,8 @@ uint32_t reshard__duty_give_back(struct reshard_node *node, struct reshard__part
     return give(node, part);
 }
 
-/* R27: nothing is left, nothing is under way, and nothing new can come: absence at the source is for
- * good in MOVE. */
+/* R27: nothing is left, nothing is under way, and nothing new can come: absence at the source is
+ * for good in MOVE. */
 uint32_t reshard__keywise_hold(struct reshard_node *node, struct reshard__part *part)
 {
     const struct reshard__keywise *keywise = part->keywise;
@@ -293,16 +291,8 @@ uint32_t reshard__keywise_hold(struct reshard_node *node, struct reshard__part *
                     keywise->flight == RESHARD__FLIGHT_IDLE && keywise->keys.count == 0;
         if (!over)
             return RESHARD__RESULT_LOST;
-        reshard__part_stand(node, part, RESHARD__STANCE_SOURCE_HELD);
-        part->held_fence = reshard__part_fence(node, part);
     }
-    struct reshard__record record = {.kind = RESHARD__RECORD_HELD};
-    record.migration = part->migration;
-    record.order = part->order;
-    record.attempt = part->attempt;
-    if (!reshard__log_has(node, part, &record) || part->fence_done < part->held_fence)
-        return RESHARD__RESULT_WORKING;
-    return RESHARD__RESULT_HELD;
+    return reshard__source_hold(node, part);
 }
 
 void reshard__keywise_prepared(struct reshard_node *node, struct reshard__part *part)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Room node: routing where keys decide (R19 ... R22): the request is classified, the table answers. */
+/* Room node: routing where keys decide (R19 ... R22): the request is classified, the table answers.
+ */
 #include "node/keywise.h"
 
 enum { ANSWERS_MAX = 1024 }; /* keys whose absence is remembered */
@@ -45,23 +46,22 @@ static enum reshard__presence presence_of(const struct reshard__part *part,
     return request->present_count > 0 ? RESHARD__PRESENCE_SOME : RESHARD__PRESENCE_NONE;
 }
 
-/* R19, policy retry: the write goes through, the try does not count. A key that was tried too often is
- * locked after all. */
+/* R19, policy retry: the write goes through, the try does not count. A key that was tried too often
+ * is locked after all. */
 static bool write_cancels(const struct reshard_node *node, struct reshard__part *part,
     const struct reshard_node_request *request)
 {
     struct reshard__keywise *keywise = part->keywise;
     if (node->config.conflict != RESHARD_CONFLICT_RETRY || request->op != RESHARD_OP_WRITE ||
-        keywise->flight != RESHARD__FLIGHT_SENT ||
-        keywise->tries >= node->config.conflict_limit ||
+        keywise->flight != RESHARD__FLIGHT_SENT || keywise->tries >= node->config.conflict_limit ||
         request->present_count < request->key_count)
         return false;
     keywise->cancelled = true;
     return true;
 }
 
-/* R22: a request without token, for one key that is not here: the source is asked whether it is gone
- * from there for good. */
+/* R22: a request without token, for one key that is not here: the source is asked whether it is
+ * gone from there for good. */
 static uint32_t bare_answer(struct reshard_node *node, struct reshard__part *part,
     const struct reshard_node_request *request)
 {

@@ -6,8 +6,7 @@ enum { QUESTIONS_A_ROUND = 8 };
 
 static void acknowledge(struct reshard_node *node, struct reshard__part *part)
 {
-    struct reshard__message message =
-        reshard__keywise_message(part, RESHARD__ACK, 0);
+    struct reshard__message message = reshard__keywise_message(part, RESHARD__ACK, 0);
     message.sequence = message.durable_sequence = part->keywise->last;
     reshard__message_send(node, reshard__keywise_peer(node, part), &message, part, NULL);
 }
@@ -164,8 +163,8 @@ void reshard__take_synced(struct reshard_node *node, struct reshard__part *part,
     }
 }
 
-void reshard__take_chunk(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message)
+void reshard__take_chunk(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message)
 {
     struct reshard__keywise *keywise = part->keywise;
     if (message->kind == RESHARD__CHUNK_CONFIRM) {
@@ -205,10 +204,10 @@ void reshard__take_chunk(struct reshard_node *node, struct reshard__part *part,
     keywise->incoming = chunk;
 }
 
-/* HAVE: the giver's copy counts, the own one goes. NOT_HAVE: the giver deleted it, the own one is the
- * key. Both touch OLD marks only (R18). */
-void reshard__take_answer(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message)
+/* HAVE: the giver's copy counts, the own one goes. NOT_HAVE: the giver deleted it, the own one is
+ * the key. Both touch OLD marks only (R18). */
+void reshard__take_answer(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message)
 {
     struct reshard__keywise *keywise = part->keywise;
     const uint8_t *key = message->payload.data;

@@ -9,48 +9,49 @@
 
 #define MAP_WAIT_NS UINT64_C(5000000000) /* five seconds */
 
+static void fold_open(struct reshard__stored *stored, const struct reshard__record *record)
+{
+    if (!reshard__order_equal(stored->open_copy, record->copy))
+        stored->sealed = false;
+    stored->open_copy = record->copy;
+}
+
+static void fold_seal(struct reshard__stored *stored, const struct reshard__record *record)
+{
+    stored->sealed = true;
+    stored->seal_attempt = record->attempt;
+    stored->seal_final = record->sequence;
+    stored->seal_digest = record->digest;
+}
+
+/* What a part's record adds to what is stored of it. NOMEM: nothing was added. */
 static int32_t fold(
     struct reshard_node *node, struct reshard__part *part, const struct reshard__record *record)
 {
     struct reshard__stored *stored = &part->stored;
-    switch (record->kind) {
-    case RESHARD__RECORD_HELD:
-        stored->attempt = record->attempt;
-        break;
-    case RESHARD__RECORD_OPEN:
-        if (!reshard__order_equal(stored->open_copy, record->copy))
-            stored->sealed = false;
-        stored->open_copy = record->copy;
-        break;
-    case RESHARD__RECORD_SEAL:
-        stored->sealed = true;
-        stored->seal_attempt = record->attempt;
-        stored->seal_final = record->sequence;
-        stored->seal_digest = record->digest;
-        break;
-    case RESHARD__RECORD_MOVE:
-    case RESHARD__RECORD_UNMOVE:
-    case RESHARD__RECORD_MARK:
-    case RESHARD__RECORD_CLEAR: {
+    bool moves = record->kind == RESHARD__RECORD_MOVE || record->kind == RESHARD__RECORD_UNMOVE;
+    bool marks = record->kind == RESHARD__RECORD_MARK || record->kind == RESHARD__RECORD_CLEAR;
+    if (moves || marks) {
         int32_t status = reshard__keywise_fold(node, part, record);
-        if (status || record->kind == RESHARD__RECORD_MARK || record->kind == RESHARD__RECORD_CLEAR)
+        if (status || marks)
             return status;
         stored->moving = true;
-        break;
     }
-    case RESHARD__RECORD_UNDONE:
+    if (record->kind == RESHARD__RECORD_HELD)
+        stored->attempt = record->attempt;
+    if (record->kind == RESHARD__RECORD_UNDONE)
         stored->moving = false;
-        break;
-    default:
-        break;
-    }
+    if (record->kind == RESHARD__RECORD_OPEN)
+        fold_open(stored, record);
+    if (record->kind == RESHARD__RECORD_SEAL)
+        fold_seal(stored, record);
     stored->kind = record->kind;
     stored->order = record->order;
     return RESHARD_OK;
 }
 
-bool reshard__log_has(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__record *record)
+bool reshard__log_has(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__record *record)
 {
     (void)node;
     if (part->stored.kind == record->kind &&
@@ -75,13 +76,13 @@ static bool write_record(struct reshard_node *node, const struct reshard__record
     size_t size = 0;
     if (!buffer_room(node, RESHARD__RECORD_MAX))
         return false;
-    int32_t status = reshard__record_encode(record, 0, &log->next, log->buffer + log->used,
-        log->buffer_size - log->used, &size);
+    int32_t status = reshard__record_encode(
+        record, 0, &log->next, log->buffer + log->used, log->buffer_size - log->used, &size);
     if (status == RESHARD_E_SPACE) {
         if (!buffer_room(node, size))
             return false;
-        status = reshard__record_encode(record, 0, &log->next, log->buffer + log->used,
-            log->buffer_size - log->used, &size);
+        status = reshard__record_encode(
+            record, 0, &log->next, log->buffer + log->used, log->buffer_size - log->used, &size);
     }
     RESHARD_ASSERT(status == RESHARD_OK);
     log->used += size;
@@ -169,8 +170,8 @@ static bool wanted(struct reshard_node *node)
         return true;
     for (size_t i = 0; i < node->part_count; i++) {
         const struct reshard__part *part = node->parts[i];
-        if (part->want.kind || (part->phase && !part->closed &&
-                                   part->map_version > reshard_map_version(node->map)))
+        if (part->want.kind ||
+            (part->phase && !part->closed && part->map_version > reshard_map_version(node->map)))
             return true;
     }
     return false;
@@ -320,8 +321,7 @@ int32_t reshard__log_restore(struct reshard_node *node, const uint8_t *bytes, si
         struct reshard__record record;
         struct reshard__journal_position before = *position;
         uint64_t term;
-        int32_t status =
-            reshard__record_decode(bytes, size, &offset, position, &term, &record);
+        int32_t status = reshard__record_decode(bytes, size, &offset, position, &term, &record);
         if (status == RESHARD_OK && !node->started)
             status = restore_record(node, &record);
         if (status) {

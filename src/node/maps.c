@@ -5,16 +5,15 @@
 
 enum { WAITING_LIMIT = 256 }; /* changes that may wait for a record to be written with */
 
-static int32_t receive_snapshot(
-    struct reshard_node *node, const struct reshard__message *message)
+static int32_t receive_snapshot(struct reshard_node *node, const struct reshard__message *message)
 {
     if (message->to <= reshard_map_version(node->next))
         return RESHARD_OK;
     if (node->log.state != RESHARD__LOG_IDLE)
         return RESHARD_OK; /* what is being written rests on the present next; it comes again */
     struct reshard_map *map;
-    int32_t status = reshard__map_decode(message->snapshot.data, message->snapshot.size,
-        &node->config.allocator, &map, NULL);
+    int32_t status = reshard__map_decode(
+        message->snapshot.data, message->snapshot.size, &node->config.allocator, &map, NULL);
     if (status)
         return status;
     if (reshard_map_slot_count(map) != node->config.slot_count ||
@@ -36,8 +35,8 @@ static int32_t receive_changes(struct reshard_node *node, const struct reshard__
         return RESHARD_OK; /* a snapshot is being written as it is; they come again */
     for (;;) {
         struct reshard_change change;
-        int32_t status = reshard__change_read(
-            &node->mem, &node->scratch, message->changes, &offset, &change);
+        int32_t status =
+            reshard__change_read(&node->mem, &node->scratch, message->changes, &offset, &change);
         if (status == RESHARD_E_EMPTY)
             return RESHARD_OK;
         if (status)
@@ -163,8 +162,8 @@ int32_t reshard__maps_restore(struct reshard_node *node, const struct reshard__r
     }
     size_t offset = 0;
     struct reshard_change change;
-    int32_t status = reshard__change_read(
-        &node->mem, &node->scratch, record->blob, &offset, &change);
+    int32_t status =
+        reshard__change_read(&node->mem, &node->scratch, record->blob, &offset, &change);
     if (status)
         return status;
     status = reshard_map_apply(node->map, &change);
@@ -172,6 +171,19 @@ int32_t reshard__maps_restore(struct reshard_node *node, const struct reshard__r
         return status;
     reshard__parts_close(node);
     return reshard__parts_open(node);
+}
+
+/* Whether a change may wait: nobody's next step rests on it, or an order follows at once that brings
+ * a record to be written with it. */
+static bool change_waits(const struct reshard_node *node, const struct reshard_change *change)
+{
+    if (change->kind == RESHARD_CHANGE_TERM || change->kind == RESHARD_CHANGE_MIGRATION_END)
+        return true;
+    bool orders = change->kind == RESHARD_CHANGE_MIGRATION_OPEN ||
+                  change->kind == RESHARD_CHANGE_MIGRATION_COMMIT ||
+                  change->kind == RESHARD_CHANGE_MIGRATION_ABORT;
+    const struct reshard__part *part = orders ? reshard__part_find(node, change->migration) : NULL;
+    return part && !part->closed;
 }
 
 bool reshard__maps_urgent(const struct reshard_node *node)
@@ -184,17 +196,8 @@ bool reshard__maps_urgent(const struct reshard_node *node)
         struct reshard_change change = {.struct_size = sizeof change};
         int32_t status = reshard_map_delta_next(node->next, &cursor, &change);
         RESHARD_ASSERT(status == RESHARD_OK);
-        if (change.kind == RESHARD_CHANGE_TERM || change.kind == RESHARD_CHANGE_MIGRATION_END)
-            continue;
-        bool concerns_part = change.kind == RESHARD_CHANGE_MIGRATION_OPEN ||
-                             change.kind == RESHARD_CHANGE_MIGRATION_COMMIT ||
-                             change.kind == RESHARD_CHANGE_MIGRATION_ABORT;
-        reshard_migration_id id = change.migration;
-        const struct reshard__part *part = concerns_part ? reshard__part_find(node, id) : NULL;
-        /* An order follows at once and brings a record to be written with it. */
-        if (part && !part->closed)
-            continue;
-        return true;
+        if (!change_waits(node, &change))
+            return true;
     }
     return false;
 }

@@ -43,8 +43,8 @@ static void default_u32(uint32_t *field, uint32_t value)
 static int32_t config_import(
     struct reshard_node_config *config, const struct reshard_node_config *from)
 {
-    int32_t status = reshard__struct_import(
-        config, sizeof *config, sizeof(struct reshard_node_config), from);
+    int32_t status =
+        reshard__struct_import(config, sizeof *config, sizeof(struct reshard_node_config), from);
     if (status)
         return status;
     if (config->flags)
@@ -281,8 +281,8 @@ static int32_t receive_message(
     }
 }
 
-int32_t reshard_node_receive(struct reshard_node *node, reshard_node_id from,
-    const uint8_t *bytes, size_t size, uint64_t now_ns)
+int32_t reshard_node_receive(struct reshard_node *node, reshard_node_id from, const uint8_t *bytes,
+    size_t size, uint64_t now_ns)
 {
     if (!bytes)
         return RESHARD_E_NULL;
@@ -355,8 +355,8 @@ int32_t reshard_node_event_next(struct reshard_node *node, struct reshard_event 
     return reshard__outbox_event_next(&node->outbox, event_out);
 }
 
-int32_t reshard_node_complete(struct reshard_node *node, uint64_t id,
-    const struct reshard_completion *from, uint64_t now_ns)
+int32_t reshard_node_complete(
+    struct reshard_node *node, uint64_t id, const struct reshard_completion *from, uint64_t now_ns)
 {
     struct reshard_completion completion = {.struct_size = sizeof completion};
     if (from) {

@@ -46,7 +46,7 @@ enum {
  * reference it. */
 struct reshard__chunk {
     struct reshard__chunk *next;
-    uint64_t sequence; /* 0 = captured, not numbered yet */
+    uint64_t sequence;   /* 0 = captured, not numbered yet */
     uint32_t references; /* SEND actions that point into data */
     bool dead;           /* trimmed: freed with the last reference */
     size_t size;
@@ -66,7 +66,7 @@ struct reshard__stream {
     bool greeted;                  /* the target is ready for this copy */
     bool exported;                 /* EXPORT said done */
     uint64_t cursor;
-    uint64_t fence;                /* number of the fence that opened the capture */
+    uint64_t fence;                      /* number of the fence that opened the capture */
     struct reshard__chunk_list numbered; /* sequence > durable, ascending */
     struct reshard__chunk_list captured; /* not numbered, oldest first */
     struct reshard__chunk *send_next;    /* first numbered chunk that is to be sent */
@@ -74,26 +74,26 @@ struct reshard__stream {
     uint64_t sent;
     uint64_t applied;
     uint64_t durable;
-    uint64_t export_end;    /* sequence of the last exported chunk */
-    uint64_t window_bytes;  /* numbered, not durable */
-    uint64_t captured_bytes; /* not numbered */
+    uint64_t export_end;      /* sequence of the last exported chunk */
+    uint64_t window_bytes;    /* numbered, not durable */
+    uint64_t captured_bytes;  /* not numbered */
     uint64_t unapplied_bytes; /* numbered, not applied */
-    uint64_t backed_at;     /* applied value at which the sending went back last; + 1 */
-    uint64_t progress_ns;   /* last acknowledgement that moved */
-    uint64_t free_ns;       /* bandwidth budget: not before */
+    uint64_t backed_at;       /* applied value at which the sending went back last; + 1 */
+    uint64_t progress_ns;     /* last acknowledgement that moved */
+    uint64_t free_ns;         /* bandwidth budget: not before */
 };
 
 /* What the own journal says of a part: the fold of its records. */
 struct reshard__stored {
-    uint32_t kind;                    /* RESHARD__RECORD_* of the newest, 0 = none */
-    struct reshard__order_id order;   /* of the newest: orders not above it were executed */
-    uint64_t attempt;                 /* HELD */
+    uint32_t kind;                      /* RESHARD__RECORD_* of the newest, 0 = none */
+    struct reshard__order_id order;     /* of the newest: orders not above it were executed */
+    uint64_t attempt;                   /* HELD */
     struct reshard__order_id open_copy; /* OPEN */
-    bool sealed;                      /* a SEAL, and no OPEN of another copy since */
+    bool sealed;                        /* a SEAL, and no OPEN of another copy since */
     uint64_t seal_attempt;
     uint64_t seal_final;
     struct reshard_digest seal_digest;
-    bool moving;                      /* keywise: MOVE was recorded, no UNDONE since (R16) */
+    bool moving; /* keywise: MOVE was recorded, no UNDONE since (R16) */
 };
 
 struct reshard__keywise; /* keywise.h */
@@ -115,7 +115,7 @@ struct reshard__part {
     reshard_shard_id target;
     struct reshard_range *ranges;
     size_t range_count;
-    bool closed;          /* the map has it closed: freed when nothing is open */
+    bool closed;           /* the map has it closed: freed when nothing is open */
     uint32_t open_actions; /* store actions and chunk sends that point into this part */
 
     /* the newest order */
@@ -131,8 +131,8 @@ struct reshard__part {
     uint64_t heard_ns;
 
     /* reports */
-    uint32_t result;       /* last computed */
-    uint32_t reported;     /* last sent under this order; RESHARD__RESULT_COUNT = none */
+    uint32_t result;   /* last computed */
+    uint32_t reported; /* last sent under this order; RESHARD__RESULT_COUNT = none */
     uint64_t reported_ns;
     uint64_t reported_lag;
 
@@ -150,7 +150,7 @@ struct reshard__part {
     uint64_t retry_at_ns; /* a store action failed: not before */
     uint64_t fence_asked;
     uint64_t fence_done;
-    bool digest_known;        /* `digest` is of (attempt, position) */
+    bool digest_known; /* `digest` is of (attempt, position) */
     uint64_t digest_position;
     uint64_t digest_attempt;
     struct reshard_digest digest;
@@ -162,14 +162,14 @@ struct reshard__part {
     /* source, snapshot */
     struct reshard__stream stream;
     struct reshard__order_id opened; /* newest copy that was opened here, live or lost since */
-    uint64_t frozen_attempt;  /* 0 = not frozen */
+    uint64_t frozen_attempt;         /* 0 = not frozen */
     uint64_t frozen_fence;
     uint64_t expired_attempt; /* highest attempt that ran out */
     uint64_t freeze_deadline_ns;
-    bool frozen_final;        /* final sequence and digest stand, FIN goes out */
+    bool frozen_final; /* final sequence and digest stand, FIN goes out */
     uint64_t held_fence;
-    uint64_t pause_began_ns;  /* 0 = writes go on */
-    uint64_t pause_ns;        /* earlier pauses */
+    uint64_t pause_began_ns; /* 0 = writes go on */
+    uint64_t pause_ns;       /* earlier pauses */
     bool alarmed;
     uint64_t keys;
     uint64_t bytes;
@@ -230,12 +230,12 @@ struct reshard_node {
     struct reshard__part **parts; /* ascending ids */
     size_t part_count;
     size_t part_capacity;
-    struct reshard__cell *cells; /* migration_limit */
-    uint64_t *cells_used;        /* bitmap */
-    _Atomic uint64_t *words;     /* slot_count */
+    struct reshard__cell *cells;     /* migration_limit */
+    uint64_t *cells_used;            /* bitmap */
+    _Atomic uint64_t *words;         /* slot_count */
     struct reshard__scratch scratch; /* ranges of a change that is being decoded */
-    reshard_shard_id shard; /* own, by the durable map; 0 = none */
-    _Atomic uint32_t primary; /* 1 = acts for its shard, by the durable map */
+    reshard_shard_id shard;          /* own, by the durable map; 0 = none */
+    _Atomic uint32_t primary;        /* 1 = acts for its shard, by the durable map */
     struct reshard_range *quarantine;
     size_t quarantine_count;
     size_t quarantine_capacity;
@@ -260,8 +260,7 @@ void reshard__part_wake(struct reshard_node *node, struct reshard__part *part);
 struct reshard__entry *reshard__part_ask(
     struct reshard_node *node, struct reshard__part *part, uint32_t kind, uint32_t busy);
 /* Whether the slots' digest at a position of the stream is known; else it is asked for. */
-bool reshard__part_digest(
-    struct reshard_node *node, struct reshard__part *part, uint64_t position);
+bool reshard__part_digest(struct reshard_node *node, struct reshard__part *part, uint64_t position);
 /* The stance that the part's records and the durable map's decision command, at start and when a
  * decision arrives. */
 void reshard__part_settle_stance(struct reshard_node *node, struct reshard__part *part);
@@ -291,8 +290,8 @@ bool reshard__maps_urgent(const struct reshard_node *node);
 
 /* ---- log.c ---- */
 /* True when the part's newest record is of this kind and order; else it is wanted. */
-bool reshard__log_has(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__record *record);
+bool reshard__log_has(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__record *record);
 /* Write what is wanted, if the journal is free. */
 void reshard__log_flush(struct reshard_node *node);
 int32_t reshard__log_complete(
@@ -316,8 +315,8 @@ void reshard__message_send(struct reshard_node *node, reshard_node_id to,
     struct reshard__chunk *chunk);
 /* Primary of a shard by the newest map, 0 = none. */
 reshard_node_id reshard__primary_of(const struct reshard_node *node, reshard_shard_id shard);
-void reshard__event_tell(struct reshard_node *node, uint32_t kind,
-    const struct reshard__part *part, int32_t status, uint64_t value);
+void reshard__event_tell(struct reshard_node *node, uint32_t kind, const struct reshard__part *part,
+    int32_t status, uint64_t value);
 
 /* ---- source.c, target.c: duties answer RESHARD__RESULT_* ---- */
 uint32_t reshard__duty_prepare(struct reshard_node *node, struct reshard__part *part);
@@ -325,6 +324,8 @@ uint32_t reshard__duty_export(struct reshard_node *node, struct reshard__part *p
 uint32_t reshard__duty_stream(struct reshard_node *node, struct reshard__part *part);
 uint32_t reshard__duty_freeze(struct reshard_node *node, struct reshard__part *part);
 uint32_t reshard__duty_hold(struct reshard_node *node, struct reshard__part *part);
+/* Park everything, fence, write HELD: the last step of HOLD in both modes. */
+uint32_t reshard__source_hold(struct reshard_node *node, struct reshard__part *part);
 uint32_t reshard__duty_release(struct reshard_node *node, struct reshard__part *part);
 uint32_t reshard__duty_purge(struct reshard_node *node, struct reshard__part *part);
 uint32_t reshard__duty_resume(struct reshard_node *node, struct reshard__part *part);
@@ -336,13 +337,12 @@ uint32_t reshard__duty_activate(struct reshard_node *node, struct reshard__part 
 uint32_t reshard__duty_discard(struct reshard_node *node, struct reshard__part *part);
 void reshard__source_tick(struct reshard_node *node, struct reshard__part *part);
 void reshard__target_tick(struct reshard_node *node, struct reshard__part *part);
-void reshard__target_chunk(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message);
+void reshard__target_chunk(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message);
 void reshard__target_acknowledge(struct reshard_node *node, struct reshard__part *part);
 /* A store action of the target completed with a status of its own. */
-void reshard__target_applied(
-    struct reshard_node *node, struct reshard__part *part, uint64_t sequence, uint64_t size,
-    const struct reshard_completion *completion);
+void reshard__target_applied(struct reshard_node *node, struct reshard__part *part,
+    uint64_t sequence, uint64_t size, const struct reshard_completion *completion);
 void reshard__target_synced(struct reshard_node *node, struct reshard__part *part,
     const struct reshard_completion *completion);
 /* Whether a range of slots stands under a record of another part, or in quarantine (R13). */
@@ -356,11 +356,11 @@ void reshard__stream_drop(struct reshard_node *node, struct reshard__part *part)
 void reshard__stream_pump(struct reshard_node *node, struct reshard__part *part);
 void reshard__stream_exported(struct reshard_node *node, struct reshard__part *part,
     struct reshard__chunk *chunk, const struct reshard_completion *completion);
-void reshard__stream_acknowledged(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message);
+void reshard__stream_acknowledged(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message);
 void reshard__stream_tick(struct reshard_node *node, struct reshard__part *part);
-void reshard__stream_record(struct reshard_node *node, struct reshard__part *part,
-    const uint8_t *bytes, size_t size);
+void reshard__stream_record(
+    struct reshard_node *node, struct reshard__part *part, const uint8_t *bytes, size_t size);
 /* Bytes captured or read and not yet applied at the target. */
 uint64_t reshard__stream_lag(const struct reshard__part *part);
 /* The owner lets go of a chunk; NULL is allowed. */

@@ -55,8 +55,8 @@ uint64_t reshard_node_deadline(const struct reshard_node *node)
     return deadline;
 }
 
-int32_t reshard_node_migration_at(const struct reshard_node *node, uint32_t index,
-    struct reshard_node_migration *migration_out)
+int32_t reshard_node_migration_at(
+    const struct reshard_node *node, uint32_t index, struct reshard_node_migration *migration_out)
 {
     if (!node || !migration_out)
         return RESHARD_E_NULL;
@@ -116,8 +116,8 @@ int32_t reshard_node_digest(const struct reshard_node *node, struct reshard_dige
     (void)reshard_map_digest(node->map, &maps[0]);
     (void)reshard_map_digest(node->next, &maps[1]);
     const uint64_t fields[] = {node->started, (uint64_t)(int64_t)node->fatal, node->next_snapshot,
-        node->log.state, node->log.position.index, node->log.position.digest,
-        node->log.next.index, node->log.identity, node->quarantine_count};
+        node->log.state, node->log.position.index, node->log.position.digest, node->log.next.index,
+        node->log.identity, node->quarantine_count};
     (void)XXH3_128bits_reset(&state);
     (void)XXH3_128bits_update(&state, maps, sizeof maps);
     (void)XXH3_128bits_update(&state, fields, sizeof fields);

@@ -36,8 +36,8 @@ reshard_node_id reshard__primary_of(const struct reshard_node *node, reshard_sha
     return reshard_map_shard_find(node->next, shard, &entry) == RESHARD_OK ? entry.primary : 0;
 }
 
-void reshard__event_tell(struct reshard_node *node, uint32_t kind,
-    const struct reshard__part *part, int32_t status, uint64_t value)
+void reshard__event_tell(struct reshard_node *node, uint32_t kind, const struct reshard__part *part,
+    int32_t status, uint64_t value)
 {
     struct reshard_event event = {.kind = kind, .now_ns = node->now_ns};
     event.status = status;
@@ -60,8 +60,7 @@ void reshard__message_send(struct reshard_node *node, reshard_node_id to,
         return;
     struct reshard__entry *entry = reshard__outbox_push(&node->outbox, RESHARD_ACTION_SEND);
     size_t size;
-    int32_t status =
-        reshard__message_encode(message, entry->header, sizeof entry->header, &size);
+    int32_t status = reshard__message_encode(message, entry->header, sizeof entry->header, &size);
     if (status == RESHARD_E_SPACE) {
         /* An ACK that echoes a long key. Without memory the message counts as lost. */
         entry->block = reshard__mem_alloc(&node->mem, size);
@@ -106,8 +105,7 @@ static void report_source(const struct reshard_node *node, const struct reshard_
     message->final_sequence = part->frozen_final ? part->stream.numbered_last : 0;
     message->lag_bytes = reshard__stream_lag(part);
     message->digest = part->frozen_final ? part->digest : (struct reshard_digest){0, 0};
-    message->pause_ns =
-        part->pause_began_ns ? node->now_ns - part->pause_began_ns : 0;
+    message->pause_ns = part->pause_began_ns ? node->now_ns - part->pause_began_ns : 0;
 }
 
 static void report_target(const struct reshard__part *part, struct reshard__message *message)
@@ -172,12 +170,16 @@ static void result_tell(struct reshard_node *node, const struct reshard__part *p
         reshard__event_tell(node, kinds[part->result], part, RESHARD_E_STATE, part->attempt);
 }
 
+/* Whether this node is the primary of the part's own side, by the newest map. */
+static bool acts(const struct reshard_node *node, const struct reshard__part *part)
+{
+    reshard_shard_id own = part->side == RESHARD_SIDE_SOURCE ? part->source : part->target;
+    return reshard__primary_of(node, own) == node->config.node;
+}
+
 void reshard__part_advance(struct reshard_node *node, struct reshard__part *part)
 {
-    if (part->phase == RESHARD_PHASE_NONE || part->closed || node->fatal)
-        return;
-    if (!atomic_load(&node->primary) && reshard__primary_of(node, node->shard) !=
-                                            node->config.node)
+    if (part->phase == RESHARD_PHASE_NONE || part->closed || node->fatal || !acts(node, part))
         return;
     enum reshard__duty duty = reshard__phase_duty(part->phase, part->side);
     RESHARD_ASSERT(duty != RESHARD__DUTY_NONE);
@@ -195,8 +197,8 @@ void reshard__part_advance(struct reshard_node *node, struct reshard__part *part
 }
 
 /* The final state of a migration that is closed here (R4): never silence. */
-static void answer_closed(struct reshard_node *node, reshard_node_id from,
-    const struct reshard__message *order)
+static void answer_closed(
+    struct reshard_node *node, reshard_node_id from, const struct reshard__message *order)
 {
     static const uint8_t results[RESHARD_PHASE_COUNT] = {
         [RESHARD_PHASE_SETTLE] = RESHARD__RESULT_SETTLED,
@@ -205,7 +207,8 @@ static void answer_closed(struct reshard_node *node, reshard_node_id from,
         [RESHARD_PHASE_UNDO] = RESHARD__RESULT_UNDONE,
         [RESHARD_PHASE_UNMOVE] = RESHARD__RESULT_EMPTY,
     };
-    if (order->migration > reshard_map_last_migration(node->map))
+    if (order->migration > reshard_map_last_migration(node->map) ||
+        order->phase >= RESHARD_PHASE_COUNT)
         return;
     struct reshard__message message = {.type = RESHARD__REPORT};
     message.migration = order->migration;
@@ -217,7 +220,7 @@ static void answer_closed(struct reshard_node *node, reshard_node_id from,
     reshard__message_send(node, from, &message, NULL, NULL);
 }
 
-/* Whether the decision in the newest map allows the ordered phase (R4). */
+/* Whether the phase is one that is ordered, and the decision in the newest map allows it (R4). */
 static bool order_fits(const struct reshard_node *node, const struct reshard__message *order)
 {
     static const uint8_t decisions[RESHARD_PHASE_COUNT] = {
@@ -228,13 +231,14 @@ static bool order_fits(const struct reshard_node *node, const struct reshard__me
         [RESHARD_PHASE_UNDO] = RESHARD_DECISION_ABORT,
     };
     struct reshard_map_migration migration = {.struct_size = sizeof migration};
-    if (reshard_map_migration_find(node->next, order->migration, &migration))
+    if (reshard__phase_duty(order->phase, RESHARD_SIDE_SOURCE) == RESHARD__DUTY_NONE ||
+        reshard_map_migration_find(node->next, order->migration, &migration))
         return false;
     return migration.decision == decisions[order->phase];
 }
 
-static void order_take(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *order)
+static void order_take(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *order)
 {
     part->order = order->order;
     part->phase = order->phase;
@@ -256,12 +260,21 @@ static bool order_current(
 {
     struct reshard__order_id floor =
         part->phase == RESHARD_PHASE_NONE ? part->stored.order : part->order;
-    *repeated_out = part->phase != RESHARD_PHASE_NONE &&
-                    reshard__order_equal(order->order, part->order);
+    *repeated_out =
+        part->phase != RESHARD_PHASE_NONE && reshard__order_equal(order->order, part->order);
     if (reshard__order_above(order->order, floor))
         return true;
     return reshard__order_equal(order->order, floor) &&
            (part->phase == RESHARD_PHASE_NONE || order->phase == part->phase);
+}
+
+/* The part that an order is for; made now if memory lacked when the map came. */
+static struct reshard__part *part_for(struct reshard_node *node, reshard_migration_id migration)
+{
+    struct reshard__part *part = reshard__part_find(node, migration);
+    if (!part && reshard__parts_open(node) == RESHARD_OK)
+        part = reshard__part_find(node, migration);
+    return part && !part->closed ? part : NULL;
 }
 
 void reshard__order_receive(
@@ -271,21 +284,13 @@ void reshard__order_receive(
         reshard__hello_send(node, from);
         return;
     }
-    struct reshard__part *part = reshard__part_find(node, order->migration);
-    if (!part && reshard__parts_open(node) == RESHARD_OK)
-        part = reshard__part_find(node, order->migration);
-    if (!part || part->closed) {
+    struct reshard__part *part = part_for(node, order->migration);
+    if (!part) {
         answer_closed(node, from, order);
         return;
     }
-    reshard_shard_id own = part->side == RESHARD_SIDE_SOURCE ? part->source : part->target;
-    if (reshard__primary_of(node, own) != node->config.node)
-        return;
-    if (reshard__phase_duty(order->phase, part->side) == RESHARD__DUTY_NONE ||
-        !order_fits(node, order))
-        return;
     bool repeated;
-    if (!order_current(part, order, &repeated))
+    if (!acts(node, part) || !order_fits(node, order) || !order_current(part, order, &repeated))
         return;
     if (!repeated)
         order_take(node, part, order);

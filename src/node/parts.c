@@ -89,8 +89,8 @@ static int32_t part_make(struct reshard_node *node, const struct reshard_map_mig
     return RESHARD_OK;
 }
 
-static int32_t part_insert(struct reshard_node *node,
-    const struct reshard_map_migration *migration, uint32_t side)
+static int32_t part_insert(
+    struct reshard_node *node, const struct reshard_map_migration *migration, uint32_t side)
 {
     int32_t status = reshard__mem_grow(&node->mem, (void **)&node->parts, &node->part_capacity,
         sizeof *node->parts, node->part_count + 1);
@@ -251,8 +251,7 @@ uint64_t reshard__part_fence(struct reshard_node *node, struct reshard__part *pa
     return part->fence_asked;
 }
 
-bool reshard__part_digest(
-    struct reshard_node *node, struct reshard__part *part, uint64_t position)
+bool reshard__part_digest(struct reshard_node *node, struct reshard__part *part, uint64_t position)
 {
     if (part->digest_known && part->digest_attempt == part->attempt &&
         part->digest_position == position)
@@ -291,8 +290,8 @@ void reshard__part_settle_stance(struct reshard_node *node, struct reshard__part
         return;
     }
     enum reshard__stance stance = first_stance(part->side, decision_of(node, part));
-    bool decided = stance == RESHARD__STANCE_SOURCE_RELEASED ||
-                   stance == RESHARD__STANCE_TARGET_SEALED;
+    bool decided =
+        stance == RESHARD__STANCE_SOURCE_RELEASED || stance == RESHARD__STANCE_TARGET_SEALED;
     bool recorded = by_record[kind] != 0;
     if (recorded && !(decided && (kind == RESHARD__RECORD_OPEN || kind == RESHARD__RECORD_SEAL)))
         stance = (enum reshard__stance)by_record[kind];

@@ -3,12 +3,11 @@
  * request: nobody deletes on suspicion. */
 #include "node/node.h"
 
-int32_t reshard__quarantine_restore(
-    struct reshard_node *node, const struct reshard__record *record)
+int32_t reshard__quarantine_restore(struct reshard_node *node, const struct reshard__record *record)
 {
     size_t count = 0;
-    int32_t status = reshard__ranges_decode(record->blob.data, record->blob.size,
-        node->quarantine, node->quarantine_capacity, &count);
+    int32_t status = reshard__ranges_decode(
+        record->blob.data, record->blob.size, node->quarantine, node->quarantine_capacity, &count);
     if (status == RESHARD_E_SPACE) {
         status = reshard__mem_grow(&node->mem, (void **)&node->quarantine,
             &node->quarantine_capacity, sizeof *node->quarantine, count);

@@ -69,11 +69,17 @@ static void capture_open(struct reshard_node *node, struct reshard__part *part)
     part->stream.fence = reshard__part_fence(node, part);
 }
 
-/* Whether the copy that the order names is live here; serving goes on under it. */
+/* Whether the copy that the order names is live here, and no hold stands in its way. */
+static bool copy_live(const struct reshard_node *node, const struct reshard__part *part)
+{
+    return live(part) && !held(node, part) &&
+           reshard__order_equal(part->stream.copy, part->order_copy);
+}
+
+/* The same, and serving goes on under it. */
 static bool copy_goes_on(struct reshard_node *node, struct reshard__part *part)
 {
-    if (!live(part) || held(node, part) ||
-        !reshard__order_equal(part->stream.copy, part->order_copy))
+    if (!copy_live(node, part))
         return false;
     if (part->frozen_attempt)
         unfreeze(node, part);
@@ -123,16 +129,14 @@ static void fin_send(struct reshard_node *node, struct reshard__part *part)
     message.sequence = part->stream.numbered_last;
     message.final_sequence = part->stream.numbered_last;
     message.digest = part->digest;
-    reshard__message_send(
-        node, reshard__primary_of(node, part->target), &message, part, NULL);
+    reshard__message_send(node, reshard__primary_of(node, part->target), &message, part, NULL);
 }
 
 uint32_t reshard__duty_freeze(struct reshard_node *node, struct reshard__part *part)
 {
     if (part->attempt <= part->expired_attempt)
         return RESHARD__RESULT_EXPIRED;
-    if (!live(part) || held(node, part) ||
-        !reshard__order_equal(part->stream.copy, part->order_copy))
+    if (!copy_live(node, part))
         return RESHARD__RESULT_LOST;
     if (part->frozen_attempt != part->attempt)
         freeze_begin(node, part);
@@ -156,17 +160,23 @@ uint32_t reshard__duty_hold(struct reshard_node *node, struct reshard__part *par
     if (part->mode == RESHARD_MODE_KEYWISE)
         return reshard__keywise_hold(node, part);
     bool holding = reshard__part_stance(node, part) == RESHARD__STANCE_SOURCE_HELD;
-    bool holds = part->stored.kind == RESHARD__RECORD_HELD &&
-                 part->stored.attempt == part->attempt;
+    bool holds = part->stored.kind == RESHARD__RECORD_HELD && part->stored.attempt == part->attempt;
     if (!holding && !holds) {
         if (!part->frozen_final || part->frozen_attempt != part->attempt)
             return part->prepared_live ? RESHARD__RESULT_REFUSED : RESHARD__RESULT_LOST;
         part->freeze_deadline_ns = UINT64_MAX;
-        reshard__part_stand(node, part, RESHARD__STANCE_SOURCE_HELD);
-        part->held_fence = reshard__part_fence(node, part);
     }
     if (holds && !reshard__order_equal(part->stored.order, part->order))
         return RESHARD__RESULT_HELD; /* held before a restart, or under an earlier order */
+    return reshard__source_hold(node, part);
+}
+
+uint32_t reshard__source_hold(struct reshard_node *node, struct reshard__part *part)
+{
+    if (reshard__part_stance(node, part) != RESHARD__STANCE_SOURCE_HELD) {
+        reshard__part_stand(node, part, RESHARD__STANCE_SOURCE_HELD);
+        part->held_fence = reshard__part_fence(node, part);
+    }
     struct reshard__record record = {.kind = RESHARD__RECORD_HELD};
     record.migration = part->migration;
     record.order = part->order;
@@ -253,8 +263,8 @@ static void held_alone(struct reshard_node *node, struct reshard__part *part)
     if (part->alarmed || node->now_ns < part->heard_ns + node->config.alarm_ns)
         return;
     part->alarmed = true;
-    reshard__event_tell(node, RESHARD_EVENT_HELD_ALONE, part, RESHARD_OK,
-        node->now_ns - part->heard_ns);
+    reshard__event_tell(
+        node, RESHARD_EVENT_HELD_ALONE, part, RESHARD_OK, node->now_ns - part->heard_ns);
     uint32_t count = reshard_map_node_count(node->map);
     for (uint32_t i = 0; i < count && reshard__outbox_room(&node->outbox) > 8; i++) {
         struct reshard_map_node other = {.struct_size = sizeof other};
@@ -262,6 +272,17 @@ static void held_alone(struct reshard_node *node, struct reshard__part *part)
         if (other.node != node->config.node)
             reshard__hello_send(node, other.node);
     }
+}
+
+/* A fence whose action failed, or for which there was no room, is asked again. */
+static void fence_again(struct reshard_node *node, struct reshard__part *part)
+{
+    if (part->fence_done >= part->fence_asked || part->busy & RESHARD__BUSY_FENCE)
+        return;
+    struct reshard__entry *entry =
+        reshard__part_ask(node, part, RESHARD_ACTION_FENCE, RESHARD__BUSY_FENCE);
+    if (entry)
+        entry->action.sequence = part->fence_asked;
 }
 
 void reshard__source_tick(struct reshard_node *node, struct reshard__part *part)
@@ -277,11 +298,5 @@ void reshard__source_tick(struct reshard_node *node, struct reshard__part *part)
     if (part->phase == RESHARD_PHASE_FREEZE && part->frozen_final &&
         node->now_ns >= part->reported_ns + node->config.retry_ns)
         fin_send(node, part);
-    /* A fence whose action failed, or for which there was no room, is asked again. */
-    if (part->fence_done < part->fence_asked && !(part->busy & RESHARD__BUSY_FENCE)) {
-        struct reshard__entry *entry =
-            reshard__part_ask(node, part, RESHARD_ACTION_FENCE, RESHARD__BUSY_FENCE);
-        if (entry)
-            entry->action.sequence = part->fence_asked;
-    }
+    fence_again(node, part);
 }

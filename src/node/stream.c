@@ -135,8 +135,7 @@ static void chunk_send(
     message.attempt = part->attempt;
     message.payload.data = chunk->data;
     message.payload.size = chunk->size;
-    reshard__message_send(
-        node, reshard__primary_of(node, part->target), &message, part, chunk);
+    reshard__message_send(node, reshard__primary_of(node, part->target), &message, part, chunk);
 }
 
 static bool budget_allows(const struct reshard_node *node, const struct reshard__part *part)
@@ -174,17 +173,24 @@ static void numbered_send(struct reshard_node *node, struct reshard__part *part)
     }
 }
 
+/* Whether the next piece may be read now: the capture is fenced, the window has room. */
+static bool export_may(const struct reshard_node *node, const struct reshard__part *part)
+{
+    const struct reshard__stream *stream = &part->stream;
+    bool open = !stream->exported && part->frozen_attempt == 0 &&
+                part->fence_done >= stream->fence && budget_allows(node, part);
+    bool fits = stream->window_bytes == 0 ||
+                stream->window_bytes + node->config.chunk_size <= node->config.window_size;
+    bool free = !(part->busy & RESHARD__BUSY_EXPORT) && node->now_ns >= part->retry_at_ns &&
+                reshard__outbox_room(&node->outbox) > ROOM_KEPT;
+    return open && fits && free;
+}
+
 static void export_ask(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__stream *stream = &part->stream;
     uint64_t chunk_size = node->config.chunk_size;
-    if (stream->exported || part->frozen_attempt || part->fence_done < stream->fence ||
-        !budget_allows(node, part))
-        return;
-    if (stream->window_bytes && stream->window_bytes + chunk_size > node->config.window_size)
-        return;
-    if (part->busy & RESHARD__BUSY_EXPORT || reshard__outbox_room(&node->outbox) <= ROOM_KEPT ||
-        node->now_ns < part->retry_at_ns)
+    if (!export_may(node, part))
         return;
     struct reshard__chunk *chunk = reshard__chunk_alloc(node, chunk_size);
     if (!chunk)
@@ -222,8 +228,7 @@ void reshard__stream_exported(struct reshard_node *node, struct reshard__part *p
     chunk->references = 0;
     if (completion->status || completion->size > chunk->capacity) {
         int32_t status = completion->status ? completion->status : RESHARD_E_SIZE;
-        reshard__event_tell(
-            node, RESHARD_EVENT_HOOK_FAILED, part, status, RESHARD_ACTION_EXPORT);
+        reshard__event_tell(node, RESHARD_EVENT_HOOK_FAILED, part, status, RESHARD_ACTION_EXPORT);
         part->retry_at_ns = node->now_ns + node->config.retry_ns;
         chunk_free(node, chunk);
         return;
@@ -273,14 +278,31 @@ static void applied_follow(struct reshard__stream *stream, uint64_t applied)
         send_back(stream);
 }
 
-void reshard__stream_acknowledged(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message)
+static void applied_fall(struct reshard__stream *stream, uint64_t applied)
+{
+    stream->applied = applied;
+    stream->unapplied_bytes = 0;
+    for (struct reshard__chunk *chunk = stream->numbered.head; chunk; chunk = chunk->next)
+        if (chunk->sequence > applied)
+            stream->unapplied_bytes += chunk->size;
+    send_back(stream);
+}
+
+/* Of the live copy, and not of a past that was trimmed or a future that was not numbered. */
+static bool acknowledgement_fits(
+    const struct reshard__stream *stream, const struct reshard__message *message)
+{
+    return !reshard__order_none(stream->copy) &&
+           reshard__order_equal(message->copy, stream->copy) &&
+           message->sequence <= stream->numbered_last &&
+           message->durable_sequence <= message->sequence && message->sequence >= stream->durable;
+}
+
+void reshard__stream_acknowledged(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message)
 {
     struct reshard__stream *stream = &part->stream;
-    if (reshard__order_none(stream->copy) ||
-        !reshard__order_equal(message->copy, stream->copy) ||
-        message->sequence > stream->numbered_last ||
-        message->durable_sequence > message->sequence || message->sequence < stream->durable)
+    if (!acknowledgement_fits(stream, message))
         return;
     bool first = !stream->greeted;
     stream->greeted = true;
@@ -288,12 +310,7 @@ void reshard__stream_acknowledged(struct reshard_node *node, struct reshard__par
         /* A target that restarted is back at what it had durably. */
         if (message->sequence != message->durable_sequence)
             return;
-        stream->applied = message->sequence;
-        stream->unapplied_bytes = 0;
-        for (struct reshard__chunk *chunk = stream->numbered.head; chunk; chunk = chunk->next)
-            if (chunk->sequence > stream->applied)
-                stream->unapplied_bytes += chunk->size;
-        send_back(stream);
+        applied_fall(stream, message->sequence);
     } else if (message->sequence > stream->applied) {
         applied_follow(stream, message->sequence);
         stream->progress_ns = node->now_ns;
@@ -320,14 +337,14 @@ void reshard__stream_tick(struct reshard_node *node, struct reshard__part *part)
     }
 }
 
-void reshard__stream_record(struct reshard_node *node, struct reshard__part *part,
-    const uint8_t *bytes, size_t size)
+void reshard__stream_record(
+    struct reshard_node *node, struct reshard__part *part, const uint8_t *bytes, size_t size)
 {
     struct reshard__stream *stream = &part->stream;
     struct reshard__chunk *chunk = stream->captured.tail;
     if (!chunk || chunk->capacity - chunk->size < size) {
-        size_t capacity = node->config.chunk_size < TAIL_CHUNK ? node->config.chunk_size
-                                                               : TAIL_CHUNK;
+        size_t capacity =
+            node->config.chunk_size < TAIL_CHUNK ? node->config.chunk_size : TAIL_CHUNK;
         if (stream->captured_bytes > capacity)
             capacity = node->config.chunk_size;
         if (capacity < size)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Room node: the target's duties in mode snapshot, and those that both modes share (R8, R12, R13). */
+/* Room node: the target's duties in mode snapshot, and those that both modes share (R8, R12, R13).
+ */
 #include "node/keywise.h"
 #include "node/node.h"
 
-static bool ranges_meet(const struct reshard_range *a, size_t a_count,
-    const struct reshard_range *b, size_t b_count)
+static bool ranges_meet(
+    const struct reshard_range *a, size_t a_count, const struct reshard_range *b, size_t b_count)
 {
     size_t i = 0, j = 0;
     while (i < a_count && j < b_count) {
@@ -20,8 +21,7 @@ static bool ranges_meet(const struct reshard_range *a, size_t a_count,
 
 bool reshard__target_leftovers(const struct reshard_node *node, const struct reshard__part *part)
 {
-    if (ranges_meet(
-            part->ranges, part->range_count, node->quarantine, node->quarantine_count))
+    if (ranges_meet(part->ranges, part->range_count, node->quarantine, node->quarantine_count))
         return true;
     for (size_t i = 0; i < node->part_count; i++) {
         const struct reshard__part *other = node->parts[i];
@@ -200,8 +200,7 @@ uint32_t reshard__duty_activate(struct reshard_node *node, struct reshard__part 
         if (!seal_sound(node, part))
             return RESHARD__RESULT_DAMAGED;
         if (part->mode == RESHARD_MODE_SNAPSHOT && !part->activated) {
-            (void)reshard__part_ask(
-                node, part, RESHARD_ACTION_ACTIVATE, RESHARD__BUSY_ACTIVATE);
+            (void)reshard__part_ask(node, part, RESHARD_ACTION_ACTIVATE, RESHARD__BUSY_ACTIVATE);
             return RESHARD__RESULT_WORKING;
         }
         struct reshard__record record = {.kind = RESHARD__RECORD_ACTIVE};
@@ -242,8 +241,7 @@ static void acknowledge(struct reshard_node *node, struct reshard__part *part, u
     message.sequence = part->applied;
     message.durable_sequence = part->synced;
     message.flags = flags;
-    reshard__message_send(
-        node, reshard__primary_of(node, part->source), &message, part, NULL);
+    reshard__message_send(node, reshard__primary_of(node, part->source), &message, part, NULL);
 }
 
 void reshard__target_acknowledge(struct reshard_node *node, struct reshard__part *part)
@@ -252,8 +250,8 @@ void reshard__target_acknowledge(struct reshard_node *node, struct reshard__part
         acknowledge(node, part, 0);
 }
 
-static void fin_take(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message)
+static void fin_take(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message)
 {
     part->fin_attempt = message->attempt;
     part->fin_final = message->final_sequence;
@@ -263,8 +261,8 @@ static void fin_take(struct reshard_node *node, struct reshard__part *part,
         acknowledge(node, part, RESHARD__ACK_GAP);
 }
 
-void reshard__target_chunk(struct reshard_node *node, struct reshard__part *part,
-    const struct reshard__message *message)
+void reshard__target_chunk(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message)
 {
     if (!part->receiving || !reshard__order_equal(message->copy, part->stored.open_copy))
         return;

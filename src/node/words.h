@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Room node: the form of a slot's word: low 32 bits a stance, or WORD_CELL; high 32 bits the owner's
- * shard, or the cell's index. */
+/* Room node: the form of a slot's word: low 32 bits a stance, or WORD_CELL; high 32 bits the
+ * owner's shard, or the cell's index. */
 #ifndef RESHARD_NODE_WORDS_H
 #define RESHARD_NODE_WORDS_H
 
