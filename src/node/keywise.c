@@ -195,35 +195,32 @@ void reshard__keywise_acknowledged(
         reshard__give_acknowledged(node, part, message->sequence);
 }
 
+/* A giver removed what it gave, or a receiver dropped what the giver still has. */
+static void removed(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__entry *entry)
+{
+    if (entry->action.payload == part->keywise->dropping.bytes)
+        reshard__take_dropped(node, part);
+    else if (part->keywise->flight == RESHARD__FLIGHT_REMOVING)
+        reshard__give_removed(node, part);
+}
+
 void reshard__keywise_complete(struct reshard_node *node, struct reshard__part *part,
     struct reshard__entry *entry, const struct reshard_completion *completion)
 {
-    bool done = completion->status == RESHARD_OK;
-    switch (entry->action.kind) {
-    case RESHARD_ACTION_PICK:
-        if (entry->action.buffer)
-            reshard__give_picked(node, part, entry, completion);
-        else
-            query_answer(node, part, entry, completion);
-        break;
-    case RESHARD_ACTION_REMOVE:
-        if (done && reshard__keywise_gives(part) &&
-            part->keywise->flight == RESHARD__FLIGHT_REMOVING)
-            reshard__give_removed(node, part);
-        else if (done)
-            reshard__take_dropped(node, part);
-        break;
-    case RESHARD_ACTION_APPLY:
-        if (done)
-            reshard__take_applied(node, part, completion);
-        break;
-    case RESHARD_ACTION_SYNC:
-        if (done)
-            reshard__take_synced(node, part, completion);
-        break;
-    default:
-        break;
-    }
+    uint32_t kind = entry->action.kind;
+    if (kind == RESHARD_ACTION_PICK && entry->action.buffer)
+        reshard__give_picked(node, part, entry, completion);
+    else if (kind == RESHARD_ACTION_PICK)
+        query_answer(node, part, entry, completion);
+    if (completion->status)
+        return;
+    if (kind == RESHARD_ACTION_REMOVE)
+        removed(node, part, entry);
+    if (kind == RESHARD_ACTION_APPLY)
+        reshard__take_applied(node, part, completion);
+    if (kind == RESHARD_ACTION_SYNC)
+        reshard__take_synced(node, part, completion);
 }
 
 void reshard__keywise_tick(struct reshard_node *node, struct reshard__part *part)

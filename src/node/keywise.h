@@ -34,9 +34,10 @@ struct reshard__keywise {
     uint32_t tries;
     uint64_t sent_ns;
     uint64_t cursor;
-    size_t pick_capacity;       /* grows when one key does not fit */
-    bool empty;                 /* nothing is left to give */
-    bool confirms;              /* CONFIRM of `sequence` is told again with each order */
+    uint64_t looked_ns;   /* order after which the operator's slots were looked through last */
+    size_t pick_capacity; /* grows when one key does not fit */
+    bool empty;           /* nothing is left to give */
+    bool confirms;        /* CONFIRM of `sequence` is told again with each order */
     struct reshard__keys asked; /* keys that an operator picked */
 
     /* receiver */

@@ -59,35 +59,63 @@ static void confirm_send(struct reshard_node *node, struct reshard__part *part)
     reshard__message_send(node, reshard__keywise_peer(node, part), &message, part, NULL);
 }
 
-/* Ask for the next keys: those of a try that was cancelled, those that an operator named, or the
- * next of the walk. */
-static void pick(struct reshard_node *node, struct reshard__part *part)
+static bool by_hand(const struct reshard__part *part)
 {
-    struct reshard__keywise *keywise = part->keywise;
-    bool by_hand = part->migration_flags & RESHARD_MIGRATION_OPERATOR;
-    const struct reshard__keys *wanted = keywise->keys.count    ? &keywise->keys
-                                         : keywise->asked.count ? &keywise->asked
-                                                                : NULL;
-    bool looks = by_hand && !wanted; /* whether anything is left, without taking it */
-    if (part->order_flags & RESHARD__ORDER_PAUSED || (keywise->empty && !wanted))
-        return;
-    size_t capacity = keywise->pick_capacity ? keywise->pick_capacity : PICK_SIZE;
+    return part->migration_flags & RESHARD_MIGRATION_OPERATOR;
+}
+
+/* Keys that are to be picked by name; NULL = the walk. */
+static const struct reshard__keys *pick_wanted(const struct reshard__keywise *keywise)
+{
+    if (keywise->keys.count > 0)
+        return &keywise->keys;
+    return keywise->asked.count > 0 ? &keywise->asked : NULL;
+}
+
+/* Named keys go at once; the walk while something is left. Where an operator picks, the walk only
+ * looks whether anything is left, once an order. */
+static bool pick_due(const struct reshard__part *part, const struct reshard__keys *wanted)
+{
+    const struct reshard__keywise *keywise = part->keywise;
+    bool seen = keywise->empty || (by_hand(part) && keywise->looked_ns >= part->heard_ns);
+    return !(part->order_flags & RESHARD__ORDER_PAUSED) && (wanted || !seen);
+}
+
+static struct reshard__entry *pick_ask(
+    struct reshard_node *node, struct reshard__part *part, size_t capacity)
+{
     struct reshard__chunk *chunk = reshard__chunk_alloc(node, capacity);
     struct reshard__entry *entry =
         chunk ? reshard__part_ask(node, part, RESHARD_ACTION_PICK, RESHARD__BUSY_PICK) : NULL;
     if (!entry) {
         reshard__chunk_drop(node, chunk);
-        return;
+        return NULL;
     }
     chunk->references = 1;
     entry->attachment = chunk;
     entry->action.buffer = chunk->data;
+    entry->action.cursor = part->keywise->cursor;
+    return entry;
+}
+
+/* Ask for the next keys: those of a try that was cancelled, those that an operator named, or the
+ * next of the walk. */
+static void pick(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    const struct reshard__keys *wanted = pick_wanted(keywise);
+    bool looks = by_hand(part) && !wanted;
+    if (!pick_due(part, wanted))
+        return;
+    if (looks)
+        keywise->looked_ns = part->heard_ns;
+    size_t capacity = keywise->pick_capacity ? keywise->pick_capacity : PICK_SIZE;
+    struct reshard__entry *entry = pick_ask(node, part, capacity);
+    if (!entry)
+        return;
     entry->action.capacity = looks ? 0 : capacity;
-    entry->action.cursor = keywise->cursor;
-    if (wanted) {
-        entry->action.payload = wanted->bytes;
-        entry->action.payload_size = wanted->size;
-    }
+    entry->action.payload = wanted ? wanted->bytes : NULL;
+    entry->action.payload_size = wanted ? wanted->size : 0;
     keywise->flight = RESHARD__FLIGHT_PICKING;
 }
 
@@ -99,7 +127,6 @@ static void pick_failed(struct reshard__part *part, const struct reshard_complet
         keywise->pick_capacity = completion->size;
         part->retry_at_ns = 0;
     }
-    keywise->flight = RESHARD__FLIGHT_IDLE;
 }
 
 /* The keys that were picked: locked from here on. */
@@ -120,40 +147,53 @@ static bool flight_load(struct reshard_node *node, struct reshard__part *part,
     return true;
 }
 
+/* The number and the locks that a pick brings. */
+static void flight_begin(struct reshard_node *node, struct reshard__part *part, uint64_t keys)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    keywise->pick_capacity = 0;
+    keywise->sequence++;
+    keywise->cancelled = false;
+    keywise->flight = RESHARD__FLIGHT_SENT;
+    part->keys += keys;
+    part->bytes += keywise->chunk->size;
+    chunk_send(node, part);
+}
+
+/* What a pick that succeeded says; true when its chunk is in flight now. */
+static bool picked(struct reshard_node *node, struct reshard__part *part,
+    struct reshard__chunk *chunk, const struct reshard_completion *completion, bool walked)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    keywise->cursor = completion->done ? 0 : completion->cursor;
+    if (completion->size == 0) {
+        keywise->empty = walked && completion->done && completion->keys == 0;
+        reshard__keys_clear(&keywise->keys);
+        return false;
+    }
+    if (!flight_load(node, part, chunk, completion))
+        return false;
+    flight_begin(node, part, completion->keys);
+    return true;
+}
+
 void reshard__give_picked(struct reshard_node *node, struct reshard__part *part,
     struct reshard__entry *entry, const struct reshard_completion *completion)
 {
     struct reshard__keywise *keywise = part->keywise;
     struct reshard__chunk *chunk = entry->attachment;
     RESHARD_ASSERT(chunk && chunk->references == 1);
-    chunk->references = 0;
-    if (entry->action.payload_size && keywise->keys.count == 0)
-        reshard__keys_clear(&keywise->asked); /* taken, or not here any more */
-    if (completion->status || completion->size > entry->action.capacity) {
-        pick_failed(part, completion);
-        reshard__chunk_drop(node, chunk);
-        return;
-    }
-    keywise->flight = RESHARD__FLIGHT_IDLE;
-    keywise->cursor = completion->done ? 0 : completion->cursor;
     bool walked = entry->action.payload_size == 0;
-    if (completion->size == 0) {
-        keywise->empty = walked && completion->done && completion->keys == 0;
-        reshard__keys_clear(&keywise->keys);
-        reshard__chunk_drop(node, chunk);
+    chunk->references = 0;
+    keywise->flight = RESHARD__FLIGHT_IDLE;
+    if (!walked && keywise->keys.count == 0)
+        reshard__keys_clear(&keywise->asked); /* taken, or not here any more */
+    bool failed = completion->status || completion->size > entry->action.capacity;
+    if (failed)
+        pick_failed(part, completion);
+    else if (picked(node, part, chunk, completion, walked))
         return;
-    }
-    if (!flight_load(node, part, chunk, completion)) {
-        reshard__chunk_drop(node, chunk);
-        return;
-    }
-    keywise->pick_capacity = 0;
-    keywise->sequence++;
-    keywise->cancelled = false;
-    keywise->flight = RESHARD__FLIGHT_SENT;
-    part->keys += completion->keys;
-    part->bytes += completion->size;
-    chunk_send(node, part);
+    reshard__chunk_drop(node, chunk);
 }
 
 static void remove_ask(struct reshard_node *node, struct reshard__part *part)
@@ -248,30 +288,46 @@ uint32_t reshard__duty_give(struct reshard_node *node, struct reshard__part *par
     return give(node, part);
 }
 
+/* A target that restarted under this very order: its stream is gone, and is opened under no id
+ * twice (R17). */
+static bool back_lost(const struct reshard__part *part)
+{
+    const struct reshard__keywise *keywise = part->keywise;
+    if (reshard__order_equal(keywise->stream, part->order))
+        return false;
+    bool recorded = part->stored.kind == RESHARD__RECORD_UNMOVE &&
+                    reshard__order_equal(part->stored.order, part->order);
+    return (recorded && !part->unmove_live) || reshard__order_equal(keywise->opened, part->order);
+}
+
+/* What was still coming from the source is void; the stream back begins. */
+static bool back_open(struct reshard_node *node, struct reshard__part *part)
+{
+    if (part->busy & RESHARD__BUSY_APPLY)
+        return false;
+    reshard__chunk_drop(node, part->keywise->incoming);
+    part->keywise->incoming = NULL;
+    part->keywise->incoming_applied = false;
+    return stream_open(node, part);
+}
+
 uint32_t reshard__duty_give_back(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__keywise *keywise = part->keywise;
     if (!part->stored.moving)
         return RESHARD__RESULT_EMPTY; /* nothing ever came */
-    bool live = reshard__order_equal(keywise->stream, part->order);
     struct reshard__record record = {.kind = RESHARD__RECORD_UNMOVE};
     record.migration = part->migration;
     record.order = part->order;
-    bool before_restart = part->stored.kind == RESHARD__RECORD_UNMOVE &&
-                          reshard__order_equal(part->stored.order, part->order) && !live &&
-                          !part->unmove_live;
-    if (before_restart || (!live && reshard__order_equal(keywise->opened, part->order)))
+    if (back_lost(part))
         return RESHARD__RESULT_LOST;
+    bool live = reshard__order_equal(keywise->stream, part->order);
     part->unmove_live = true;
     if (!reshard__log_has(node, part, &record))
         return RESHARD__RESULT_WORKING;
     reshard__part_stand(node, part, RESHARD__STANCE_TARGET_UNMOVE);
-    if (!live) {
-        reshard__chunk_drop(node, keywise->incoming);
-        keywise->incoming = NULL;
-        if (part->busy & RESHARD__BUSY_APPLY || !stream_open(node, part))
-            return RESHARD__RESULT_WORKING;
-    }
+    if (!live && !back_open(node, part))
+        return RESHARD__RESULT_WORKING;
     if (!reshard__marks_settled(node, part))
         return RESHARD__RESULT_WORKING;
     return give(node, part);

@@ -2,6 +2,8 @@
 /* Room node: the receiver of a keywise stream (R17, R18), and the questions that both sides ask. */
 #include "node/keywise.h"
 
+#include <string.h>
+
 enum { QUESTIONS_A_ROUND = 8 };
 
 static void acknowledge(struct reshard_node *node, struct reshard__part *part)
@@ -17,8 +19,7 @@ static void question_send(struct reshard_node *node, struct reshard__part *part,
     struct reshard__chunk *chunk = reshard__chunk_alloc(node, item->key_size + 1);
     if (!chunk)
         return;
-    for (size_t i = 0; i < item->key_size; i++)
-        chunk->data[i] = item->key[i];
+    memcpy(chunk->data, item->key, item->key_size);
     struct reshard__message message =
         reshard__keywise_message(part, RESHARD__CHUNK, RESHARD__CHUNK_QUERY);
     message.flags = flags;
@@ -163,45 +164,59 @@ void reshard__take_synced(struct reshard_node *node, struct reshard__part *part,
     }
 }
 
+static void confirmed(struct reshard_node *node, struct reshard__part *part, uint64_t sequence)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (sequence != keywise->last || keywise->incoming || keywise->pending.count == 0)
+        return;
+    reshard__keys_clear(&keywise->pending);
+    reshard__part_wake(node, part);
+}
+
+/* Nothing of the incoming chunk has reached the journal or the store. */
+static bool untouched(const struct reshard__part *part, uint64_t sequence)
+{
+    return sequence == part->keywise->incoming->sequence && !(part->busy & RESHARD__BUSY_APPLY) &&
+           !part->keywise->incoming_applied && !part->writing;
+}
+
+/* The mark is written before the data is applied, so the payload has to outlive its message. */
+static void incoming_keep(
+    struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message)
+{
+    if (!reshard__key_items_sound(message->payload.data, message->payload.size))
+        return;
+    struct reshard__chunk *chunk = reshard__chunk_alloc(node, message->payload.size);
+    if (!chunk)
+        return; /* it comes again */
+    memcpy(chunk->data, message->payload.data, message->payload.size);
+    chunk->size = message->payload.size;
+    chunk->sequence = message->sequence;
+    part->keywise->incoming = chunk;
+}
+
 void reshard__take_chunk(
     struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message)
 {
     struct reshard__keywise *keywise = part->keywise;
     if (message->kind == RESHARD__CHUNK_CONFIRM) {
-        bool last = message->sequence == keywise->last && !keywise->incoming;
-        if (last && keywise->pending.count > 0) {
-            reshard__keys_clear(&keywise->pending);
-            reshard__part_wake(node, part);
-        }
+        confirmed(node, part, message->sequence);
         return;
     }
     if (!part->position_known || !keywise->old_cleared)
         return;
-    if (message->sequence != keywise->last + 1 || keywise->incoming) {
-        if (!keywise->incoming)
-            acknowledge(node, part);
-        else if (message->kind == RESHARD__CHUNK_VOID && !(part->busy & RESHARD__BUSY_APPLY) &&
-                 !keywise->incoming_applied && !part->writing &&
-                 message->sequence == keywise->incoming->sequence)
+    if (keywise->incoming) {
+        /* What is on its way is answered when it is durable. */
+        if (message->kind == RESHARD__CHUNK_VOID && untouched(part, message->sequence))
             incoming_end(node, part);
-        return;
-    }
-    if (message->kind == RESHARD__CHUNK_VOID) {
+    } else if (message->sequence != keywise->last + 1) {
+        acknowledge(node, part);
+    } else if (message->kind == RESHARD__CHUNK_VOID) {
         keywise->last = message->sequence;
         acknowledge(node, part);
-        return;
+    } else if (message->kind == RESHARD__CHUNK_DATA) {
+        incoming_keep(node, part, message);
     }
-    if (message->kind != RESHARD__CHUNK_DATA ||
-        !reshard__key_items_sound(message->payload.data, message->payload.size))
-        return;
-    struct reshard__chunk *chunk = reshard__chunk_alloc(node, message->payload.size);
-    if (!chunk)
-        return; /* it comes again */
-    for (size_t i = 0; i < message->payload.size; i++)
-        chunk->data[i] = message->payload.data[i];
-    chunk->size = message->payload.size;
-    chunk->sequence = message->sequence;
-    keywise->incoming = chunk;
 }
 
 /* HAVE: the giver's copy counts, the own one goes. NOT_HAVE: the giver deleted it, the own one is

@@ -9,15 +9,15 @@
 
 #define MAP_WAIT_NS UINT64_C(5000000000) /* five seconds */
 
-static void fold_open(struct reshard__stored *stored, const struct reshard__record *record)
+/* A seal lasts as long as the copy that it is of. */
+static void fold_copy(struct reshard__stored *stored, const struct reshard__record *record)
 {
-    if (!reshard__order_equal(stored->open_copy, record->copy))
-        stored->sealed = false;
-    stored->open_copy = record->copy;
-}
-
-static void fold_seal(struct reshard__stored *stored, const struct reshard__record *record)
-{
+    if (record->kind == RESHARD__RECORD_OPEN) {
+        stored->sealed &= reshard__order_equal(stored->open_copy, record->copy);
+        stored->open_copy = record->copy;
+    }
+    if (record->kind != RESHARD__RECORD_SEAL)
+        return;
     stored->sealed = true;
     stored->seal_attempt = record->attempt;
     stored->seal_final = record->sequence;
@@ -31,20 +31,15 @@ static int32_t fold(
     struct reshard__stored *stored = &part->stored;
     bool moves = record->kind == RESHARD__RECORD_MOVE || record->kind == RESHARD__RECORD_UNMOVE;
     bool marks = record->kind == RESHARD__RECORD_MARK || record->kind == RESHARD__RECORD_CLEAR;
-    if (moves || marks) {
-        int32_t status = reshard__keywise_fold(node, part, record);
-        if (status || marks)
-            return status;
-        stored->moving = true;
-    }
+    int32_t status = moves || marks ? reshard__keywise_fold(node, part, record) : RESHARD_OK;
+    if (status || marks)
+        return status;
+    stored->moving |= moves;
     if (record->kind == RESHARD__RECORD_HELD)
         stored->attempt = record->attempt;
     if (record->kind == RESHARD__RECORD_UNDONE)
         stored->moving = false;
-    if (record->kind == RESHARD__RECORD_OPEN)
-        fold_open(stored, record);
-    if (record->kind == RESHARD__RECORD_SEAL)
-        fold_seal(stored, record);
+    fold_copy(stored, record);
     stored->kind = record->kind;
     stored->order = record->order;
     return RESHARD_OK;

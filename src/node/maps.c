@@ -173,8 +173,8 @@ int32_t reshard__maps_restore(struct reshard_node *node, const struct reshard__r
     return reshard__parts_open(node);
 }
 
-/* Whether a change may wait: nobody's next step rests on it, or an order follows at once that brings
- * a record to be written with it. */
+/* Whether a change may wait: nobody's next step rests on it, or an order follows at once that
+ * brings a record to be written with it. */
 static bool change_waits(const struct reshard_node *node, const struct reshard_change *change)
 {
     if (change->kind == RESHARD_CHANGE_TERM || change->kind == RESHARD_CHANGE_MIGRATION_END)

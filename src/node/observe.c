@@ -12,27 +12,35 @@ static void earlier(uint64_t *deadline, uint64_t time_ns)
         *deadline = time_ns;
 }
 
-static uint64_t part_deadline(const struct reshard_node *node, const struct reshard__part *part)
+/* The source's freeze, hold and stream. */
+static void source_deadline(
+    const struct reshard_node *node, const struct reshard__part *part, uint64_t *deadline)
 {
     const struct reshard__stream *stream = &part->stream;
+    enum reshard__stance stance = reshard__part_stance(node, part);
+    if (stance == RESHARD__STANCE_SOURCE_FROZEN)
+        earlier(deadline, part->freeze_deadline_ns);
+    if (stance == RESHARD__STANCE_SOURCE_HELD && !part->alarmed)
+        earlier(deadline, part->heard_ns + node->config.alarm_ns);
+    if (stream->sent > stream->applied)
+        earlier(deadline, stream->progress_ns + node->config.retry_ns);
+    if (stream->free_ns > node->now_ns)
+        earlier(deadline, stream->free_ns);
+    if (part->frozen_final && part->phase == RESHARD_PHASE_FREEZE)
+        earlier(deadline, part->reported_ns + node->config.retry_ns);
+}
+
+static uint64_t part_deadline(const struct reshard_node *node, const struct reshard__part *part)
+{
     uint64_t deadline = UINT64_MAX;
     if (part->retry_at_ns > node->now_ns)
         earlier(&deadline, part->retry_at_ns);
-    enum reshard__stance stance = reshard__part_stance(node, part);
-    if (stance == RESHARD__STANCE_SOURCE_FROZEN)
-        earlier(&deadline, part->freeze_deadline_ns);
-    if (stance == RESHARD__STANCE_SOURCE_HELD && !part->alarmed)
-        earlier(&deadline, part->heard_ns + node->config.alarm_ns);
-    if (stream->sent > stream->applied)
-        earlier(&deadline, stream->progress_ns + node->config.retry_ns);
-    if (stream->free_ns > node->now_ns)
-        earlier(&deadline, stream->free_ns);
-    if (part->frozen_final && part->phase == RESHARD_PHASE_FREEZE)
-        earlier(&deadline, part->reported_ns + node->config.retry_ns);
-    if (part->receiving && part->synced < part->applied && !(part->busy & RESHARD__BUSY_SYNC))
-        earlier(&deadline, part->chunk_ns + node->config.retry_ns / 2);
+    if (part->side == RESHARD_SIDE_SOURCE)
+        source_deadline(node, part, &deadline);
     if (part->stored.kind == RESHARD__RECORD_PURGE && !part->purged && part->busy == 0)
         earlier(&deadline, node->now_ns + 1);
+    if (part->receiving && part->synced < part->applied && !(part->busy & RESHARD__BUSY_SYNC))
+        earlier(&deadline, part->chunk_ns + node->config.retry_ns / 2);
     if (part->keywise)
         earlier(&deadline, reshard__keywise_deadline(node, part));
     return deadline;

@@ -277,6 +277,16 @@ static struct reshard__part *part_for(struct reshard_node *node, reshard_migrati
     return part && !part->closed ? part : NULL;
 }
 
+/* An order is answered each time it comes, with the condition of now (R6). */
+static void order_answer(struct reshard_node *node, struct reshard__part *part, bool repeated)
+{
+    reshard__part_advance(node, part);
+    if (part->side == RESHARD_SIDE_TARGET && part->mode == RESHARD_MODE_SNAPSHOT)
+        reshard__target_acknowledge(node, part);
+    if (repeated || part->reported == RESHARD__RESULT_COUNT)
+        reshard__report_send(node, part);
+}
+
 void reshard__order_receive(
     struct reshard_node *node, reshard_node_id from, const struct reshard__message *order)
 {
@@ -290,7 +300,7 @@ void reshard__order_receive(
         return;
     }
     bool repeated;
-    if (!acts(node, part) || !order_fits(node, order) || !order_current(part, order, &repeated))
+    if (!order_current(part, order, &repeated) || !acts(node, part) || !order_fits(node, order))
         return;
     if (!repeated)
         order_take(node, part, order);
@@ -298,9 +308,5 @@ void reshard__order_receive(
     part->heard_ns = node->now_ns;
     part->order_flags = order->flags;
     part->budget = order->budget;
-    reshard__part_advance(node, part);
-    if (part->side == RESHARD_SIDE_TARGET && part->mode == RESHARD_MODE_SNAPSHOT)
-        reshard__target_acknowledge(node, part);
-    if (repeated || part->reported == RESHARD__RESULT_COUNT)
-        reshard__report_send(node, part);
+    order_answer(node, part, repeated);
 }

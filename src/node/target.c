@@ -19,19 +19,24 @@ static bool ranges_meet(
     return false;
 }
 
+/* Whether a part's records still speak of data in its slots. */
+static bool stands(const struct reshard__part *part)
+{
+    uint32_t kind = part->stored.kind;
+    if (part->closed || kind == 0 || kind == RESHARD__RECORD_UNDONE ||
+        kind == RESHARD__RECORD_ACTIVE)
+        return false;
+    return kind != RESHARD__RECORD_PURGE || !part->purged;
+}
+
 bool reshard__target_leftovers(const struct reshard_node *node, const struct reshard__part *part)
 {
     if (ranges_meet(part->ranges, part->range_count, node->quarantine, node->quarantine_count))
         return true;
     for (size_t i = 0; i < node->part_count; i++) {
         const struct reshard__part *other = node->parts[i];
-        if (other == part || other->closed || other->stored.kind == 0 ||
-            other->stored.kind == RESHARD__RECORD_UNDONE ||
-            other->stored.kind == RESHARD__RECORD_ACTIVE)
-            continue;
-        if (other->stored.kind == RESHARD__RECORD_PURGE && other->purged)
-            continue;
-        if (ranges_meet(part->ranges, part->range_count, other->ranges, other->range_count))
+        if (other != part && stands(other) &&
+            ranges_meet(part->ranges, part->range_count, other->ranges, other->range_count))
             return true;
     }
     return false;
@@ -137,6 +142,13 @@ static uint32_t seal_write(struct reshard_node *node, struct reshard__part *part
     return RESHARD__RESULT_READY;
 }
 
+/* Everything up to the final position of this attempt is applied. */
+static bool whole(const struct reshard__part *part)
+{
+    return part->fin_attempt == part->attempt && part->applied == part->fin_final &&
+           reshard__order_equal(part->fin_copy, part->stored.open_copy);
+}
+
 uint32_t reshard__duty_seal(struct reshard_node *node, struct reshard__part *part)
 {
     if (!reshard__order_equal(part->order_copy, part->stored.open_copy))
@@ -146,10 +158,7 @@ uint32_t reshard__duty_seal(struct reshard_node *node, struct reshard__part *par
     part->receiving = true;
     if (part->stored.sealed && part->stored.seal_attempt == part->attempt)
         return seal_write(node, part);
-    bool whole = part->fin_attempt == part->attempt &&
-                 reshard__order_equal(part->fin_copy, part->stored.open_copy) &&
-                 part->applied == part->fin_final;
-    if (!whole)
+    if (!whole(part))
         return RESHARD__RESULT_WORKING;
     if (part->mismatch_attempt == part->attempt)
         return RESHARD__RESULT_MISMATCH;
@@ -292,6 +301,22 @@ void reshard__target_chunk(
     part->digest_known = false;
 }
 
+/* Later chunks may have been applied on top of a hole. Only when nothing else was under way is the
+ * staging still what `applied` says. */
+static void apply_failed(
+    struct reshard_node *node, struct reshard__part *part, uint64_t sequence, int32_t status)
+{
+    reshard__event_tell(node, RESHARD_EVENT_HOOK_FAILED, part, status ? status : RESHARD_E_STATE,
+        RESHARD_ACTION_APPLY);
+    if (part->queued != sequence || sequence != part->applied + 1) {
+        part->receiving = false;
+        part->stored.open_copy = (struct reshard__order_id){0, 0};
+        part->stored.sealed = false;
+    }
+    part->queued = part->applied;
+    part->retry_at_ns = node->now_ns + node->config.retry_ns;
+}
+
 void reshard__target_applied(struct reshard_node *node, struct reshard__part *part,
     uint64_t sequence, uint64_t size, const struct reshard_completion *completion)
 {
@@ -300,17 +325,7 @@ void reshard__target_applied(struct reshard_node *node, struct reshard__part *pa
     if (part->apply_open == 0)
         part->busy &= ~(uint32_t)RESHARD__BUSY_APPLY;
     if (completion->status || sequence != part->applied + 1) {
-        /* Later chunks may have been applied on top of a hole. Only when nothing else was under way
-         * is the staging still what `applied` says. */
-        reshard__event_tell(node, RESHARD_EVENT_HOOK_FAILED, part,
-            completion->status ? completion->status : RESHARD_E_STATE, RESHARD_ACTION_APPLY);
-        if (part->queued != sequence || sequence != part->applied + 1) {
-            part->receiving = false;
-            part->stored.open_copy = (struct reshard__order_id){0, 0};
-            part->stored.sealed = false;
-        }
-        part->queued = part->applied;
-        part->retry_at_ns = node->now_ns + node->config.retry_ns;
+        apply_failed(node, part, sequence, completion->status);
         return;
     }
     part->applied = sequence;
