@@ -114,8 +114,8 @@ node_packages() {
 
 run_cppcheck() {
   cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability \
-    --inline-suppr --error-exitcode=1 --suppress=missingIncludeSystem --suppress=nullPointerRedundantCheck -j 2 \
-    --library=posix -Iinclude -Isrc src
+    --inline-suppr --error-exitcode=1 --suppress=missingIncludeSystem \
+    --suppress=nullPointerRedundantCheck -j 2 --library=posix -Iinclude -Isrc src
 }
 
 run_clang_tidy() {
