@@ -49,8 +49,8 @@ enum {
     RESHARD_ACTION_PURGE = 10,
     /** Complete when every request that was admitted to the slots before has finished. */
     RESHARD_ACTION_FENCE = 11,
-    /** Digest of the slots' data: side = source: live, target: staging. Completion: digest; 0 = this
-     * side has none and nothing is compared, so that of no data at all must be another one. */
+    /** Digest of the slots' data: side = source: live, target: staging. Completion: digest; 0 =
+     * this side has none and nothing is compared, so that of no data at all must be another one. */
     RESHARD_ACTION_DIGEST = 12,
     /** keywise: keys of the slots that are here. Three forms. buffer and no payload: the next keys
      * from `cursor` on, with their states, into buffer; completion: size, keys, cursor, done =

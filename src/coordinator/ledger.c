@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Room coordinator: the journal that is the authority (R1, R2). `next` has every change that was
- * asked for, in order; the oldest of them that `map` lacks is appended, alone, by compare-and-set on
- * (term, index). Only when it is known to be durable does `map` follow, and with it everything else.
- */
+ * asked for, in order; the oldest of them that `map` lacks is appended, alone, by compare-and-set
+ * on (term, index). Only when it is known to be durable does `map` follow, and with it everything
+ * else. */
 #include "coordinator/coordinator.h"
 
 #include <string.h>
@@ -146,8 +146,8 @@ static void doubt(struct reshard_coordinator *coordinator, int32_t status, uint6
     coordinator->ledger.retry_at_ns = coordinator->now_ns + wait_ns;
 }
 
-/* After UNKNOWN: the load says whether it is there. Its absence proves nothing, but the same bytes at
- * the same index may be appended again: whichever lands, lands once. */
+/* After UNKNOWN: the load says whether it is there. Its absence proves nothing, but the same bytes
+ * at the same index may be appended again: whichever lands, lands once. */
 static int32_t loaded(struct reshard_coordinator *coordinator)
 {
     struct reshard__ledger *ledger = &coordinator->ledger;

@@ -122,8 +122,8 @@ static void shared_send(struct reshard_coordinator *coordinator, struct reshard_
     peer->told = reshard_map_version(coordinator->map);
 }
 
-/* Send MAP to every peer that was told less than `below`; one encoding for all that share a version.
- */
+/* Send MAP to every peer that was told less than `below`; one encoding for all that share a
+ * version. */
 static void tell_below(struct reshard_coordinator *coordinator, uint64_t below)
 {
     if (!coordinator->leads ||

@@ -128,8 +128,8 @@ static void change_queue(struct reshard_coordinator *coordinator, struct reshard
         (void)reshard__run_step(coordinator, run, RESHARD__EVENT_EPOCH_CHANGED);
 }
 
-/* Both sides still have the copy that they had: it goes on. Otherwise a new one begins, named by the
- * order that opens it. */
+/* Both sides still have the copy that they had: it goes on. Otherwise a new one begins, named by
+ * the order that opens it. */
 static void copy_choose(struct reshard_coordinator *coordinator, struct reshard__run *run,
     const struct reshard__side before[2], uint32_t from)
 {
