@@ -31,7 +31,7 @@ FLOORS = {
 # include it, the library never does.
 HEADER_ROOMS = {
     "export": "base", "status": "base", "types": "base", "version": "base",
-    "action": "base", "event": "base", "journal": "wire", "journal": "wire",
+    "action": "base", "event": "base", "journal": "wire",
 }
 ROOF = "reshard"
 

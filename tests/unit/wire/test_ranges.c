@@ -55,6 +55,7 @@ Test(ranges, decoder_refuses_odd_too_high_and_mistyped)
         BAD("\x82\x1A\x00\x0F\xFF\xFF\x00", RESHARD_OK),
         BAD("\x82\x1A\x00\x0F\xFF\xFF\x01", RESHARD_E_BOUND),
         BAD("\x84\x1A\x00\x0F\xFF\xFF\x00\x00\x00", RESHARD_E_BOUND),
+        BAD("\x84\x1A\x00\x0F\xFF\xFE\x00\x00\x00", RESHARD_E_BOUND), /* nothing behind it */
         BAD("\x82\x00\x40", RESHARD_E_TYPE),
         BAD("\x82\x00\x80", RESHARD_E_TYPE),
         BAD("\x82\x00\x18\x01", RESHARD_E_CANONICAL),

@@ -305,6 +305,72 @@ Test(record, journal_begins_only_with_a_record_that_needs_none_before)
         }
 }
 
+/* An IDENTITY record at index 1 and then one at `next`, as a writer with other ideas makes them. */
+static size_t two_records(uint8_t *bytes, size_t capacity, uint64_t next, size_t *second)
+{
+    struct reshard__journal_position position = {0, 0};
+    struct reshard__record record = {.kind = RESHARD__RECORD_IDENTITY, .node = 1, .slot_count = 1};
+    size_t size;
+    cr_assert_eq(
+        reshard__record_encode(&record, 1, &position, bytes, capacity, second), RESHARD_OK);
+    position.index = next - 1;
+    cr_assert_eq(
+        reshard__record_encode(&record, 1, &position, bytes + *second, capacity - *second, &size),
+        RESHARD_OK);
+    return *second + size;
+}
+
+/* Make both checksums of a record right again. */
+static void reseal(uint8_t *frame, size_t size)
+{
+    reshard__put_le64(frame + 32, reshard__checksum(frame, 32, 0));
+    reshard__put_le64(
+        frame + size - 8, reshard__checksum(frame, size - 8, reshard__get_le64(frame + 8)));
+}
+
+Test(record, right_predecessor_does_not_excuse_a_wrong_index)
+{
+    uint8_t bytes[512];
+    size_t second;
+    for (uint64_t next = 1; next < 6; next++) {
+        size_t size = two_records(bytes, sizeof bytes, next, &second);
+        struct reshard_journal_report report = check(bytes, size);
+        cr_assert_eq(report.verdict, next == 2 ? RESHARD_OK : RESHARD_E_CHAIN);
+        cr_assert_eq(report.record_count, next == 2 ? 2 : 1);
+    }
+}
+
+Test(record, sound_frame_around_something_else_is_refused)
+{
+    uint8_t bytes[512];
+    size_t second, size = two_records(bytes, sizeof bytes, 2, &second);
+    uint8_t *frame = bytes + second;
+    reseal(frame, size - second);
+    cr_assert_eq(check(bytes, size).verdict, RESHARD_OK);
+    frame[0] ^= 1; /* magic */
+    reseal(frame, size - second);
+    cr_assert_eq(check(bytes, size).verdict, RESHARD_E_CHECKSUM);
+    frame[0] ^= 1;
+    frame[4]++; /* a payload of one byte more: 0 behind the array */
+    memset(frame + size - second - 8, 0, 9);
+    reseal(frame, size - second + 1);
+    struct reshard_journal_report report = check(bytes, size + 1);
+    cr_assert_eq(report.verdict, RESHARD_E_TRAILING);
+    cr_assert_eq(report.good_size, second);
+}
+
+Test(record, few_zeros_behind_a_damaged_header_are_not_an_unwritten_tail)
+{
+    uint8_t bytes[512];
+    size_t second;
+    (void)two_records(bytes, sizeof bytes, 2, &second);
+    bytes[second + 9] ^= 4;
+    memset(bytes + second + 40, 0, 16);
+    for (size_t zeros = 0; zeros < 16; zeros++)
+        cr_assert_eq(check(bytes, second + 40 + zeros).verdict,
+            zeros < 8 ? RESHARD_E_CHECKSUM : RESHARD_E_TORN);
+}
+
 Test(record, encoder_reports_space_and_moves_nothing)
 {
     struct reshard__journal_position position = {5, 6};

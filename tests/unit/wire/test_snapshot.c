@@ -171,6 +171,50 @@ Test(snapshot, malformed_one_is_refused_with_code_and_offset)
     }
 }
 
+/* Swap the first two elements, of equal size, of a list in a snapshot. */
+static void elements_swap(uint8_t *bytes, size_t size, size_t member)
+{
+    struct reshard__walk outer, inner;
+    uint8_t kept[64];
+    size_t error_offset;
+    cr_assert_eq(reshard__array_walk(bytes, size, 0, 4096, &outer, &error_offset), RESHARD_OK);
+    cr_assert_eq(
+        reshard__array_walk(bytes, size, outer.members[member].offset, 4096, &inner, &error_offset),
+        RESHARD_OK);
+    size_t first = inner.members[0].offset, second = inner.members[1].offset;
+    size_t length = second - first;
+    cr_assert_eq(inner.members[1].end - second, length);
+    memcpy(kept, bytes + first, length);
+    memcpy(bytes + first, bytes + second, length);
+    memcpy(bytes + second, kept, length);
+}
+
+Test(snapshot, elements_out_of_order_are_refused)
+{
+    struct reshard_map *map = wire_map_even(16, 2), *out = NULL;
+    uint8_t bytes[1024];
+    size_t size, offset;
+    for (uint32_t i = 0; i < 2; i++) {
+        struct reshard_change open = wire_change(RESHARD_CHANGE_MIGRATION_OPEN);
+        struct reshard_range range = {i, i};
+        open.migration = i + 1;
+        open.source = 1;
+        open.target = 2;
+        open.mode = RESHARD_MODE_SNAPSHOT;
+        open.ranges = &range;
+        open.range_count = 1;
+        cr_assert_eq(reshard_map_apply(map, &open), RESHARD_OK);
+    }
+    static const size_t members[] = {6, 7, 9}; /* nodes, shards, migrations */
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert_eq(reshard__map_encode(map, bytes, sizeof bytes, &size), RESHARD_OK);
+        elements_swap(bytes, size, members[i]);
+        cr_assert_eq(reshard__map_decode(bytes, size, NULL, &out, &offset), RESHARD_E_CANONICAL);
+        cr_assert_null(out);
+    }
+    reshard_map_destroy(map);
+}
+
 Test(snapshot, delta_leads_to_the_same_map_and_only_from_its_base)
 {
     static uint8_t bytes[1 << 18], message_bytes[1 << 18];
