@@ -22,12 +22,6 @@ PINS = os.path.join(HERE, "abi")
 sys.path.insert(0, os.path.join(ROOT, "tests", "tools"))
 import cscan
 
-# Headers whose functions are not all there yet, and so not pinned. Empty at every release.
-PENDING = {
-    "coordinator.h",
-    "driver.h",
-    "node.h",
-}
 # What sanitizers and coverage add to a shared library.
 INSTRUMENTS = ("__asan", "__ubsan", "__sanitizer", "__gcov", "__llvm", "__odr_asan", "__start_",
                "__stop_", "mangle_path", "_init", "_fini")
@@ -119,8 +113,6 @@ def main(update, build):
         for name in names:
             text = read(os.path.join(include, name))
             declared.update((d.name, name) for d in cscan.api_declarations(text))
-            if name in PENDING:
-                continue
             now = pin_of(name, text, folder)
             for hole in holes(now):
                 failures += 1
@@ -131,15 +123,13 @@ def main(update, build):
                     file.write(now)
             failures += compare(name, read(path), now)
     found = exported(build)
-    missing = {f for f in set(declared) - found if declared[f] not in PENDING}
+    missing = set(declared) - found
     for function in sorted(missing):
         print(f"{declared[function]}: {function} is declared, but not exported")
     for symbol in sorted(found - set(declared)):
         print(f"{symbol} is exported, but in no public header")
     failures += len(missing) + len(found - set(declared))
     print(f"{len(names)} headers, {len(declared)} functions, {failures} differences")
-    if PENDING & set(names):
-        print("not pinned yet:", *sorted(PENDING & set(names)))
     if failures:
         print("if they are meant: tests/frame/abi.py --update BUILD")
     return 1 if failures or not found else 0
