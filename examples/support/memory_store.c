@@ -242,9 +242,10 @@ static const struct memory_item *walk_item(struct walk *walk, const struct space
     return NULL;
 }
 
-static int32_t fill(struct memory_store *store, const struct reshard_action *action,
-    uint64_t key_limit, struct reshard_completion *completion)
+static int32_t hook_export(
+    void *user_data, const struct reshard_action *action, struct reshard_completion *completion)
 {
+    struct memory_store *store = user_data;
     struct walk walk = {action, 0, (uint32_t)(action->cursor >> 32), (uint32_t)action->cursor};
     const struct memory_item *item;
     struct memory_record record;
@@ -253,7 +254,7 @@ static int32_t fill(struct memory_store *store, const struct reshard_action *act
         size_t size = memory_record_size(&record);
         if (size > action->capacity)
             return RESHARD_E_SPACE; /* a key that is larger than a chunk */
-        if (completion->size + size > action->capacity || completion->keys == key_limit)
+        if (completion->size + size > action->capacity)
             break;
         memory_record_write(&record, action->buffer + completion->size);
         completion->size += size;
@@ -265,24 +266,110 @@ static int32_t fill(struct memory_store *store, const struct reshard_action *act
     return RESHARD_OK;
 }
 
-static int32_t hook_export(
-    void *user_data, const struct reshard_action *action, struct reshard_completion *completion)
+/* An item of a keywise payload (action.h): its state is the key's record. */
+struct key_item {
+    const uint8_t *key;
+    size_t key_size;
+    const uint8_t *state;
+    size_t state_size;
+};
+
+enum { KEY_ITEM_HEAD_SIZE = 8 };
+
+static uint32_t load_u32(const uint8_t *bytes)
 {
-    return fill(user_data, action, UINT64_MAX, completion);
+    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+           (uint32_t)bytes[3] << 24;
 }
 
-/* Keys that were passed over because their transfer was cancelled are found by another round, so
- * "done" is said only of a round that began at the start and found none. */
+static void store_u32(uint8_t *bytes, size_t value)
+{
+    for (int i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(value >> (8 * i));
+}
+
+static int32_t key_item_read(
+    const uint8_t *bytes, size_t size, size_t *offset, struct key_item *item)
+{
+    size_t left = size - *offset;
+    if (left == 0)
+        return RESHARD_E_EMPTY;
+    if (left < KEY_ITEM_HEAD_SIZE)
+        return RESHARD_E_TRUNCATED;
+    item->key_size = load_u32(bytes + *offset);
+    item->state_size = load_u32(bytes + *offset + 4);
+    left -= KEY_ITEM_HEAD_SIZE;
+    if (item->key_size > left || item->state_size > left - item->key_size)
+        return RESHARD_E_TRUNCATED;
+    item->key = bytes + *offset + KEY_ITEM_HEAD_SIZE;
+    item->state = item->key + item->key_size;
+    *offset += KEY_ITEM_HEAD_SIZE + item->key_size + item->state_size;
+    return RESHARD_OK;
+}
+
+/* 0: it does not fit any more. A first one that never will tells what it needs. */
+static int pick_one(const struct memory_item *item, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    struct memory_record record;
+    record_of(item, &record);
+    size_t state_size = memory_record_size(&record);
+    size_t size = KEY_ITEM_HEAD_SIZE + item->key_size + state_size;
+    if (action->capacity > 0 && completion->size + size > action->capacity) {
+        if (completion->keys == 0)
+            completion->size = size;
+        return 0;
+    }
+    completion->keys++;
+    if (action->capacity == 0)
+        return 1;
+    uint8_t *place = action->buffer + completion->size;
+    store_u32(place, item->key_size);
+    store_u32(place + 4, state_size);
+    memcpy(place + KEY_ITEM_HEAD_SIZE, item->bytes, item->key_size);
+    memory_record_write(&record, place + KEY_ITEM_HEAD_SIZE + item->key_size);
+    completion->size += size;
+    return 1;
+}
+
+/* Those of the listed keys that are here. */
+static int32_t pick_listed(struct memory_store *store, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    struct key_item listed;
+    size_t offset = 0;
+    int32_t status;
+    while (!(status = key_item_read(
+                 action->payload, action->payload_size, &offset, &listed))) {
+        const struct memory_table *table =
+            store->live.tables[store->slot_of(listed.key, listed.key_size)];
+        const struct memory_item *item =
+            table ? memory_table_find(table, listed.key, listed.key_size) : NULL;
+        if (item && !pick_one(item, action, completion))
+            return RESHARD_E_SPACE;
+    }
+    completion->done = 1;
+    return status == RESHARD_E_EMPTY ? RESHARD_OK : status;
+}
+
 static int32_t hook_pick(
     void *user_data, const struct reshard_action *action, struct reshard_completion *completion)
 {
     struct memory_store *store = user_data;
-    int32_t status =
-        fill(store, action, store->pick_limit ? store->pick_limit : UINT64_MAX, completion);
-    if (status || !completion->done)
-        return status;
-    completion->done = completion->keys == 0 && action->cursor == 0;
-    completion->cursor = 0;
+    if (action->payload_size > 0)
+        return pick_listed(store, action, completion);
+    uint64_t key_limit = store->pick_limit ? store->pick_limit : UINT64_MAX;
+    struct walk walk = {action, 0, (uint32_t)(action->cursor >> 32), (uint32_t)action->cursor};
+    const struct memory_item *item = NULL;
+    while (completion->keys < key_limit && (item = walk_item(&walk, &store->live)) != NULL) {
+        if (!pick_one(item, action, completion))
+            break;
+        walk.position++;
+    }
+    if (item && completion->keys == 0)
+        return RESHARD_E_SPACE;
+    completion->done = walk_item(&walk, &store->live) == NULL;
+    completion->cursor = (uint64_t)walk.slot << 32 | walk.position;
     return RESHARD_OK;
 }
 
@@ -308,15 +395,14 @@ static int32_t hook_purge(
 static int32_t hook_remove(
     void *user_data, const struct reshard_action *action, struct reshard_completion *completion)
 {
-    struct memory_store *store = user_data;
-    struct memory_record record;
+    struct key_item item;
     size_t offset = 0;
     int32_t status;
     (void)completion;
-    while (!(status = memory_record_read(
-                 action->payload, action->payload_size, &offset, &record))) {
-        record.kind = MEMORY_RECORD_DELETE;
-        status = memory_store_write(store, &record);
+    while (!(status = key_item_read(action->payload, action->payload_size, &offset, &item))) {
+        struct memory_record record = {
+            .kind = MEMORY_RECORD_DELETE, .key = item.key, .key_size = item.key_size};
+        status = memory_store_write(user_data, &record);
         if (status)
             return status;
     }
@@ -379,6 +465,22 @@ static int32_t apply_records(
     return status == RESHARD_E_EMPTY ? RESHARD_OK : status;
 }
 
+static int32_t apply_items(struct memory_store *store, const struct reshard_action *action)
+{
+    struct key_item item;
+    size_t offset = 0;
+    int32_t status;
+    while (!(status = key_item_read(action->payload, action->payload_size, &offset, &item))) {
+        struct reshard_action one = *action;
+        one.payload = item.state;
+        one.payload_size = item.state_size;
+        status = apply_records(store, &one, &store->live);
+        if (status)
+            return status;
+    }
+    return status == RESHARD_E_EMPTY ? RESHARD_OK : status;
+}
+
 /* A chunk that fails half-way is applied again as a whole: its records are states, so twice is as
  * good as once. One that was applied before must not be: newer ones may have followed. */
 static int32_t hook_apply(
@@ -389,10 +491,10 @@ static int32_t hook_apply(
     int32_t status = staging_open(store, action, &staging);
     if (status)
         return status;
-    struct space *space =
-        staging->mode == RESHARD_MODE_SNAPSHOT ? &staging->space : &store->live;
     if (action->sequence > staging->sequence)
-        status = apply_records(store, action, space);
+        status = staging->mode == RESHARD_MODE_SNAPSHOT
+                     ? apply_records(store, action, &staging->space)
+                     : apply_items(store, action);
     if (status)
         return status;
     if (action->sequence > staging->sequence)

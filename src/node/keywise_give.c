@@ -162,17 +162,22 @@ static void flight_begin(struct reshard_node *node, struct reshard__part *part, 
 
 /* What a pick that succeeded says; true when its chunk is in flight now. */
 static bool picked(struct reshard_node *node, struct reshard__part *part,
-    struct reshard__chunk *chunk, const struct reshard_completion *completion, bool walked)
+    struct reshard__chunk *chunk, const struct reshard_completion *completion, bool whole)
 {
     struct reshard__keywise *keywise = part->keywise;
     keywise->cursor = completion->done ? 0 : completion->cursor;
     if (completion->size == 0) {
-        keywise->empty = walked && completion->done && completion->keys == 0;
+        /* Nothing is left when a walk over all of the slots found nothing. */
+        keywise->empty = whole && completion->done && completion->keys == 0;
         reshard__keys_clear(&keywise->keys);
         return false;
     }
-    if (!flight_load(node, part, chunk, completion))
+    if (!flight_load(node, part, chunk, completion)) {
+        reshard__event_tell(
+            node, RESHARD_EVENT_HOOK_FAILED, part, RESHARD_E_TRUNCATED, RESHARD_ACTION_PICK);
+        part->retry_at_ns = node->now_ns + node->config.retry_ns;
         return false;
+    }
     flight_begin(node, part, completion->keys);
     return true;
 }
@@ -191,7 +196,7 @@ void reshard__give_picked(struct reshard_node *node, struct reshard__part *part,
     bool failed = completion->status || completion->size > entry->action.capacity;
     if (failed)
         pick_failed(part, completion);
-    else if (picked(node, part, chunk, completion, walked))
+    else if (picked(node, part, chunk, completion, walked && entry->action.cursor == 0))
         return;
     reshard__chunk_drop(node, chunk);
 }
