@@ -4,7 +4,7 @@
  * child, which is killed in the middle and started again; the migration goes on. Nothing here
  * depends on how fast anything is: the kill comes after a number of chunks, not after a time.
  *
- *     own_store [FOLDER]     an empty folder for its files; one under /tmp by itself
+ *     own_store [CHUNKS]     kill after that many chunks were sent
  */
 #include "file_journal.h"
 
@@ -24,7 +24,7 @@
     ((condition) ? (void)0 : (fprintf(stderr, "line %d: %s\n", __LINE__, #condition), exit(1)))
 
 enum { KEY_COUNT = 20000, PLACE_COUNT = 1 << 17, SLOT_COUNT = 64, CHUNK_SIZE = 4096 };
-enum { MESSAGE_SIZE = 1 << 16, KILL_AFTER_CHUNKS = 30 };
+enum { MESSAGE_SIZE = 1 << 16 };
 
 /* ---- the store: an open hash table that lives in a file ---- */
 
@@ -346,6 +346,7 @@ static int turn(struct process *process)
 /* ---- the play ---- */
 
 static struct process parent = {.id = 1, .socket = -1};
+static uint64_t kill_after_chunks = 30;
 static uint64_t values[KEY_COUNT]; /* what the client was told is written */
 
 static pid_t child_start(const char *folder)
@@ -425,7 +426,7 @@ static pid_t migrate(const char *folder, pid_t child)
     while (!reshard_coordinator_progress(parent.coordinator, migration, &progress)) {
         for (int i = 0; i < 10; i++, writes++)
             key_write(mix(writes) % KEY_COUNT, KEY_COUNT + writes);
-        if (!turn(&parent) || (!killed && parent.chunks >= KILL_AFTER_CHUNKS)) {
+        if (!turn(&parent) || (!killed && parent.chunks >= kill_after_chunks)) {
             CHECK(!killed); /* the child dies by our hand only */
             killed = 1;
             CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
@@ -469,8 +470,10 @@ static void files_remove(const char *folder)
 
 int main(int argument_count, char **arguments)
 {
-    char own[] = "/tmp/own_store-XXXXXX";
-    const char *folder = argument_count > 1 ? arguments[1] : mkdtemp(own);
+    char name[] = "/tmp/own_store-XXXXXX";
+    const char *folder = mkdtemp(name);
+    if (argument_count > 1)
+        kill_after_chunks = strtoull(arguments[1], NULL, 10);
     CHECK(folder);
     pid_t child = child_start(folder);
     node_start(&parent, folder);

@@ -100,7 +100,9 @@ static bool copy_open(struct reshard_node *node, struct reshard__part *part)
 uint32_t reshard__duty_receive(struct reshard_node *node, struct reshard__part *part)
 {
     bool same = reshard__order_equal(part->order_copy, part->stored.open_copy);
-    bool opens = reshard__order_equal(part->order_copy, part->order);
+    /* An order that opened its copy before does not open it again (R8): that copy is lost. */
+    bool opens = reshard__order_equal(part->order_copy, part->order) &&
+                 !reshard__order_equal(part->stored.order, part->order);
     reshard__part_stand(node, part, RESHARD__STANCE_TARGET_STAGED);
     if (!same && !opens)
         return RESHARD__RESULT_LOST;
