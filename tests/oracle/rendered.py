@@ -4,22 +4,39 @@
 
     rendered.py FILE PROGRAM ARGUMENT...            exit 1 and a diff when they differ
     rendered.py --update FILE PROGRAM ARGUMENT...   write FILE anew
+    rendered.py [--update] --block=NAME FILE ...    only what stands in FILE between the lines
+                                                    <!-- NAME:begin --> and <!-- NAME:end -->
 """
 import difflib
 import subprocess
 import sys
 
 
+def split(text, block):
+    """(before, rendered, after) of a kept text."""
+    if not block:
+        return "", text, ""
+    begin, end = f"<!-- {block}:begin -->\n", f"<!-- {block}:end -->\n"
+    head, rest = text.split(begin)
+    body, tail = rest.split(end)
+    return head + begin, body, end + tail
+
+
 def main(arguments):
     update = arguments[0] == "--update"
-    path, *command = arguments[1:] if update else arguments
+    rest = arguments[1:] if update else arguments
+    block = rest.pop(0)[len("--block="):] if rest[0].startswith("--block=") else ""
+    path, *command = rest
     fresh = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    text = ""
+    if block or not update:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    before, kept, after = split(text, block)
     if update:
         with open(path, "w", encoding="utf-8") as file:
-            file.write(fresh)
+            file.write(before + fresh + after)
         return 0
-    with open(path, encoding="utf-8") as file:
-        kept = file.read()
     sys.stdout.writelines(difflib.unified_diff(
         kept.splitlines(True), fresh.splitlines(True), path, "rendered"))
     return int(kept != fresh or not fresh)
