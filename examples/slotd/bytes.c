@@ -58,7 +58,8 @@ void buffer_append_text(struct buffer *buffer, const char *text)
 void buffer_append_number(struct buffer *buffer, int64_t number)
 {
     char text[NUMBER_TEXT_SIZE];
-    buffer_append(buffer, text, number_text(number, text));
+    size_t size = number_text(number, text);
+    buffer_append(buffer, text, size);
 }
 
 void buffer_append_format(struct buffer *buffer, const char *format, ...)

@@ -3,6 +3,7 @@
 #include "cluster_room.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void cluster__address(const struct reshard_map_node *node, struct cluster_address *address_out)
@@ -16,7 +17,9 @@ void cluster__address(const struct reshard_map_node *node, struct cluster_addres
     *space = '\0';
     (void)snprintf(address_out->host, sizeof(address_out->host), "%.*s",
         (int)sizeof(address_out->host) - 1, text);
-    (void)sscanf(space + 1, "%d %d", &address_out->port, &address_out->bus_port);
+    char *end = space + 1;
+    address_out->port = (int)strtol(end, &end, 10);
+    address_out->bus_port = (int)strtol(end, &end, 10);
 }
 
 static reshard_node_id primary_of(const struct cluster *cluster, reshard_shard_id shard_id)

@@ -50,7 +50,7 @@ static void unknown_sub_error(struct call *call, const struct command *container
 {
     char name[32];
     size_t size = 0;
-    for (; container->name[size] != '\0' && size < sizeof(name) - 1; size++)
+    for (; size < sizeof(name) - 1 && container->name[size] != '\0'; size++)
         name[size] = (char)toupper((unsigned char)container->name[size]);
     name[size] = '\0';
     int sub_size = call->args[1].size < 128 ? (int)call->args[1].size : 128;

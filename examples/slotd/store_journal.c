@@ -60,7 +60,7 @@ void store_journal_remove(struct store *store, uint32_t stream, uint64_t first, 
 
 void store_meta_put(struct store *store, const char *name, struct bytes value)
 {
-    MDB_val key = {strlen(name), (void *)(uintptr_t)name};
+    MDB_val key = {strlen(name), (char *)name};
     MDB_val data = {value.size, NULL};
     store__check(mdb_put(store__write(store), store->meta, &key, &data, MDB_RESERVE), "meta_put");
     if (value.size > 0)
@@ -69,7 +69,7 @@ void store_meta_put(struct store *store, const char *name, struct bytes value)
 
 bool store_meta_get(struct store *store, const char *name, struct bytes *value_out)
 {
-    MDB_val key = {strlen(name), (void *)(uintptr_t)name};
+    MDB_val key = {strlen(name), (char *)name};
     MDB_val data;
     if (mdb_get(store__read(store), store->meta, &key, &data) != 0)
         return false;
