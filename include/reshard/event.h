@@ -13,7 +13,8 @@ RESHARD_BEGIN_DECLS
 
 /** Kinds of event (field `kind`). */
 enum {
-    RESHARD_EVENT_PHASE = 1,     /**< coordinator: phase_from → phase_to */
+    RESHARD_EVENT_PHASE = 1,     /**< coordinator: phase_from → phase_to; value = row of the
+                                       transition table, from 0 */
     RESHARD_EVENT_ORDERED = 2,   /**< node: took an order into phase_to */
     RESHARD_EVENT_ATTEMPT = 3,   /**< coordinator: freeze attempt `value` begins */
     RESHARD_EVENT_PAUSE = 4,     /**< node, source: writes have stopped */

@@ -31,6 +31,7 @@ struct reshard__side {
 struct reshard__run {
     reshard_migration_id migration;
     uint32_t phase; /* assigned in reshard__phase_enter alone */
+    uint32_t row;   /* of the transition table: the one that led to the phase */
     uint32_t mode;
     reshard_shard_id shards[2]; /* source, target */
     uint32_t slot_count;

@@ -183,6 +183,7 @@ void reshard__phase_enter(struct reshard_coordinator *coordinator, struct reshar
     event.term = run->order.term;
     event.order = run->order.n;
     event.status = run->last_error;
+    event.value = run->row;
     reshard__outbox_tell(&coordinator->outbox, &event);
     if (phase == RESHARD_PHASE_FREEZE && from != RESHARD_PHASE_FREEZE)
         freeze_begin(coordinator, run);
@@ -234,6 +235,7 @@ uint32_t reshard__run_step(struct reshard_coordinator *coordinator, struct resha
     if (step.kind != RESHARD__STEP_MOVE)
         return step.kind;
     run->waiting = false;
+    run->row = step.label;
     setback_note(coordinator, run, event);
     reshard__phase_enter(coordinator, run, step.to);
     return step.kind;

@@ -25,11 +25,15 @@ def sister(compiler):
 
 def main(root, compiler):
     """0 when all compile."""
-    folder = os.path.join(root, "include", "reshard")
-    headers = sorted(name for name in os.listdir(folder) if name.endswith(".h"))
+    headers = sorted(
+        f"{folder}/{name}"
+        for folder in ("reshard", "reshard-sim")
+        for name in os.listdir(os.path.join(root, "include", folder))
+        if name.endswith(".h")
+    )
     failed = 0
     for name in headers:
-        text = f"#include <reshard/{name}>\n" * 2 + "typedef int not_empty;\n"
+        text = f"#include <{name}>\n" * 2 + "typedef int not_empty;\n"
         for language, standard, tool in (
             ("c", "c99", compiler), ("c", "c11", compiler), ("c++", "c++11", sister(compiler)),
         ):

@@ -19,7 +19,9 @@ subproject('reshard', default_options: ['tests=disabled', 'examples=disabled'])
 executable('stranger', 'stranger.c', dependencies: dependency('libreshard'))
 """
 EXPECTED = ["usr/lib/libreshard.so", "usr/lib/libreshard.so.0", "usr/lib/libreshard.a",
-            "usr/lib/pkgconfig/libreshard.pc", "usr/include/reshard/reshard.h"]
+            "usr/lib/pkgconfig/libreshard.pc", "usr/include/reshard/reshard.h",
+            "usr/lib/libreshard-sim.so", "usr/lib/libreshard-sim.a",
+            "usr/lib/pkgconfig/libreshard-sim.pc", "usr/include/reshard-sim/sim.h"]
 
 
 def run(command, **options):

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/** @file sim.h
+ * libreshard-sim: a whole cluster in one thread and in virtual time, driven by a script or by a
+ * seed: coordinators, nodes, clients, a network and disks that fail as told. Same inputs, same
+ * transcript, byte for byte. The script language stands in tests/scenario/README.md.
+ */
+#ifndef RESHARD_SIM_H
+#define RESHARD_SIM_H
+
+#include <reshard/status.h>
+#include <reshard/types.h>
+
+RESHARD_BEGIN_DECLS
+
+/** A simulated cluster. Opaque; one owner thread. */
+struct reshard_sim;
+
+/** Hosts that break their contract on purpose, to show that a checker fires. */
+enum {
+    RESHARD_SABOTAGE_NONE = 0,
+    RESHARD_SABOTAGE_FENCE = 1,      /**< FENCE completes while admitted requests still run */
+    RESHARD_SABOTAGE_SYNC = 2,       /**< SYNC answers what is not durable */
+    RESHARD_SABOTAGE_RECORD = 3,     /**< captured writes are not recorded */
+    RESHARD_SABOTAGE_PURGE = 4,      /**< PURGE deletes nothing */
+    RESHARD_SABOTAGE_DISCARD = 5,    /**< DISCARD drops nothing */
+    RESHARD_SABOTAGE_DIGEST = 6,     /**< DIGEST compares nothing */
+    RESHARD_SABOTAGE_JOURNAL = 7,    /**< a node's APPEND answers what is not durable */
+    RESHARD_SABOTAGE_FENCE_TERM = 8, /**< the authority lets lower terms write */
+    RESHARD_SABOTAGE_ROUTE = 9,      /**< requests are executed whatever the verdict */
+    RESHARD_SABOTAGE_MAP = 10,       /**< a node starts with a map that nobody decided */
+    RESHARD_SABOTAGE_WAKE = 11,      /**< parked requests are forgotten */
+    RESHARD_SABOTAGE_CORRUPT = 12,   /**< damaged messages are counted as sound ones */
+    RESHARD_SABOTAGE_COUNT = 13      /**< one more than the highest */
+};
+
+/** Takes a piece of the transcript.
+ * @param user_data [in] as given.
+ * @param text [in, borrowed for the call] whole lines, not NUL-terminated.
+ * @param size [in] bytes.
+ */
+typedef void (*reshard_sim_print)(void *user_data, const char *text, size_t size);
+
+/** How a run ended. */
+struct reshard_sim_report {
+    uint32_t struct_size;      /**< sizeof(struct reshard_sim_report), set by the caller */
+    uint32_t line;             /**< scenario: line that failed, 0 = none */
+    uint32_t violated;         /**< 1 = an invariant broke */
+    uint32_t failed;           /**< 1 = an expectation or a statement failed */
+    char checker[32];          /**< which invariant, NUL-terminated */
+    uint64_t steps;            /**< things that happened */
+    uint64_t faults;           /**< injected */
+    uint64_t requests;         /**< answered to clients */
+    uint64_t virtual_ns;       /**< time that passed inside */
+    uint64_t transcript;       /**< XXH3-64 of the transcript */
+    uint64_t decision_count;   /**< decisions other than "nothing special" */
+    uint64_t rows[96];         /**< how often each row of the transition table was taken */
+};
+
+/** Zero a report and set its struct_size.
+ * @param report [out] non-NULL.
+ * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API void reshard_sim_report_init(struct reshard_sim_report *report);
+
+/** Run a scenario.
+ * @param text [in, borrowed for the call] the script.
+ * @param size [in] bytes.
+ * @param print [in] takes the transcript; NULL allowed.
+ * @param print_data [in] handed to print.
+ * @param report_out [in,out] its struct_size is set by the caller.
+ * @return RESHARD_OK when it ran to its end, whatever the report says; or E_NULL, E_STRUCT_SIZE,
+ *   E_SYNTAX (report_out->line tells where).
+ * Calls: print.  Allocates: yes; a simulator without memory ends the process.  Threads: any.
+ *   Re-entry: no.
+ */
+RESHARD_API int32_t reshard_sim_scenario(const char *text, size_t size, reshard_sim_print print,
+    void *print_data, struct reshard_sim_report *report_out);
+
+/** Label of a row of the transition table.
+ * @param row [in] 0 <= row < 96.
+ * @return such as "T12"; NULL where no such row exists. Static.
+ * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API const char *reshard_sim_row(uint32_t row);
+
+RESHARD_END_DECLS
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: the invariants of a migration (DESIGN part 7), as far as a world can see them, looked at
+ * after every step. */
+#include "sim/sim.h"
+
+#include <stdlib.h>
+
+enum { CELLS_A_STEP = 4096 };
+
+static bool can_serve(const struct host *host)
+{
+    return host->node && host->up && !host->fenced;
+}
+
+static bool serves(const struct host *host, uint32_t slot, uint32_t op)
+{
+    uint32_t verdict = reshard_node_route(host->node, slot, op, NULL);
+    return verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE;
+}
+
+/* 1: at most one node admits a write, at most one shard a read. */
+static void check_writers(struct reshard_sim *sim, uint32_t slot)
+{
+    const struct host *writer = NULL, *reader = NULL;
+    for (size_t i = 0; i < sim->host_count; i++) {
+        const struct host *host = sim->hosts[i];
+        if (!can_serve(host))
+            continue;
+        bool writes = serves(host, slot, RESHARD_OP_WRITE);
+        bool reads = serves(host, slot, RESHARD_OP_READ);
+        if (writes && writer)
+            reshard__sim_violate(sim, "one-writer", "slot %u: %h and %h", (uint64_t)slot,
+                writer->id, host->id);
+        if (reads && reader && reader->shard != host->shard)
+            reshard__sim_violate(sim, "one-owner", "slot %u: %h and %h", (uint64_t)slot,
+                reader->id, host->id);
+        writer = writes ? host : writer;
+        reader = reads ? host : reader;
+    }
+}
+
+static bool slot_explained(
+    const struct reshard_sim *sim, const struct host *host, uint32_t slot)
+{
+    const struct reshard_map *map = sim->authority.map;
+    if (reshard_map_slot_owner(map, slot) == host->shard)
+        return true;
+    struct reshard_map_migration migration = {.struct_size = sizeof migration};
+    reshard_migration_id id = reshard_map_slot_migration(map, slot);
+    return id && reshard_map_migration_find(map, id, &migration) == RESHARD_OK &&
+           (migration.source == host->shard || migration.target == host->shard);
+}
+
+/* 7: data stands at the owner, at a participant, or nowhere. */
+static void check_data(struct reshard_sim *sim, const struct host *host)
+{
+    for (uint32_t slot = 0; slot < sim->set.slot_count; slot++)
+        if (host->disk->slot_keys[slot] && !slot_explained(sim, host, slot))
+            reshard__sim_violate(sim, "stray-data", "%h holds %u keys of slot %u", host->id,
+                (uint64_t)host->disk->slot_keys[slot], (uint64_t)slot);
+    for (size_t i = 0; i < host->disk->staging_count; i++) {
+        const struct staging *staging = &host->disk->stagings[i];
+        struct reshard_map_migration migration = {.struct_size = sizeof migration};
+        bool open = reshard_map_migration_find(
+                        sim->authority.map, staging->migration, &migration) == RESHARD_OK;
+        if (staging->piece_count && !open)
+            reshard__sim_violate(sim, "stray-data", "%h keeps the staging of m%u", host->id,
+                staging->migration);
+    }
+}
+
+void reshard__check_step(struct reshard_sim *sim)
+{
+    if (!sim->authority.map || sim->violated)
+        return;
+    uint64_t cells = (uint64_t)sim->set.slot_count * sim->host_count;
+    uint32_t slots = sim->set.slot_count, first = 0;
+    if (cells > CELLS_A_STEP) {
+        slots = 1;
+        first = (uint32_t)(sim->steps % sim->set.slot_count);
+    }
+    for (uint32_t i = 0; i < slots && !sim->violated; i++)
+        check_writers(sim, first + i);
+    size_t one = cells > CELLS_A_STEP ? (size_t)(sim->steps % sim->host_count) : 0;
+    for (size_t i = 0; i < sim->host_count && !sim->violated; i++)
+        if (sim->hosts[i]->disk && (cells <= CELLS_A_STEP || i == one))
+            check_data(sim, sim->hosts[i]);
+}
+
+/* Whether a node would serve a plain read of a key; a probe that changes nothing. */
+static bool serves_key(
+    const struct reshard_sim *sim, const struct host *host, uint32_t key)
+{
+    uint8_t bytes[4];
+    for (int b = 0; b < 4; b++)
+        bytes[b] = (uint8_t)(key >> (8 * b));
+    const uint8_t *keys[1] = {bytes};
+    const size_t sizes[1] = {4};
+    struct reshard_node_request request = {.struct_size = sizeof request};
+    request.op = RESHARD_OP_READ;
+    request.slot = reshard__key_slot(sim, key);
+    request.key_count = 1;
+    request.present_count = host->disk->values[key] != 0;
+    request.keys = keys;
+    request.key_sizes = sizes;
+    struct reshard_route route = {.struct_size = sizeof route};
+    return reshard_node_route_keys(host->node, &request, &route) == RESHARD_OK &&
+           (route.verdict == RESHARD_SERVE || route.verdict == RESHARD_SERVE_CAPTURE);
+}
+
+/* 1, for keys: what executes is the only one who would; and it is its shard's primary. */
+void reshard__check_executed(
+    struct reshard_sim *sim, const struct host *host, const struct request *request)
+{
+    struct reshard_map_shard shard = {.struct_size = sizeof shard};
+    if (request->op != RESHARD_OP_READ &&
+        reshard_map_shard_find(sim->authority.map, host->shard, &shard) == RESHARD_OK &&
+        shard.primary != host->id)
+        reshard__sim_violate(sim, "primary", "%h executes a write of k%u and is a replica",
+            host->id, (uint64_t)request->keys[0]);
+    for (size_t i = 0; i < sim->host_count; i++) {
+        const struct host *other = sim->hosts[i];
+        if (!can_serve(other) || other->shard == host->shard)
+            continue;
+        for (uint32_t k = 0; k < request->key_count; k++)
+            if (serves_key(sim, other, request->keys[k]))
+                reshard__sim_violate(sim, "one-holder", "k%u is executed at %h, and %h serves it",
+                    (uint64_t)request->keys[k], host->id, other->id);
+    }
+}
+
+static const struct host *shard_host(const struct reshard_sim *sim, reshard_shard_id id)
+{
+    struct reshard_map_shard shard = {.struct_size = sizeof shard};
+    if (reshard_map_shard_find(sim->authority.map, id, &shard))
+        return NULL;
+    return reshard__host_find(sim, shard.primary);
+}
+
+static bool range_has(const struct moving *moving, uint32_t slot)
+{
+    return slot >= moving->range.first && slot <= moving->range.last;
+}
+
+/* 4: at the decision nothing serves writes of the slots, and the target has what the source has. */
+static void check_commit(struct reshard_sim *sim, const struct moving *moving)
+{
+    const struct host *source = shard_host(sim, moving->shards[0]);
+    const struct host *target = shard_host(sim, moving->shards[1]);
+    if (!source || !target)
+        return;
+    for (uint32_t slot = moving->range.first; slot <= moving->range.last; slot++)
+        if (can_serve(source) && serves(source, slot, RESHARD_OP_WRITE))
+            reshard__sim_violate(
+                sim, "commit", "m%u is decided while %h serves", moving->migration, source->id);
+    const struct staging *staging = reshard__staging_find(target->disk, moving->migration);
+    size_t capacity = 0;
+    uint64_t *values = reshard__sim_grow(NULL, &capacity, sim->set.key_count, sizeof *values);
+    if (staging && moving->mode == RESHARD_MODE_SNAPSHOT)
+        reshard__staging_fold(sim, staging, values);
+    for (uint32_t key = 0; key < sim->set.key_count; key++)
+        if (range_has(moving, reshard__key_slot(sim, key)) &&
+            source->disk->values[key] != values[key])
+            reshard__sim_violate(sim, "commit", "m%u: k%u is %u at the source, %u staged",
+                moving->migration, (uint64_t)key, source->disk->values[key], values[key]);
+    free(values);
+}
+
+/* 5, 6, 8 at the end: the losing side is empty. */
+static void check_end(struct reshard_sim *sim, struct moving *moving)
+{
+    bool done = moving->decision == RESHARD_DECISION_COMMIT;
+    const struct host *empty = shard_host(sim, moving->shards[done ? 0 : 1]);
+    moving->closed = true;
+    for (uint32_t slot = moving->range.first; empty && slot <= moving->range.last; slot++)
+        if (empty->disk->slot_keys[slot])
+            reshard__sim_violate(sim, "leftovers", "m%u ended, %h holds keys of slot %u",
+                moving->migration, empty->id, (uint64_t)slot);
+}
+
+static void moving_add(struct reshard_sim *sim, const struct reshard_change *change)
+{
+    sim->movings = reshard__sim_grow(
+        sim->movings, &sim->moving_capacity, sim->moving_count + 1, sizeof *sim->movings);
+    struct moving *moving = &sim->movings[sim->moving_count++];
+    memset(moving, 0, sizeof *moving);
+    moving->migration = change->migration;
+    moving->mode = change->mode;
+    moving->shards[0] = change->source;
+    moving->shards[1] = change->target;
+    moving->range.first = change->ranges[0].first;
+    moving->range.last = change->ranges[change->range_count - 1].last;
+}
+
+static void decide(struct reshard_sim *sim, struct moving *moving, uint32_t decision)
+{
+    if (moving->decision && moving->decision != decision)
+        reshard__sim_violate(sim, "one-end", "m%u was decided twice", moving->migration);
+    moving->decision = decision;
+    if (decision == RESHARD_DECISION_COMMIT)
+        check_commit(sim, moving);
+}
+
+/* 9b: rows that change nothing leave no event; that they were met shows here. */
+static void row_ignored(struct reshard_sim *sim, const struct reshard_change *change)
+{
+    for (size_t i = 0; i < sim->moving_count; i++) {
+        const struct moving *moving = &sim->movings[i];
+        bool meets = moving->shards[0] == change->shard || moving->shards[1] == change->shard;
+        if (moving->closed || !meets || change->kind != RESHARD_CHANGE_SHARD_PRIMARY)
+            continue;
+        reshard__row_ignored(sim, moving->phase, "EPOCH_CHANGED");
+    }
+}
+
+void reshard__check_change(struct reshard_sim *sim, const struct reshard_change *change)
+{
+    uint64_t version = reshard_map_version(sim->authority.map);
+    sim->map_digests = reshard__sim_grow(sim->map_digests, &sim->map_digest_capacity,
+        (size_t)version + 1, sizeof *sim->map_digests);
+    (void)reshard_map_digest(sim->authority.map, &sim->map_digests[version]);
+    sim->map_digest_count = (size_t)version + 1;
+    row_ignored(sim, change);
+    if (change->kind == RESHARD_CHANGE_MIGRATION_OPEN)
+        moving_add(sim, change);
+    struct moving *moving = reshard__moving_find(sim, change->migration);
+    if (!moving || change->migration == 0)
+        return;
+    if (change->kind == RESHARD_CHANGE_MIGRATION_COMMIT)
+        decide(sim, moving, RESHARD_DECISION_COMMIT);
+    if (change->kind == RESHARD_CHANGE_MIGRATION_ABORT)
+        decide(sim, moving, RESHARD_DECISION_ABORT);
+    if (change->kind == RESHARD_CHANGE_MIGRATION_END)
+        check_end(sim, moving);
+}
+
+/* 8: before the source's data goes, the target's is durably active. */
+void reshard__check_purge(struct reshard_sim *sim, const struct reshard_action *action)
+{
+    const struct moving *moving = reshard__moving_find(sim, action->migration);
+    if (!moving || moving->mode != RESHARD_MODE_SNAPSHOT)
+        return;
+    const struct host *target = shard_host(sim, moving->shards[1]);
+    const struct staging *staging =
+        target ? reshard__staging_find(target->disk, moving->migration) : NULL;
+    size_t keys = 0;
+    const struct host *source = shard_host(sim, moving->shards[0]);
+    for (uint32_t slot = moving->range.first; source && slot <= moving->range.last; slot++)
+        keys += source->disk->slot_keys[slot];
+    if (moving->decision != RESHARD_DECISION_COMMIT || (keys && !(staging && staging->activated)))
+        reshard__sim_violate(
+            sim, "purge", "m%u: data goes before the target has it", moving->migration);
+}
+
+void reshard__check_event(
+    struct reshard_sim *sim, const struct host *host, const struct reshard_event *event)
+{
+    struct moving *moving = reshard__moving_find(sim, event->migration);
+    if (host->node || !moving)
+        return;
+    if (event->kind == RESHARD_EVENT_PHASE) {
+        if (event->value < SIM_ROW_COUNT)
+            sim->rows[event->value]++;
+        moving->phase = event->phase_to;
+    }
+    if (event->kind != RESHARD_EVENT_END)
+        return;
+    if (moving->end && moving->end != event->phase_to)
+        reshard__sim_violate(sim, "one-end", "m%u ended twice", moving->migration);
+    moving->end = event->phase_to;
+}
+
+/* 3: versions and terms only grow, and a version is what the authority says it is. */
+void reshard__check_node(struct reshard_sim *sim, struct host *host)
+{
+    const struct reshard_map *map = reshard_node_map(host->node);
+    uint64_t version = reshard_map_version(map), term = reshard_map_term(map, NULL);
+    if (version == host->seen_version)
+        return;
+    if (version < host->seen_version || term < host->seen_term)
+        reshard__sim_violate(sim, "map-grows", "%h went back from version %u to %u", host->id,
+            host->seen_version, version);
+    host->seen_version = version;
+    host->seen_term = term;
+    struct reshard_digest digest;
+    (void)reshard_map_digest(map, &digest);
+    if (version >= sim->map_digest_count || digest.low != sim->map_digests[version].low ||
+        digest.high != sim->map_digests[version].high)
+        reshard__sim_violate(
+            sim, "map-agrees", "%h has a version %u of its own", host->id, version);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: the one stream of decisions. 0 is the decision that nothing special happens; only others
+ * are kept, by kind and ordinal within the kind, so that taking one away moves few others. */
+#include "sim/sim.h"
+
+/* Steele, Lea, Flood: Fast splittable pseudorandom number generators (2014): SplitMix64. */
+uint64_t reshard__sim_random(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+
+static void keep(struct choices *choices, enum choice_kind kind, uint64_t ordinal, uint32_t value)
+{
+    choices->decisions = reshard__sim_grow(choices->decisions, &choices->decision_capacity,
+        choices->decision_count + 1, sizeof *choices->decisions);
+    choices->decisions[choices->decision_count++] =
+        (struct decision){.kind = (uint32_t)kind, .value = value, .ordinal = ordinal};
+}
+
+static uint32_t replay(struct choices *choices, enum choice_kind kind, uint64_t ordinal)
+{
+    for (size_t *next = &choices->next[kind]; *next < choices->decision_count; ++*next) {
+        const struct decision *decision = &choices->decisions[*next];
+        if (decision->kind != (uint32_t)kind || decision->ordinal < ordinal)
+            continue;
+        return decision->ordinal == ordinal ? decision->value : 0;
+    }
+    return 0;
+}
+
+uint32_t reshard__choose(struct reshard_sim *sim, enum choice_kind kind, uint32_t count)
+{
+    struct choices *choices = &sim->choices;
+    uint64_t ordinal = choices->ordinals[kind]++;
+    uint32_t value = 0;
+    if (!choices->random) {
+        value = replay(choices, kind, ordinal);
+        value = value < count ? value : 0;
+    } else if (choices->parts_per_million[kind]) {
+        uint64_t random = reshard__sim_random(&choices->state);
+        if (count > 1 && random % 1000000 < choices->parts_per_million[kind])
+            value = 1 + (uint32_t)((random >> 32) % (count - 1));
+        if (value)
+            keep(choices, kind, ordinal, value);
+    }
+    sim->faults += value != 0;
+    return value;
+}

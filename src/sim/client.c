@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: clients with cached maps, who follow redirects, and hosts' half of a request: verdict,
+ * execution, parking. A request that was admitted runs a moment later; the fences wait for it. */
+#include "sim/sim.h"
+
+#include <stdlib.h>
+
+enum { PATIENT_TRIES = 5, SIDE_TRIES_MAX = 200 };
+
+struct client *reshard__client_add(struct reshard_sim *sim)
+{
+    sim->clients = reshard__sim_grow(
+        sim->clients, &sim->client_capacity, sim->client_count + 1, sizeof *sim->clients);
+    struct client *client = &sim->clients[sim->client_count++];
+    size_t capacity = 0;
+    client->owners =
+        reshard__sim_grow(NULL, &capacity, sim->set.slot_count, sizeof *client->owners);
+    client->work = sim->set.seed * 1000 + sim->client_count;
+    return client;
+}
+
+static reshard_node_id primary_of(const struct reshard_sim *sim, reshard_shard_id shard)
+{
+    struct reshard_map_shard entry = {.struct_size = sizeof entry};
+    if (sim->authority.map &&
+        reshard_map_shard_find(sim->authority.map, shard, &entry) == RESHARD_OK)
+        return entry.primary;
+    return 0;
+}
+
+static void wake_later(
+    struct reshard_sim *sim, uint32_t client, uint64_t attempt, uint64_t delay_ns)
+{
+    struct happening happening = {.kind = EVENT_CLIENT, .client = client, .number = attempt};
+    happening.time_ns = sim->now_ns + delay_ns;
+    reshard__sim_schedule(sim, &happening);
+}
+
+/* Send the client's request to a node; a timeout is set. */
+static void request_send(struct reshard_sim *sim, struct client *client, reshard_node_id to)
+{
+    struct request *request = reshard__sim_resize(NULL, 1, sizeof *request);
+    client->request.attempt++;
+    client->tries++;
+    client->host = to;
+    *request = client->request;
+    struct happening happening = {.kind = EVENT_REQUEST, .host = to, .data = request};
+    uint64_t wait = client->tries > PATIENT_TRIES ? sim->set.retry_ns : 0;
+    happening.time_ns = sim->now_ns + sim->set.latency_ns + wait;
+    reshard__sim_schedule(sim, &happening);
+    wake_later(sim, client->request.client, client->request.attempt, sim->set.timeout_ns + wait);
+}
+
+static reshard_node_id first_host(struct reshard_sim *sim, const struct client *client)
+{
+    uint32_t slot = reshard__key_slot(sim, client->request.keys[0]);
+    reshard_shard_id shard = client->owners[slot];
+    reshard_node_id host = shard ? primary_of(sim, shard) : 0;
+    for (size_t i = 0; i < sim->host_count && host == 0; i++)
+        if (sim->hosts[i]->shard && sim->hosts[i]->up)
+            host = sim->hosts[i]->id;
+    return host ? host : 1;
+}
+
+void reshard__client_begin(struct reshard_sim *sim, uint32_t index, uint32_t op,
+    const uint32_t *keys, uint32_t key_count)
+{
+    struct client *client = &sim->clients[index];
+    uint64_t attempt = client->request.attempt;
+    memset(&client->request, 0, sizeof client->request);
+    client->request.client = index;
+    client->request.attempt = attempt;
+    client->request.op = op;
+    client->request.key_count = key_count;
+    client->request.value = op == RESHARD_OP_WRITE ? ++sim->values_made : 0;
+    client->busy = true;
+    client->answered = false;
+    client->tries = 0;
+    client->started_ns = sim->now_ns;
+    for (uint32_t i = 0; i < key_count; i++) {
+        client->request.keys[i] = keys[i];
+        client->operations[i] =
+            reshard__history_begin(sim, index, op, keys[i], client->request.value);
+    }
+    request_send(sim, client, first_host(sim, client));
+}
+
+/* The next of a client that works by itself. */
+static void work_begin(struct reshard_sim *sim, uint32_t index)
+{
+    struct client *client = &sim->clients[index];
+    client->left--;
+    uint64_t random = reshard__sim_random(&client->work);
+    uint32_t span = client->last_key - client->first_key + 1;
+    uint32_t keys[SIM_KEYS_MAX] = {client->first_key + (uint32_t)(random % span)};
+    uint32_t percent = (uint32_t)(random >> 32) % 100, count = 1;
+    uint32_t op = RESHARD_OP_WRITE;
+    if (percent < client->read_percent)
+        op = RESHARD_OP_READ;
+    else if (percent < client->read_percent + client->remove_percent)
+        op = RESHARD_OP_REMOVE;
+    /* Several keys of one slot. */
+    if ((random >> 48) % 100 < client->multi_percent)
+        for (uint32_t key = keys[0] + sim->set.slot_count;
+             count < 2 && key <= client->last_key; key += sim->set.slot_count)
+            keys[count++] = key;
+    reshard__client_begin(sim, index, op, keys, count);
+}
+
+static void work_plan(struct reshard_sim *sim, struct client *client)
+{
+    if (client->left == 0)
+        return;
+    uint64_t due = client->started_ns + client->period_ns;
+    wake_later(sim, client->request.client, 0, due > sim->now_ns ? due - sim->now_ns : 0);
+}
+
+void reshard__client_wake(struct reshard_sim *sim, uint32_t index, uint64_t attempt)
+{
+    struct client *client = &sim->clients[index];
+    if (attempt == 0) {
+        client->request.client = index;
+        if (!client->busy && client->left > 0)
+            work_begin(sim, index);
+        return;
+    }
+    if (!client->busy || attempt != client->request.attempt)
+        return;
+    /* Nobody knows what became of it: the operation stays open in the history. */
+    reshard__sim_say(sim, "client %u gives up on k%u at %h", (uint64_t)index + 1,
+        (uint64_t)client->request.keys[0], client->host);
+    client->request.attempt++;
+    client->busy = false;
+    work_plan(sim, client);
+}
+
+static void client_done(struct reshard_sim *sim, struct client *client, const struct reply *reply)
+{
+    for (uint32_t i = 0; i < client->request.key_count; i++) {
+        bool read = client->request.op == RESHARD_OP_READ;
+        reshard__history_end(
+            sim, client->operations[i], read ? reply->values[i] : client->request.value);
+        client->answer[i] = reply->values[i];
+    }
+    client->busy = false;
+    client->answered = true;
+    sim->requests_done++;
+    work_plan(sim, client);
+}
+
+void reshard__client_reply(struct reshard_sim *sim, const struct reply *reply)
+{
+    struct client *client = &sim->clients[reply->request.client];
+    if (!client->busy || reply->request.attempt != client->request.attempt)
+        return;
+    uint32_t slot = reshard__key_slot(sim, client->request.keys[0]);
+    client->request.asking = 0;
+    client->request.token = 0;
+    switch (reply->kind) {
+    case REPLY_DONE:
+        client_done(sim, client, reply);
+        return;
+    case REPLY_MOVED:
+        client->redirects++;
+        client->owners[slot] = reply->shard;
+        break;
+    case REPLY_ASK:
+        client->redirects++;
+        client->request.asking = 1;
+        client->request.token = sim->set.bare ? 0 : reply->token;
+        request_send(sim, client, primary_of(sim, reply->shard));
+        return;
+    default:
+        client->tries += PATIENT_TRIES;
+        client->owners[slot] = reply->kind == REPLY_TRYAGAIN ? client->owners[slot] : 0;
+        break;
+    }
+    request_send(sim, client, first_host(sim, client));
+}
+
+/* ---- the host's half ---- */
+
+void reshard__reply_send(struct reshard_sim *sim, struct host *host, const struct reply *reply)
+{
+    (void)host;
+    struct reply *copy = reshard__sim_resize(NULL, 1, sizeof *copy);
+    *copy = *reply;
+    struct happening happening = {.kind = EVENT_REPLY, .data = copy};
+    happening.time_ns = sim->now_ns + sim->set.latency_ns;
+    if (reshard__choose(sim, CHOICE_LINK, 2)) {
+        free(copy);
+        return;
+    }
+    reshard__sim_schedule(sim, &happening);
+}
+
+static void execute(
+    struct reshard_sim *sim, struct host *host, const struct request *request, uint32_t verdict)
+{
+    struct reply reply = {.kind = REPLY_DONE, .request = *request};
+    uint8_t *record = NULL;
+    if (sim->set.sabotage != RESHARD_SABOTAGE_ROUTE)
+        reshard__check_executed(sim, host, request);
+    for (uint32_t i = 0; i < request->key_count; i++) {
+        uint32_t key = request->keys[i];
+        reply.values[i] = host->disk->values[key];
+        if (request->op == RESHARD_OP_READ)
+            continue;
+        reply.values[i] = request->value;
+        reshard__disk_put(sim, host->disk, key, request->value);
+        if (verdict != RESHARD_SERVE_CAPTURE || sim->set.sabotage == RESHARD_SABOTAGE_RECORD)
+            continue;
+        record = reshard__sim_resize(record, reshard__record_size(sim), 1);
+        reshard__record_put(sim, record, key, request->value);
+        int32_t status = reshard_node_record(
+            host->node, reshard__key_slot(sim, key), record, reshard__record_size(sim));
+        if (status)
+            reshard__sim_violate(sim, "record", "%h: %d", host->id, status);
+    }
+    free(record);
+    reshard__reply_send(sim, host, &reply);
+}
+
+void reshard__request_execute(struct reshard_sim *sim, struct host *host, uint64_t serial)
+{
+    for (size_t i = 0; i < host->admitted_count; i++) {
+        if (host->admitted[i].request.serial != serial)
+            continue;
+        struct admitted admitted = host->admitted[i];
+        host->admitted[i] = host->admitted[--host->admitted_count];
+        execute(sim, host, &admitted.request, admitted.verdict);
+        return;
+    }
+}
+
+/* A verdict by slot alone holds until the fence; one by keys is executed in the same step. */
+static void admit(struct reshard_sim *sim, struct host *host, const struct request *request,
+    uint32_t verdict, bool by_keys)
+{
+    if (by_keys || sim->set.execute_ns == 0) {
+        execute(sim, host, request, verdict);
+        return;
+    }
+    host->admitted = reshard__sim_grow(host->admitted, &host->admitted_capacity,
+        host->admitted_count + 1, sizeof *host->admitted);
+    struct admitted *admitted = &host->admitted[host->admitted_count++];
+    admitted->request = *request;
+    admitted->request.serial = ++sim->serial;
+    admitted->verdict = verdict;
+    struct happening happening = {.kind = EVENT_EXECUTE, .host = host->id, .boot = host->boot};
+    happening.number = admitted->request.serial;
+    happening.time_ns = sim->now_ns + (sim->set.execute_ns << reshard__choose(sim, CHOICE_DELAY, 6));
+    reshard__sim_schedule(sim, &happening);
+}
+
+static uint32_t route_keys(struct reshard_sim *sim, struct host *host,
+    const struct request *request, struct reshard_route *route)
+{
+    uint8_t bytes[SIM_KEYS_MAX][4];
+    const uint8_t *keys[SIM_KEYS_MAX];
+    size_t sizes[SIM_KEYS_MAX];
+    struct reshard_node_request from = {.struct_size = sizeof from};
+    from.op = request->op;
+    from.slot = reshard__key_slot(sim, request->keys[0]);
+    from.asking = request->asking;
+    from.token = request->token;
+    from.key_count = request->key_count;
+    for (uint32_t i = 0; i < request->key_count; i++) {
+        for (int b = 0; b < 4; b++)
+            bytes[i][b] = (uint8_t)(request->keys[i] >> (8 * b));
+        keys[i] = bytes[i];
+        sizes[i] = 4;
+        from.present_count += host->disk->values[request->keys[i]] != 0;
+    }
+    from.keys = keys;
+    from.key_sizes = sizes;
+    int32_t status = reshard_node_route_keys(host->node, &from, route);
+    if (status)
+        reshard__sim_violate(sim, "route", "%h: %d", host->id, status);
+    return route->verdict;
+}
+
+static void park(struct host *host, const struct request *request)
+{
+    host->parked = reshard__sim_grow(
+        host->parked, &host->parked_capacity, host->parked_count + 1, sizeof *host->parked);
+    host->parked[host->parked_count++] = *request;
+}
+
+static void refuse(struct reshard_sim *sim, struct host *host, const struct request *request,
+    enum reply_kind kind)
+{
+    struct reply reply = {.kind = kind, .request = *request};
+    reshard__reply_send(sim, host, &reply);
+}
+
+/* The verdict, and what follows from it. */
+static void request_route(struct reshard_sim *sim, struct host *host, const struct request *request)
+{
+    struct reshard_route route = {.struct_size = sizeof route};
+    uint32_t slot = reshard__key_slot(sim, request->keys[0]);
+    uint32_t verdict = reshard_node_route(host->node, slot, request->op, &route.shard);
+    bool by_keys = verdict == RESHARD_LOOKUP;
+    if (by_keys)
+        verdict = route_keys(sim, host, request, &route);
+    if (sim->set.sabotage == RESHARD_SABOTAGE_ROUTE)
+        verdict = RESHARD_SERVE;
+    struct reply reply = {.request = *request, .shard = route.shard, .token = route.token};
+    switch (verdict) {
+    case RESHARD_SERVE:
+    case RESHARD_SERVE_CAPTURE:
+        admit(sim, host, request, verdict, by_keys);
+        return;
+    case RESHARD_PARK:
+        park(host, request);
+        return;
+    case RESHARD_MOVED:
+        reply.kind = REPLY_MOVED;
+        break;
+    case RESHARD_ASK:
+        reply.kind = REPLY_ASK;
+        break;
+    case RESHARD_TRYAGAIN:
+        reply.kind = REPLY_TRYAGAIN;
+        break;
+    default:
+        reply.kind = REPLY_DOWN;
+        break;
+    }
+    reshard__reply_send(sim, host, &reply);
+}
+
+void reshard__request_arrive(
+    struct reshard_sim *sim, struct host *host, const struct request *request)
+{
+    if (!host || !host->up || host->fenced || !host->node) {
+        refuse(sim, host, request, REPLY_GONE);
+        return;
+    }
+    request_route(sim, host, request);
+    if (host->up)
+        reshard__host_drain(sim, host);
+}
+
+void reshard__requests_wake(
+    struct reshard_sim *sim, struct host *host, const struct reshard_action *action)
+{
+    size_t count = host->parked_count, kept = 0;
+    struct request *parked = host->parked;
+    host->parked = NULL;
+    host->parked_count = host->parked_capacity = 0;
+    for (size_t i = 0; i < count; i++)
+        if (!reshard__ranges_have(action, reshard__key_slot(sim, parked[i].keys[0])))
+            park(host, &parked[i]);
+        else
+            parked[kept++] = parked[i];
+    for (size_t i = 0; i < kept; i++)
+        request_route(sim, host, &parked[i]);
+    free(parked);
+}
+
+void reshard__requests_drop(struct reshard_sim *sim, struct host *host)
+{
+    for (size_t i = 0; i < host->parked_count; i++)
+        refuse(sim, host, &host->parked[i], REPLY_GONE);
+    for (size_t i = 0; i < host->admitted_count; i++)
+        refuse(sim, host, &host->admitted[i].request, REPLY_GONE);
+    host->parked_count = host->admitted_count = 0;
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: processes: an engine with its disk, what it asked for, and the requests it holds. */
+#include "sim/sim.h"
+
+#include <stdlib.h>
+
+struct host *reshard__host_add(
+    struct reshard_sim *sim, reshard_node_id id, reshard_shard_id shard, struct disk *disk)
+{
+    struct host *host = reshard__sim_resize(NULL, 1, sizeof *host);
+    memset(host, 0, sizeof *host);
+    host->id = id;
+    host->shard = shard;
+    host->disk = disk;
+    sim->hosts = reshard__sim_grow(
+        sim->hosts, &sim->host_capacity, sim->host_count + 1, sizeof *sim->hosts);
+    sim->hosts[sim->host_count++] = host;
+    return host;
+}
+
+uint64_t reshard__host_now(const struct reshard_sim *sim, const struct host *host)
+{
+    return sim->now_ns + host->clock_offset;
+}
+
+static void engine_free(struct host *host)
+{
+    reshard_node_destroy(host->node);
+    reshard_coordinator_destroy(host->coordinator);
+    host->node = NULL;
+    host->coordinator = NULL;
+}
+
+void reshard__host_free(struct host *host)
+{
+    engine_free(host);
+    for (size_t i = 0; i < host->task_count; i++)
+        free(host->tasks[i].copy);
+    free(host->tasks);
+    free(host->parked);
+    free(host->admitted);
+    reshard__disk_release(host->disk);
+    free(host);
+}
+
+static int32_t node_start(struct reshard_sim *sim, struct host *host)
+{
+    struct reshard_node_config config;
+    reshard_node_config_init(&config);
+    config.node = host->id;
+    config.slot_count = sim->set.slot_count;
+    config.boot = host->boot;
+    config.chunk_size = sim->set.chunk_size;
+    config.window_size = sim->set.window_size;
+    config.tail_size = sim->set.tail_size;
+    config.retry_ns = sim->set.retry_ns;
+    config.alarm_ns = sim->set.alarm_ns;
+    config.conflict = sim->set.conflict;
+    config.conflict_limit = sim->set.conflict_limit;
+    int32_t status = reshard_node_create(&config, &host->node);
+    if (status)
+        return status;
+    reshard__own_repair(sim, host);
+    status = reshard__own_load(host);
+    if (status == RESHARD_OK)
+        status = reshard_node_start(host->node, reshard__host_now(sim, host));
+    return status;
+}
+
+static int32_t coordinator_start(struct reshard_sim *sim, struct host *host)
+{
+    struct reshard_coordinator_config config;
+    reshard_coordinator_config_init(&config);
+    config.node = host->id;
+    config.unique = host->boot * 1000 + host->id;
+    config.slot_count = sim->set.slot_count;
+    config.in_flight_limit = sim->set.in_flight_limit;
+    config.attempt_limit = sim->set.attempt_limit;
+    config.copy_limit = sim->set.copy_limit;
+    config.retry_ns = sim->set.retry_ns;
+    config.freeze_ns = sim->set.freeze_ns;
+    config.lag_size = sim->set.lag_size;
+    config.backoff_ns = sim->set.backoff_ns;
+    config.linger_ns = sim->set.linger_ns;
+    config.bandwidth = sim->set.bandwidth;
+    int32_t status = reshard_coordinator_create(&config, &host->coordinator);
+    if (status == RESHARD_OK)
+        status = reshard__authority_load(sim, host);
+    if (status == RESHARD_OK)
+        status = reshard_coordinator_start(host->coordinator, reshard__host_now(sim, host));
+    return status;
+}
+
+void reshard__host_start(struct reshard_sim *sim, struct host *host)
+{
+    host->boot++;
+    host->up = true;
+    host->frozen = false;
+    int32_t status = host->shard ? node_start(sim, host) : coordinator_start(sim, host);
+    if (status) {
+        reshard__sim_violate(sim, "recovery", "%h does not start: %d", host->id, status);
+        engine_free(host);
+        host->up = false;
+        return;
+    }
+    reshard__host_drain(sim, host);
+}
+
+void reshard__host_crash(struct reshard_sim *sim, struct host *host)
+{
+    if (!host->up)
+        return;
+    host->up = false;
+    host->frozen = false;
+    reshard__tasks_drop(sim, host);
+    reshard__requests_drop(sim, host);
+    if (host->disk)
+        reshard__disk_crash(sim, host->disk);
+    engine_free(host);
+}
+
+static void event_say(
+    struct reshard_sim *sim, const struct host *host, const struct reshard_event *event)
+{
+    if (event->kind == RESHARD_EVENT_MAP || event->kind == RESHARD_EVENT_ORDERED)
+        return;
+    if (event->kind == RESHARD_EVENT_PHASE) {
+        const char *row = reshard_sim_row((uint32_t)event->value);
+        reshard__sim_say(sim, "%h m%u %s %s -> %s", host->id, event->migration, row ? row : "?",
+            reshard_phase_name(event->phase_from), reshard_phase_name(event->phase_to));
+        return;
+    }
+    bool timed = event->kind == RESHARD_EVENT_RESUME || event->kind == RESHARD_EVENT_HELD_ALONE;
+    if (event->kind == RESHARD_EVENT_END)
+        reshard__sim_say(sim, "%h m%u END %s", host->id, event->migration,
+            reshard_phase_name(event->phase_to));
+    else if (timed)
+        reshard__sim_say(sim, "%h m%u %s after %t ms", host->id, event->migration,
+            reshard_event_name(event->kind), event->value);
+    else if (event->migration)
+        reshard__sim_say(sim, "%h m%u %s %d", host->id, event->migration,
+            reshard_event_name(event->kind), event->status);
+    else
+        reshard__sim_say(sim, "%h %s %d %u", host->id, reshard_event_name(event->kind),
+            event->status, event->value);
+}
+
+static void events_drain(struct reshard_sim *sim, struct host *host)
+{
+    struct reshard_event event = {.struct_size = sizeof event};
+    while ((host->node ? reshard_node_event_next(host->node, &event)
+                       : reshard_coordinator_event_next(host->coordinator, &event)) ==
+           RESHARD_OK) {
+        event_say(sim, host, &event);
+        reshard__check_event(sim, host, &event);
+    }
+}
+
+void reshard__host_drain(struct reshard_sim *sim, struct host *host)
+{
+    struct reshard_action action = {.struct_size = sizeof action};
+    while (host->up && (host->node ? reshard_node_action_next(host->node, &action)
+                                   : reshard_coordinator_action_next(
+                                         host->coordinator, &action)) == RESHARD_OK)
+        reshard__task_take(sim, host, &action);
+    if (!host->up)
+        return;
+    events_drain(sim, host);
+    reshard__tasks_begin(sim, host);
+    if (host->node)
+        reshard__check_node(sim, host);
+}
+
+static void receive_check(struct reshard_sim *sim, const struct host *host,
+    const struct packet *packet, int32_t status, const struct reshard_digest *before)
+{
+    struct reshard_digest after;
+    if (sim->set.sabotage == RESHARD_SABOTAGE_CORRUPT && packet->corrupted)
+        status = RESHARD_OK;
+    if (packet->corrupted && status >= 0)
+        reshard__sim_violate(sim, "damage", "%h took a damaged message", host->id);
+    if (host->node)
+        (void)reshard_node_digest(host->node, &after);
+    else
+        (void)reshard_coordinator_digest(host->coordinator, &after);
+    if (status && status != RESHARD_E_FENCED &&
+        (after.low != before->low || after.high != before->high))
+        reshard__sim_violate(sim, "refused", "%h: a refused message changed it: %d", host->id,
+            status);
+}
+
+void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct packet *packet)
+{
+    int32_t receiver = reshard_message_receiver(packet->data, packet->size);
+    bool fits = host->node ? receiver == RESHARD_RECEIVER_NODE
+                           : receiver == RESHARD_RECEIVER_COORDINATOR;
+    if (!fits && !packet->corrupted)
+        return;
+    struct reshard_digest before;
+    if (host->node)
+        (void)reshard_node_digest(host->node, &before);
+    else
+        (void)reshard_coordinator_digest(host->coordinator, &before);
+    uint64_t now_ns = reshard__host_now(sim, host);
+    int32_t status = host->node ? reshard_node_receive(host->node, packet->from, packet->data,
+                                      packet->size, now_ns)
+                                : reshard_coordinator_receive(host->coordinator, packet->from,
+                                      packet->data, packet->size, now_ns);
+    receive_check(sim, host, packet, status, &before);
+    reshard__host_drain(sim, host);
+}
+
+void reshard__host_tick(struct reshard_sim *sim, struct host *host)
+{
+    uint64_t before = reshard__host_deadline(host);
+    if (host->node)
+        (void)reshard_node_tick(host->node, reshard__host_now(sim, host));
+    else
+        (void)reshard_coordinator_tick(host->coordinator, reshard__host_now(sim, host));
+    reshard__host_drain(sim, host);
+    uint64_t after = host->up ? reshard__host_deadline(host) : UINT64_MAX;
+    /* A deadline that a tick does not move would let time stand still. */
+    host->failed_deadline = after <= reshard__host_now(sim, host) && after <= before
+                                ? reshard__host_now(sim, host) + SIM_MILLI
+                                : 0;
+}
+
+uint64_t reshard__host_deadline(const struct host *host)
+{
+    if (!host->up || host->frozen)
+        return UINT64_MAX;
+    return host->node ? reshard_node_deadline(host->node)
+                      : reshard_coordinator_deadline(host->coordinator);
+}
+
+struct host *reshard__host_leader(const struct reshard_sim *sim)
+{
+    for (size_t i = 0; i < sim->host_count; i++)
+        if (sim->hosts[i]->coordinator && reshard_coordinator_leads(sim->hosts[i]->coordinator) == 1)
+            return sim->hosts[i];
+    return NULL;
+}

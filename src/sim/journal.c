@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: journals. A node's own: bytes that survive. The coordinators' authority: one list for
+ * all of them, compare-and-set on (term, index). */
+#include "sim/sim.h"
+
+#include <stdlib.h>
+
+void reshard__own_append(struct disk *disk, const uint8_t *bytes, size_t size)
+{
+    disk->journal = reshard__sim_grow(
+        disk->journal, &disk->journal_capacity, disk->journal_size + size, 1);
+    memcpy(disk->journal + disk->journal_size, bytes, size);
+    disk->journal_size += size;
+}
+
+void reshard__own_repair(struct reshard_sim *sim, struct host *host)
+{
+    struct reshard_journal_report report;
+    reshard_journal_report_init(&report);
+    int32_t status =
+        reshard_journal_check(host->disk->journal, host->disk->journal_size, &report);
+    if (status || (report.verdict && report.verdict != RESHARD_E_TORN))
+        reshard__sim_violate(sim, "journal", "%h: %d", host->id, report.verdict);
+    host->disk->journal_size = (size_t)report.good_size;
+}
+
+int32_t reshard__own_load(struct host *host)
+{
+    return reshard_node_restore(host->node, host->disk->journal, host->disk->journal_size);
+}
+
+/* Follow a record that became durable: the authority's own map, and what it must not break. A
+ * coordinator that is never started is the public way from records to a map. */
+static void authority_follow(struct reshard_sim *sim, const struct authority_record *record)
+{
+    struct authority *authority = &sim->authority;
+    int32_t status = RESHARD_OK;
+    if (!authority->reader) {
+        struct reshard_coordinator_config config;
+        reshard_coordinator_config_init(&config);
+        config.node = 1;
+        config.unique = 1;
+        config.slot_count = sim->set.slot_count;
+        status = reshard_coordinator_create(&config, &authority->reader);
+    }
+    if (status == RESHARD_OK)
+        status = reshard_coordinator_restore(authority->reader, record->data, record->size);
+    if (status) {
+        reshard__sim_violate(sim, "authority", "a record does not follow: %d", status);
+        return;
+    }
+    authority->map = reshard_coordinator_map(authority->reader);
+    uint64_t cursor = reshard_map_version(authority->map) - 1;
+    struct reshard_change change;
+    reshard_change_init(&change);
+    if (reshard_map_delta_next(authority->map, &cursor, &change) == RESHARD_OK)
+        reshard__check_change(sim, &change);
+}
+
+int32_t reshard__authority_append(struct reshard_sim *sim, uint64_t term, uint64_t index,
+    const uint8_t *bytes, size_t size)
+{
+    struct authority *authority = &sim->authority;
+    uint64_t highest =
+        authority->record_count ? authority->records[authority->record_count - 1].term : 0;
+    bool blind = sim->set.sabotage == RESHARD_SABOTAGE_FENCE_TERM;
+    if (term < highest && !blind)
+        return RESHARD_E_FENCED;
+    if (index != authority->record_count + 1)
+        return blind ? RESHARD_OK : RESHARD_E_UNKNOWN;
+    authority->records = reshard__sim_grow(authority->records, &authority->record_capacity,
+        authority->record_count + 1, sizeof *authority->records);
+    struct authority_record *record = &authority->records[authority->record_count++];
+    record->term = term;
+    record->size = size;
+    record->data = reshard__sim_resize(NULL, size, 1);
+    memcpy(record->data, bytes, size);
+    authority_follow(sim, record);
+    return RESHARD_OK;
+}
+
+int32_t reshard__authority_load(struct reshard_sim *sim, struct host *host)
+{
+    const struct authority *authority = &sim->authority;
+    int32_t status = RESHARD_OK;
+    for (size_t i = 0; i < authority->record_count && status == RESHARD_OK; i++)
+        status = reshard_coordinator_restore(
+            host->coordinator, authority->records[i].data, authority->records[i].size);
+    return status;
+}
+
+void reshard__authority_free(struct authority *authority)
+{
+    for (size_t i = 0; i < authority->record_count; i++)
+        free(authority->records[i].data);
+    free(authority->records);
+    reshard_coordinator_destroy(authority->reader);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: the network: every message takes the latency, or what a rule or a decision says. */
+#include "sim/sim.h"
+
+#include <stdlib.h>
+
+enum { FATES = 5, DELAYS = 12 };
+
+void reshard__packet_free(struct packet *packet)
+{
+    if (packet)
+        free(packet->data);
+    free(packet);
+}
+
+static struct packet *packet_copy(const struct packet *from)
+{
+    struct packet *packet = reshard__sim_resize(NULL, 1, sizeof *packet);
+    *packet = *from;
+    packet->data = reshard__sim_resize(NULL, from->size, 1);
+    memcpy(packet->data, from->data, from->size);
+    return packet;
+}
+
+/* "ORDER HOLD m1 2.7", as far as the type has it. */
+static void describe(struct text *text, const struct peek *peek)
+{
+    reshard__text_string(text, reshard__message_name(peek->type));
+    if (peek->type == 3 || peek->type == 4) {
+        reshard__text_char(text, ' ');
+        reshard__text_string(text, reshard_phase_name(peek->phase));
+    }
+    if (peek->type >= 4 && (peek->type < 6 || peek->kind)) {
+        reshard__text_char(text, ' ');
+        reshard__text_string(text, reshard__kind_name(peek->type, peek->kind));
+    }
+    if (peek->type >= 3) {
+        reshard__text_string(text, " m");
+        reshard__text_number(text, peek->migration);
+        reshard__text_char(text, ' ');
+        reshard__text_number(text, peek->term);
+        reshard__text_char(text, '.');
+        reshard__text_number(text, peek->n);
+    }
+    if (peek->type >= 5) {
+        reshard__text_string(text, " #");
+        reshard__text_number(text, peek->sequence);
+    }
+    reshard__text_char(text, '\0');
+}
+
+void reshard__packet_name(struct reshard_sim *sim, const char *verb, const struct packet *packet)
+{
+    if (sim->quiet)
+        return;
+    struct peek peek = reshard__peek(packet->data, packet->size);
+    struct text text = {0};
+    describe(&text, &peek);
+    reshard__sim_say(sim, "%h -> %h  %s%s", packet->from, packet->to, text.data, verb);
+    free(text.data);
+}
+
+bool reshard__net_cut(const struct reshard_sim *sim, reshard_node_id from, reshard_node_id to)
+{
+    for (size_t i = 0; i < sim->cut_count; i++)
+        if ((sim->cuts[i].from == 0 || sim->cuts[i].from == from) &&
+            (sim->cuts[i].to == 0 || sim->cuts[i].to == to))
+            return true;
+    return false;
+}
+
+static void fly(struct reshard_sim *sim, struct packet *packet, uint64_t delay_ns)
+{
+    struct happening happening = {.kind = EVENT_MESSAGE, .host = packet->to, .data = packet};
+    happening.time_ns = sim->now_ns + delay_ns;
+    reshard__sim_schedule(sim, &happening);
+}
+
+static bool rule_fits(
+    const struct rule *rule, const struct packet *packet, const struct peek *peek)
+{
+    return rule->count > 0 && (rule->type == 0 || rule->type == peek->type) &&
+           (rule->phase == 0 || rule->phase == peek->phase) &&
+           (rule->kind < 0 || rule->kind == (int64_t)peek->kind) &&
+           (rule->from == 0 || rule->from == packet->from) &&
+           (rule->to == 0 || rule->to == packet->to);
+}
+
+/* The first rule that fits acts. */
+static struct rule *rule_find(struct reshard_sim *sim, const struct packet *packet)
+{
+    struct peek peek = reshard__peek(packet->data, packet->size);
+    for (size_t i = 0; i < sim->rule_count; i++) {
+        struct rule *rule = &sim->rules[i];
+        if (!rule_fits(rule, packet, &peek))
+            continue;
+        if (rule->skip > 0) {
+            rule->skip--;
+            continue;
+        }
+        if (rule->count != UINT64_MAX)
+            rule->count--;
+        return rule;
+    }
+    return NULL;
+}
+
+static void corrupt(struct reshard_sim *sim, struct packet *packet)
+{
+    uint64_t state = sim->set.seed + packet->size + sim->serial;
+    size_t at = (size_t)(reshard__sim_random(&state) % packet->size);
+    packet->data[at] ^= (uint8_t)(1 + reshard__sim_random(&state) % 255);
+    packet->corrupted = true;
+}
+
+static void twin_send(struct reshard_sim *sim, const struct packet *packet, uint64_t delay_ns)
+{
+    struct packet *twin = packet_copy(packet);
+    twin->repeated = true;
+    fly(sim, twin, delay_ns);
+}
+
+static void rule_act(struct reshard_sim *sim, struct rule *rule, struct packet *packet)
+{
+    static const char *const verbs[] = {
+        "  dropped", "  duplicated", "  delayed", "  held back", "  corrupted", ""};
+    if (rule->act != RULE_STOP)
+        reshard__packet_name(sim, verbs[rule->act], packet);
+    switch (rule->act) {
+    case RULE_DROP:
+        reshard__packet_free(packet);
+        return;
+    case RULE_HOLD:
+        sim->held = reshard__sim_grow(
+            sim->held, &sim->held_capacity, sim->held_count + 1, sizeof *sim->held);
+        sim->held[sim->held_count++] = packet;
+        return;
+    case RULE_DUPLICATE:
+        twin_send(sim, packet, rule->delay_ns ? rule->delay_ns : sim->set.latency_ns);
+        break;
+    case RULE_CORRUPT:
+        corrupt(sim, packet);
+        break;
+    case RULE_STOP:
+        sim->stop = true;
+        break;
+    case RULE_DELAY:
+        fly(sim, packet, sim->set.latency_ns + rule->delay_ns);
+        return;
+    }
+    fly(sim, packet, sim->set.latency_ns);
+}
+
+static uint64_t delay_of(struct reshard_sim *sim)
+{
+    uint32_t longer = reshard__choose(sim, CHOICE_DELAY, DELAYS);
+    return sim->set.latency_ns << longer;
+}
+
+static void fate_act(struct reshard_sim *sim, struct packet *packet)
+{
+    uint32_t fate = reshard__choose(sim, CHOICE_MESSAGE, FATES);
+    uint64_t delay_ns = delay_of(sim);
+    if (fate == 1) {
+        reshard__packet_free(packet);
+        return;
+    }
+    if (fate == 2)
+        twin_send(sim, packet, delay_of(sim) * 3);
+    if (fate == 3)
+        delay_ns = delay_ns * 40 + sim->set.retry_ns;
+    if (fate == 4)
+        corrupt(sim, packet);
+    fly(sim, packet, delay_ns);
+}
+
+void reshard__net_send(
+    struct reshard_sim *sim, reshard_node_id from, const struct reshard_action *action)
+{
+    if (action->to == 0 || action->header_size + action->payload_size == 0)
+        return;
+    struct packet *packet = reshard__sim_resize(NULL, 1, sizeof *packet);
+    memset(packet, 0, sizeof *packet);
+    packet->from = from;
+    packet->to = action->to;
+    packet->size = action->header_size + action->payload_size;
+    packet->data = reshard__sim_resize(NULL, packet->size, 1);
+    memcpy(packet->data, action->header, action->header_size);
+    if (action->payload_size)
+        memcpy(packet->data + action->header_size, action->payload, action->payload_size);
+    if (sim->set.trace)
+        reshard__packet_name(sim, "", packet);
+    struct rule *rule = rule_find(sim, packet);
+    if (rule)
+        rule_act(sim, rule, packet);
+    else
+        fate_act(sim, packet);
+}
+
+void reshard__net_deliver(struct reshard_sim *sim, struct packet *packet)
+{
+    struct host *host = reshard__host_find(sim, packet->to);
+    if (reshard__net_cut(sim, packet->from, packet->to) || !host || !host->up) {
+        reshard__packet_free(packet);
+        return;
+    }
+    if (host->frozen) {
+        fly(sim, packet, SIM_MILLI);
+        return;
+    }
+    reshard__host_receive(sim, host, packet);
+    reshard__packet_free(packet);
+}
+
+void reshard__net_release(struct reshard_sim *sim)
+{
+    for (size_t i = 0; i < sim->held_count; i++) {
+        reshard__packet_name(sim, "  released", sim->held[i]);
+        sim->held[i]->repeated = true;
+        fly(sim, sim->held[i], sim->set.latency_ns);
+    }
+    sim->held_count = 0;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: runs a scenario, line by line. */
+#include "sim/script.h"
+
+#include <stdlib.h>
+
+struct statement {
+    const char *name;
+    void (*say)(struct script *script);
+};
+
+static const struct statement statements[] = {
+    {"world", reshard__say_world},
+    {"nodes", reshard__say_nodes},
+    {"replica", reshard__say_replica},
+    {"own", reshard__say_own},
+    {"start", reshard__say_start},
+    {"load", reshard__say_load},
+    {"writer", reshard__say_writer},
+    {"move", reshard__say_move},
+    {"drop", reshard__say_drop},
+    {"duplicate", reshard__say_duplicate},
+    {"delay", reshard__say_delay},
+    {"hold", reshard__say_hold},
+    {"corrupt", reshard__say_corrupt},
+    {"stop", reshard__say_stop},
+    {"release", reshard__say_release},
+    {"forget", reshard__say_forget},
+    {"fault", reshard__say_fault},
+    {"crash", reshard__say_crash},
+    {"restart", reshard__say_restart},
+    {"stall", reshard__say_stall},
+    {"thaw", reshard__say_thaw},
+    {"cut", reshard__say_cut},
+    {"heal", reshard__say_heal},
+    {"clock", reshard__say_clock},
+    {"failover", reshard__say_failover},
+    {"abort", reshard__say_abort},
+    {"pause", reshard__say_pause},
+    {"resume", reshard__say_resume},
+    {"finish", reshard__say_finish},
+    {"coordinator", reshard__say_coordinator},
+    {"run", reshard__say_run},
+    {"write", reshard__say_write},
+    {"read", reshard__say_read},
+    {"delete", reshard__say_delete},
+    {"begin", reshard__say_begin},
+    {"expect", reshard__say_expect},
+};
+
+struct reshard_sim *reshard__sim_make(void)
+{
+    struct reshard_sim *sim = reshard__sim_resize(NULL, 1, sizeof *sim);
+    memset(sim, 0, sizeof *sim);
+    sim->set = (struct settings){
+        .slot_count = 16,
+        .key_count = 64,
+        .value_size = 50,
+        .seed = 1,
+        .chunk_size = 1024,
+        .window_size = 8192,
+        .tail_size = 65536,
+        .retry_ns = 10 * SIM_MILLI,
+        .freeze_ns = 50 * SIM_MILLI,
+        .backoff_ns = 5 * SIM_MILLI,
+        .alarm_ns = SIM_SECOND,
+        .latency_ns = 100 * SIM_MICRO,
+        .store_ns = 20 * SIM_MICRO,
+        .append_ns = 100 * SIM_MICRO,
+        .timeout_ns = 5 * SIM_SECOND,
+    };
+    return sim;
+}
+
+static void heap_free(struct reshard_sim *sim)
+{
+    for (size_t i = 0; i < sim->heap_count; i++) {
+        struct happening *happening = &sim->heap[i];
+        if (happening->kind == EVENT_MESSAGE || happening->kind == EVENT_LATE)
+            reshard__packet_free(happening->data);
+        else
+            free(happening->data);
+    }
+    free(sim->heap);
+}
+
+void reshard__sim_free(struct reshard_sim *sim)
+{
+    heap_free(sim);
+    for (size_t i = 0; i < sim->host_count; i++)
+        reshard__host_free(sim->hosts[i]);
+    for (size_t i = 0; i < sim->client_count; i++)
+        free(sim->clients[i].owners);
+    for (size_t i = 0; i < sim->held_count; i++)
+        reshard__packet_free(sim->held[i]);
+    reshard__authority_free(&sim->authority);
+    free(sim->hosts);
+    free(sim->clients);
+    free(sim->held);
+    free(sim->history);
+    free(sim->rules);
+    free(sim->task_rules);
+    free(sim->cuts);
+    free(sim->movings);
+    free(sim->map_digests);
+    free(sim->choices.decisions);
+    free(sim->line.data);
+    free(sim);
+}
+
+void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_report *report)
+{
+    report->violated = sim->violated;
+    memcpy(report->checker, sim->violation, sizeof report->checker);
+    report->steps = sim->steps;
+    report->faults = sim->faults;
+    report->requests = sim->requests_done;
+    report->virtual_ns = sim->now_ns;
+    report->transcript = sim->transcript;
+    report->decision_count = sim->choices.decision_count;
+    memcpy(report->rows, sim->rows, sizeof report->rows);
+}
+
+void reshard__script_fail(struct script *script, const char *format, ...)
+{
+    if (script->failed)
+        return;
+    struct text text = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    reshard__text_format(&text, format, arguments);
+    va_end(arguments);
+    reshard__text_char(&text, '\0');
+    script->failed = true;
+    reshard__sim_say(script->sim, "FAILED: %s", text.data);
+    free(text.data);
+}
+
+bool reshard__script_until(struct script *script,
+    bool (*holds)(struct script *script, uint64_t number), uint64_t number, uint64_t bound_ns)
+{
+    struct reshard_sim *sim = script->sim;
+    uint64_t end_ns = sim->now_ns > UINT64_MAX - bound_ns ? UINT64_MAX : sim->now_ns + bound_ns;
+    while (!holds(script, number))
+        if (reshard__sim_next(sim) > end_ns || !reshard__sim_step(sim))
+            return false;
+    return true;
+}
+
+static bool answered(struct script *script, uint64_t client)
+{
+    return !script->sim->clients[client].busy;
+}
+
+bool reshard__script_request(
+    struct script *script, uint32_t op, const uint32_t *keys, uint32_t key_count)
+{
+    reshard__client_begin(script->sim, 0, op, keys, key_count);
+    return reshard__script_until(script, answered, 0, 60 * SIM_SECOND) &&
+           script->sim->clients[0].answered;
+}
+
+/* The statement itself, as a line of the transcript. */
+static void echo(struct script *script)
+{
+    struct text text = {0};
+    for (uint32_t i = 0; i < script->count; i++) {
+        reshard__text_char(&text, ' ');
+        reshard__text_string(&text, script->words[i]);
+    }
+    reshard__text_char(&text, '\0');
+    reshard__sim_say(script->sim, ">%s", text.data);
+    free(text.data);
+}
+
+static void statement_run(struct script *script)
+{
+    echo(script);
+    const char *name = reshard__script_next(script);
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
+        if (strcmp(statements[i].name, name) != 0)
+            continue;
+        statements[i].say(script);
+        script->bad |= reshard__script_more(script);
+        return;
+    }
+    script->bad = true;
+}
+
+/* The number of the line that stopped it; 0 = it ran to its end. */
+static uint32_t lines_run(struct script *script, const char *text, size_t size)
+{
+    uint32_t line = 0;
+    for (size_t from = 0, to; from < size; from = to + 1) {
+        for (to = from; to < size && text[to] != '\n';)
+            to++;
+        line++;
+        if (!reshard__script_split(script, text + from, to - from))
+            return line;
+        if (script->count == 0)
+            continue;
+        statement_run(script);
+        if (script->bad || script->failed || script->sim->violated)
+            return line;
+    }
+    return 0;
+}
+
+void reshard_sim_report_init(struct reshard_sim_report *report)
+{
+    if (!report)
+        return;
+    memset(report, 0, sizeof *report);
+    report->struct_size = sizeof *report;
+}
+
+int32_t reshard_sim_scenario(const char *text, size_t size, reshard_sim_print print,
+    void *print_data, struct reshard_sim_report *report_out)
+{
+    if (!report_out || (!text && size > 0))
+        return RESHARD_E_NULL;
+    if (report_out->struct_size != sizeof *report_out)
+        return RESHARD_E_STRUCT_SIZE;
+    struct script script = {.sim = reshard__sim_make()};
+    script.sim->print = print;
+    script.sim->print_data = print_data;
+    reshard_sim_report_init(report_out);
+    report_out->line = lines_run(&script, text, size);
+    report_out->failed = script.failed || script.bad;
+    reshard__sim_report(script.sim, report_out);
+    int32_t status = script.bad ? RESHARD_E_SYNTAX : RESHARD_OK;
+    if (script.bad)
+        reshard__sim_say(script.sim, "SYNTAX in line %u", (uint64_t)report_out->line);
+    reshard__sim_free(script.sim);
+    return status;
+}

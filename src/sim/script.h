@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: the scenario language: a line is a statement of words. */
+#ifndef RESHARD_SIM_SCRIPT_H
+#define RESHARD_SIM_SCRIPT_H
+
+#include "sim/sim.h"
+
+enum { WORDS_MAX = 24, WORD_SIZE = 32 };
+
+struct script {
+    struct reshard_sim *sim;
+    char words[WORDS_MAX][WORD_SIZE];
+    uint32_t count;
+    uint32_t at; /* next word to be read */
+    bool bad;    /* syntax */
+    bool failed; /* an expectation */
+};
+
+/* ---- script_words.c ---- */
+bool reshard__script_split(struct script *script, const char *line, size_t size);
+/* Whether the next word is this one; then it is taken. */
+bool reshard__script_word(struct script *script, const char *word);
+bool reshard__script_more(const struct script *script);
+const char *reshard__script_next(struct script *script);
+uint64_t reshard__script_number(struct script *script);
+uint64_t reshard__script_time(struct script *script);
+reshard_node_id reshard__script_host(struct script *script);
+reshard_shard_id reshard__script_shard(struct script *script);
+uint32_t reshard__script_key(struct script *script);
+struct reshard_range reshard__script_range(struct script *script);
+uint32_t reshard__script_phase(struct script *script);
+/* Place of the next word in a list that ends with NULL; syntax error where there is none. */
+uint32_t reshard__script_choice(struct script *script, const char *const *list);
+
+/* ---- script.c ---- */
+/* An expectation or a statement failed: the scenario ends there. */
+void reshard__script_fail(struct script *script, const char *format, ...);
+/* Let things happen until the condition holds; false: it did not within the time. */
+bool reshard__script_until(struct script *script,
+    bool (*holds)(struct script *script, uint64_t number), uint64_t number, uint64_t bound_ns);
+/* One request of the script's own client, to its end. */
+bool reshard__script_request(struct script *script, uint32_t op, const uint32_t *keys,
+    uint32_t key_count);
+
+/* ---- script_build.c, script_fault.c, script_expect.c: statements ---- */
+void reshard__say_world(struct script *script);
+void reshard__say_nodes(struct script *script);
+void reshard__say_replica(struct script *script);
+void reshard__say_own(struct script *script);
+void reshard__say_start(struct script *script);
+void reshard__say_load(struct script *script);
+void reshard__say_writer(struct script *script);
+void reshard__say_move(struct script *script);
+void reshard__say_drop(struct script *script);
+void reshard__say_duplicate(struct script *script);
+void reshard__say_delay(struct script *script);
+void reshard__say_hold(struct script *script);
+void reshard__say_corrupt(struct script *script);
+void reshard__say_stop(struct script *script);
+void reshard__say_release(struct script *script);
+void reshard__say_forget(struct script *script);
+void reshard__say_fault(struct script *script);
+void reshard__say_crash(struct script *script);
+void reshard__say_restart(struct script *script);
+void reshard__say_stall(struct script *script);
+void reshard__say_thaw(struct script *script);
+void reshard__say_cut(struct script *script);
+void reshard__say_heal(struct script *script);
+void reshard__say_clock(struct script *script);
+void reshard__say_failover(struct script *script);
+void reshard__say_abort(struct script *script);
+void reshard__say_pause(struct script *script);
+void reshard__say_resume(struct script *script);
+void reshard__say_finish(struct script *script);
+void reshard__say_coordinator(struct script *script);
+void reshard__say_run(struct script *script);
+void reshard__say_write(struct script *script);
+void reshard__say_read(struct script *script);
+void reshard__say_delete(struct script *script);
+void reshard__say_begin(struct script *script);
+void reshard__say_expect(struct script *script);
+
+struct reshard_sim *reshard__sim_make(void);
+void reshard__sim_free(struct reshard_sim *sim);
+void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_report *report);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: statements that build a world and ask for moves. */
+#include "sim/script.h"
+
+static const char *const settings_names[] = {"slots", "keys", "value", "seed", "chunk", "window",
+    "tail", "lag", "bandwidth", "tries", "attempts", "copies", "flight", "bare", "trace", NULL};
+static const char *const times_names[] = {"retry", "freeze", "linger", "backoff", "alarm",
+    "latency", "store", "append", "execute", "timeout", NULL};
+static const char *const sabotage_names[] = {"none", "fence", "sync", "record", "purge", "discard",
+    "digest", "journal", "fence-term", "route", "map", "wake", "corrupt", NULL};
+
+static void set_number(struct settings *set, uint32_t name, uint64_t number)
+{
+    uint32_t *small[] = {&set->slot_count, &set->key_count, &set->value_size, NULL, NULL, NULL,
+        NULL, NULL, NULL, &set->conflict_limit, &set->attempt_limit, &set->copy_limit,
+        &set->in_flight_limit, &set->bare, &set->trace};
+    uint64_t *large[] = {NULL, NULL, NULL, &set->seed, &set->chunk_size, &set->window_size,
+        &set->tail_size, &set->lag_size, &set->bandwidth, NULL, NULL, NULL, NULL, NULL, NULL};
+    if (small[name])
+        *small[name] = (uint32_t)number;
+    else
+        *large[name] = number;
+}
+
+static bool set_time(struct script *script)
+{
+    struct settings *set = &script->sim->set;
+    uint64_t *times[] = {&set->retry_ns, &set->freeze_ns, &set->linger_ns, &set->backoff_ns,
+        &set->alarm_ns, &set->latency_ns, &set->store_ns, &set->append_ns, &set->execute_ns,
+        &set->timeout_ns};
+    for (uint32_t i = 0; times_names[i]; i++) {
+        if (!reshard__script_word(script, times_names[i]))
+            continue;
+        *times[i] = reshard__script_time(script);
+        return true;
+    }
+    return false;
+}
+
+void reshard__say_world(struct script *script)
+{
+    struct settings *set = &script->sim->set;
+    script->bad |= script->sim->host_count > 0;
+    while (reshard__script_more(script) && !script->bad) {
+        if (set_time(script))
+            continue;
+        if (reshard__script_word(script, "conflict")) {
+            static const char *const names[] = {"", "lock", "retry", NULL};
+            set->conflict = reshard__script_choice(script, names);
+        } else if (reshard__script_word(script, "sabotage")) {
+            set->sabotage = reshard__script_choice(script, sabotage_names);
+        } else {
+            uint32_t name = reshard__script_choice(script, settings_names);
+            uint64_t number = reshard__script_number(script);
+            if (!script->bad)
+                set_number(set, name, number);
+        }
+    }
+    script->bad |= set->slot_count == 0 || set->key_count == 0 || set->value_size > 60000;
+}
+
+void reshard__say_nodes(struct script *script)
+{
+    struct reshard_sim *sim = script->sim;
+    uint64_t count = reshard__script_number(script);
+    script->bad |= count == 0 || count >= SIM_COORDINATOR || sim->host_count > 0;
+    for (uint64_t id = 1; id <= count && !script->bad; id++)
+        (void)reshard__host_add(
+            sim, id, (reshard_shard_id)id, reshard__disk_make(sim));
+    sim->shard_count = (uint32_t)count;
+}
+
+void reshard__say_replica(struct script *script)
+{
+    struct reshard_sim *sim = script->sim;
+    reshard_node_id id = reshard__script_host(script);
+    script->bad |= !reshard__script_word(script, "of");
+    reshard_shard_id shard = reshard__script_shard(script);
+    script->bad |= reshard__host_find(sim, id) != NULL || shard == 0 || shard > sim->shard_count;
+    if (!script->bad)
+        (void)reshard__host_add(sim, id, shard, reshard__disk_make(sim));
+}
+
+static void change_queue(struct script *script, const struct reshard_change *change)
+{
+    struct host *leader = reshard__host_leader(script->sim);
+    int32_t status = leader ? reshard_coordinator_change(leader->coordinator, change)
+                            : RESHARD_E_STATE;
+    if (status)
+        reshard__script_fail(script, "a change is refused: %d", status);
+    if (leader)
+        reshard__host_drain(script->sim, leader);
+}
+
+void reshard__say_own(struct script *script)
+{
+    struct reshard_change change;
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_ASSIGN;
+    change.shard = reshard__script_shard(script);
+    struct reshard_range range = reshard__script_range(script);
+    change.ranges = &range;
+    change.range_count = 1;
+    if (!script->bad)
+        change_queue(script, &change);
+}
+
+static bool leads(struct script *script, uint64_t number)
+{
+    (void)number;
+    return reshard__host_leader(script->sim) != NULL;
+}
+
+static bool everyone_knows(struct script *script, uint64_t number)
+{
+    const struct reshard_sim *sim = script->sim;
+    (void)number;
+    const struct host *leader = reshard__host_leader(sim);
+    struct reshard_coordinator *coordinator = leader ? leader->coordinator : NULL;
+    if (!coordinator || !sim->authority.map)
+        return false;
+    for (size_t i = 0; i < sim->host_count; i++)
+        if (sim->hosts[i]->node && reshard_map_version(reshard_node_map(sim->hosts[i]->node)) !=
+                                       reshard_map_version(sim->authority.map))
+            return false;
+    struct reshard_map_shard shard = {.struct_size = sizeof shard};
+    return reshard_map_shard_find(sim->authority.map, sim->shard_count, &shard) == RESHARD_OK &&
+           shard.primary != 0;
+}
+
+static void node_put(struct script *script, const struct host *host)
+{
+    struct reshard_change change;
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_NODE_PUT;
+    change.node = host->id;
+    change.shard = host->shard;
+    change.role = RESHARD_ROLE_REPLICA;
+    change_queue(script, &change);
+}
+
+static void shard_put(struct script *script, reshard_shard_id shard)
+{
+    struct reshard_change change;
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_SHARD_PUT;
+    change.shard = shard;
+    change.weight = 1.0;
+    change_queue(script, &change);
+}
+
+static void primary_put(struct script *script, reshard_shard_id shard, reshard_node_id node)
+{
+    struct reshard_change change;
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_SHARD_PRIMARY;
+    change.shard = shard;
+    change.node = node;
+    change_queue(script, &change);
+}
+
+/* Equal shares, in order. */
+static void slots_share(struct script *script)
+{
+    const struct reshard_sim *sim = script->sim;
+    for (uint32_t i = 0; i < sim->shard_count; i++) {
+        struct reshard_change change;
+        reshard_change_init(&change);
+        struct reshard_range range = {(uint32_t)((uint64_t)sim->set.slot_count * i /
+                                          sim->shard_count),
+            (uint32_t)((uint64_t)sim->set.slot_count * (i + 1) / sim->shard_count - 1)};
+        change.kind = RESHARD_CHANGE_ASSIGN;
+        change.shard = i + 1;
+        change.ranges = &range;
+        change.range_count = 1;
+        if (range.last + 1 > range.first)
+            change_queue(script, &change);
+    }
+}
+
+void reshard__say_start(struct script *script)
+{
+    struct reshard_sim *sim = script->sim;
+    bool bare = reshard__script_word(script, "unowned");
+    if (script->bad || sim->shard_count == 0)
+        return;
+    struct host *first = reshard__host_add(sim, SIM_COORDINATOR, 0, NULL);
+    reshard__host_start(sim, first);
+    if (!reshard__script_until(script, leads, 0, SIM_SECOND))
+        reshard__script_fail(script, "no coordinator leads");
+    for (uint32_t i = 1; i <= sim->shard_count && !script->failed; i++)
+        shard_put(script, i);
+    for (size_t i = 0; i < sim->host_count && !script->failed; i++)
+        if (sim->hosts[i]->shard)
+            node_put(script, sim->hosts[i]);
+    for (uint32_t i = 1; i <= sim->shard_count && !script->failed; i++)
+        primary_put(script, i, i);
+    if (!bare)
+        slots_share(script);
+    for (size_t i = 0; i < sim->host_count; i++)
+        if (sim->hosts[i]->shard)
+            reshard__host_start(sim, sim->hosts[i]);
+    if (!reshard__script_until(script, everyone_knows, 0, 60 * SIM_SECOND))
+        reshard__script_fail(script, "the map does not reach everyone");
+    (void)reshard__client_add(sim);
+    sim->started = true;
+}
+
+void reshard__say_load(struct script *script)
+{
+    struct reshard_sim *sim = script->sim;
+    uint64_t count = reshard__script_number(script);
+    script->bad |= count > sim->set.key_count || !sim->started;
+    for (uint32_t key = 0; key < count && !script->bad; key++) {
+        reshard_shard_id owner =
+            reshard_map_slot_owner(sim->authority.map, reshard__key_slot(sim, key));
+        struct host *host = reshard__host_find(sim, owner);
+        if (!host)
+            continue;
+        uint64_t value = ++sim->values_made;
+        size_t index = reshard__history_begin(sim, 0, RESHARD_OP_WRITE, key, value);
+        reshard__disk_put(sim, host->disk, key, value);
+        reshard__history_end(sim, index, value);
+    }
+}
+
+void reshard__say_writer(struct script *script)
+{
+    struct reshard_sim *sim = script->sim;
+    struct client *client = reshard__client_add(sim);
+    client->period_ns = SIM_MILLI;
+    client->left = UINT64_MAX;
+    client->last_key = sim->set.key_count - 1;
+    while (reshard__script_more(script) && !script->bad) {
+        if (reshard__script_word(script, "every")) {
+            client->period_ns = reshard__script_time(script);
+        } else if (reshard__script_word(script, "keys")) {
+            struct reshard_range range = reshard__script_range(script);
+            client->first_key = range.first;
+            client->last_key = range.last;
+            script->bad |= range.last >= sim->set.key_count;
+        } else if (reshard__script_word(script, "for")) {
+            client->left = reshard__script_number(script);
+        } else if (reshard__script_word(script, "reads")) {
+            client->read_percent = (uint32_t)reshard__script_number(script);
+        } else if (reshard__script_word(script, "deletes")) {
+            client->remove_percent = (uint32_t)reshard__script_number(script);
+        } else if (reshard__script_word(script, "pairs")) {
+            client->multi_percent = (uint32_t)reshard__script_number(script);
+        } else {
+            script->bad = true;
+        }
+    }
+    script->bad |= !sim->started;
+    if (!script->bad)
+        reshard__client_wake(sim, (uint32_t)sim->client_count - 1, 0);
+}
+
+void reshard__say_move(struct script *script)
+{
+    static const char *const modes[] = {"", "snapshot", "keywise", NULL};
+    struct reshard_sim *sim = script->sim;
+    struct reshard_migration_spec spec;
+    reshard_migration_spec_init(&spec);
+    struct reshard_range range = reshard__script_range(script);
+    spec.source = reshard__script_shard(script);
+    spec.target = reshard__script_shard(script);
+    spec.mode = reshard__script_choice(script, modes);
+    spec.ranges = &range;
+    spec.range_count = 1;
+    if (reshard__script_word(script, "priority"))
+        spec.priority = (uint32_t)reshard__script_number(script);
+    struct host *leader = reshard__host_leader(sim);
+    if (script->bad || !leader) {
+        reshard__script_fail(script, "nobody leads");
+        return;
+    }
+    sim->last_status = reshard_coordinator_open(leader->coordinator, &spec, NULL);
+    reshard__host_drain(sim, leader);
+}

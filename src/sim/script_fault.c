@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: statements that break things, and those of an operator. */
+#include "sim/script.h"
+
+static const char *const types[] = {
+    "", "HELLO", "MAP", "ORDER", "REPORT", "CHUNK", "ACK", "any", NULL};
+
+/* The kind named by a word of a CHUNK, REPORT or ACK; -1 when it is none. */
+static int64_t kind_of(uint32_t type, const char *word)
+{
+    for (uint32_t kind = 0; kind < 20; kind++) {
+        const char *name = reshard__kind_name(type, kind);
+        if (name[0] != '?' && strcmp(name, word) == 0)
+            return kind;
+    }
+    return -1;
+}
+
+/* TYPE [PHASE] [KIND] */
+static void rule_subject(struct script *script, struct rule *rule)
+{
+    rule->type = reshard__script_choice(script, types);
+    rule->kind = -1;
+    rule->type = rule->type == 7 ? 0 : rule->type;
+    bool phased = rule->type == 3 || rule->type == 4;
+    for (uint32_t phase = 1; phased && phase < RESHARD_PHASE_COUNT; phase++)
+        if (reshard__script_word(script, reshard_phase_name(phase)))
+            rule->phase = phase;
+    if (rule->type >= 4 && reshard__script_more(script)) {
+        rule->kind = kind_of(rule->type, script->words[script->at]);
+        script->at += rule->kind >= 0;
+    }
+}
+
+static void rule_add(struct script *script, enum rule_act act)
+{
+    struct reshard_sim *sim = script->sim;
+    struct rule rule = {.act = act, .count = 1};
+    if (reshard__script_word(script, "all"))
+        rule.count = UINT64_MAX;
+    rule_subject(script, &rule);
+    while (reshard__script_more(script) && !script->bad) {
+        if (reshard__script_word(script, "from"))
+            rule.from = reshard__script_host(script);
+        else if (reshard__script_word(script, "to"))
+            rule.to = reshard__script_host(script);
+        else if (reshard__script_word(script, "by"))
+            rule.delay_ns = reshard__script_time(script);
+        else if (reshard__script_word(script, "after"))
+            rule.skip = reshard__script_number(script);
+        else if (reshard__script_word(script, "times"))
+            rule.count = reshard__script_number(script);
+        else
+            script->bad = true;
+    }
+    sim->rules = reshard__sim_grow(
+        sim->rules, &sim->rule_capacity, sim->rule_count + 1, sizeof *sim->rules);
+    sim->rules[sim->rule_count++] = rule;
+}
+
+void reshard__say_drop(struct script *script)
+{
+    rule_add(script, RULE_DROP);
+}
+
+void reshard__say_duplicate(struct script *script)
+{
+    rule_add(script, RULE_DUPLICATE);
+}
+
+void reshard__say_delay(struct script *script)
+{
+    rule_add(script, RULE_DELAY);
+}
+
+void reshard__say_hold(struct script *script)
+{
+    rule_add(script, RULE_HOLD);
+}
+
+void reshard__say_corrupt(struct script *script)
+{
+    rule_add(script, RULE_CORRUPT);
+}
+
+void reshard__say_stop(struct script *script)
+{
+    rule_add(script, RULE_STOP);
+}
+
+void reshard__say_release(struct script *script)
+{
+    reshard__net_release(script->sim);
+}
+
+void reshard__say_forget(struct script *script)
+{
+    script->sim->rule_count = script->sim->task_rule_count = 0;
+}
+
+static uint32_t action_kind(struct script *script)
+{
+    const char *word = reshard__script_next(script);
+    for (uint32_t kind = 1; kind < RESHARD_ACTION_KIND_COUNT; kind++)
+        if (strcmp(word, reshard_action_name(kind)) == 0)
+            return kind;
+    script->bad = true;
+    return 0;
+}
+
+/* A record's name, kept in the rule by pointing at the table of names. */
+static const char *record_name(struct script *script)
+{
+    for (uint32_t kind = 1; kind < 18; kind++)
+        if (reshard__script_word(script, reshard__record_name(kind)))
+            return reshard__record_name(kind);
+    return "";
+}
+
+/* fault n1 APPEND [HELD] error|unknown|landed|late|slow|crash|stop [by TIME] [times N] [after N] */
+void reshard__say_fault(struct script *script)
+{
+    static const char *const faults[] = {
+        "", "error", "unknown", "landed", "late", "slow", "crash", "stop", NULL};
+    struct reshard_sim *sim = script->sim;
+    struct task_rule rule = {.count = 1};
+    rule.host = reshard__script_host(script);
+    rule.kind = action_kind(script);
+    rule.record = record_name(script);
+    rule.fault = (enum task_fault)reshard__script_choice(script, faults);
+    while (reshard__script_more(script) && !script->bad) {
+        if (reshard__script_word(script, "by"))
+            rule.delay_ns = reshard__script_time(script);
+        else if (reshard__script_word(script, "times"))
+            rule.count = reshard__script_number(script);
+        else if (reshard__script_word(script, "after"))
+            rule.skip = reshard__script_number(script);
+        else
+            script->bad = true;
+    }
+    sim->task_rules = reshard__sim_grow(sim->task_rules, &sim->task_rule_capacity,
+        sim->task_rule_count + 1, sizeof *sim->task_rules);
+    sim->task_rules[sim->task_rule_count++] = rule;
+}
+
+static struct host *host_of(struct script *script)
+{
+    struct host *host = reshard__host_find(script->sim, reshard__script_host(script));
+    script->bad |= host == NULL;
+    return host;
+}
+
+void reshard__say_crash(struct script *script)
+{
+    struct host *host = host_of(script);
+    if (script->bad)
+        return;
+    reshard__host_crash(script->sim, host);
+    reshard__sim_say(script->sim, "%h is dead", host->id);
+}
+
+void reshard__say_restart(struct script *script)
+{
+    struct host *host = host_of(script);
+    if (script->bad)
+        return;
+    reshard__host_crash(script->sim, host);
+    reshard__sim_say(script->sim, "%h starts again", host->id);
+    reshard__host_start(script->sim, host);
+}
+
+void reshard__say_stall(struct script *script)
+{
+    struct host *host = host_of(script);
+    if (!script->bad)
+        host->frozen = true;
+}
+
+void reshard__say_thaw(struct script *script)
+{
+    struct host *host = host_of(script);
+    if (!script->bad)
+        host->frozen = false;
+}
+
+/* cut A B [one-way]; `any` stands for everyone. */
+void reshard__say_cut(struct script *script)
+{
+    struct reshard_sim *sim = script->sim;
+    reshard_node_id a = reshard__script_host(script);
+    reshard_node_id b = reshard__script_word(script, "any") ? 0 : reshard__script_host(script);
+    bool both = !reshard__script_word(script, "one-way");
+    sim->cuts = reshard__sim_grow(
+        sim->cuts, &sim->cut_capacity, sim->cut_count + 2, sizeof *sim->cuts);
+    sim->cuts[sim->cut_count++] = (struct link_cut){a, b};
+    if (both)
+        sim->cuts[sim->cut_count++] = (struct link_cut){b, a};
+}
+
+void reshard__say_heal(struct script *script)
+{
+    script->sim->cut_count = 0;
+}
+
+void reshard__say_clock(struct script *script)
+{
+    struct host *host = host_of(script);
+    uint64_t jump_ns = reshard__script_time(script);
+    if (!script->bad)
+        host->clock_offset += jump_ns;
+}
+
+/* The host fences the old primary, the heir takes over what is replicated, the map is told. */
+void reshard__say_failover(struct script *script)
+{
+    struct reshard_sim *sim = script->sim;
+    reshard_shard_id shard = reshard__script_shard(script);
+    struct host *heir = host_of(script);
+    struct host *leader = reshard__host_leader(sim);
+    struct reshard_map_shard entry = {.struct_size = sizeof entry};
+    if (script->bad || !leader ||
+        reshard_map_shard_find(sim->authority.map, shard, &entry) || heir->shard != shard) {
+        reshard__script_fail(script, "no fail-over");
+        return;
+    }
+    struct host *old = reshard__host_find(sim, entry.primary);
+    if (old && old != heir) {
+        old->fenced = true;
+        if (old->up)
+            reshard__requests_drop(sim, old);
+        reshard__host_crash(sim, heir);
+        /* The old one keeps nothing: what it had is the shard's, and the heir's now. */
+        struct disk *lost = heir->disk;
+        heir->disk = old->disk;
+        reshard__host_crash(sim, old);
+        old->disk = lost;
+        heir->fenced = false;
+        reshard__host_start(sim, heir);
+    }
+    struct reshard_change change;
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_SHARD_PRIMARY;
+    change.shard = shard;
+    change.node = heir->id;
+    sim->last_status = reshard_coordinator_change(leader->coordinator, &change);
+    reshard__sim_say(sim, "s%u fails over to %h", (uint64_t)shard, heir->id);
+    reshard__host_drain(sim, leader);
+}
+
+/* The migration an operator means: the one named, else the newest. */
+static struct moving *moving_of(struct script *script)
+{
+    struct reshard_sim *sim = script->sim;
+    if (reshard__script_more(script) && script->words[script->at][0] == 'm') {
+        script->words[script->at][0] = 'k';
+        return reshard__moving_find(sim, reshard__script_key(script));
+    }
+    return sim->moving_count ? &sim->movings[sim->moving_count - 1] : NULL;
+}
+
+static void operate(struct script *script, const char *event,
+    int32_t (*act)(struct reshard_coordinator *coordinator, reshard_migration_id migration))
+{
+    struct reshard_sim *sim = script->sim;
+    struct moving *moving = moving_of(script);
+    struct host *leader = reshard__host_leader(sim);
+    if (!moving || !leader) {
+        sim->last_status = RESHARD_E_STATE;
+        return;
+    }
+    uint32_t before = moving->phase;
+    sim->last_status = act(leader->coordinator, moving->migration);
+    reshard__host_drain(sim, leader);
+    if (sim->last_status == RESHARD_OK && event[0])
+        reshard__row_ignored(sim, before, event);
+}
+
+static int32_t pause_act(struct reshard_coordinator *coordinator, reshard_migration_id migration)
+{
+    return reshard_coordinator_pause(coordinator, migration, 1);
+}
+
+static int32_t resume_act(struct reshard_coordinator *coordinator, reshard_migration_id migration)
+{
+    return reshard_coordinator_pause(coordinator, migration, 0);
+}
+
+void reshard__say_abort(struct script *script)
+{
+    operate(script, "ABORT_ASKED", reshard_coordinator_abort);
+}
+
+void reshard__say_pause(struct script *script)
+{
+    operate(script, "PAUSE_ASKED", pause_act);
+}
+
+void reshard__say_resume(struct script *script)
+{
+    operate(script, "", resume_act);
+}
+
+void reshard__say_finish(struct script *script)
+{
+    operate(script, "", reshard_coordinator_finish);
+}
+
+void reshard__say_coordinator(struct script *script)
+{
+    reshard_node_id id = reshard__script_host(script);
+    script->bad |= id < SIM_COORDINATOR || reshard__host_find(script->sim, id) != NULL;
+    if (script->bad)
+        return;
+    struct host *host = reshard__host_add(script->sim, id, 0, NULL);
+    reshard__host_start(script->sim, host);
+}

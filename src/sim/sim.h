@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim (floor 8): a whole cluster in one thread, in virtual time.
+ *
+ * Guarantees: everything that happens follows from the configuration, the script and one stream of
+ * decisions: same inputs, same transcript, byte for byte. The engines are driven through their
+ * public API alone; hosts keep the contract of action.h, crashes included: what was synced stays,
+ * what was not may vanish. No clock, no operating system, no other thread.
+ *
+ * Files: world.c time and steps; host.c processes; task.c actions; journal.c both kinds of journal;
+ * store.c slot data; net.c messages; peek.c their names; client.c requests; history.c what clients
+ * saw; check.c invariants; choice.c decisions; script*.c the language; swarm.c; text.c words.
+ */
+#ifndef RESHARD_SIM_SIM_H
+#define RESHARD_SIM_SIM_H
+
+#include <reshard-sim/sim.h>
+#include <reshard/coordinator.h>
+#include <reshard/journal.h>
+#include <reshard/node.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define SIM_MICRO UINT64_C(1000)
+#define SIM_MILLI UINT64_C(1000000)
+#define SIM_SECOND UINT64_C(1000000000)
+
+enum {
+    SIM_KEYS_MAX = 4,       /* keys of one request */
+    SIM_COORDINATOR = 901,  /* id of the first coordinator's process */
+    SIM_ROW_COUNT = 96      /* rows of the transition table, at most */
+};
+
+/* ---- text.c ---- */
+struct text {
+    char *data;
+    size_t size;
+    size_t capacity;
+};
+/* Memory of the simulator itself; running out of it ends the process. */
+void *reshard__sim_resize(void *block, size_t count, size_t item_size);
+/* Grow to `count` items, zeroing what is new. */
+void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item_size);
+void reshard__text_char(struct text *text, char c);
+void reshard__text_string(struct text *text, const char *string);
+void reshard__text_number(struct text *text, uint64_t number);
+/* %s string, %u uint64_t, %d int32_t, %t time in ms, %h host name of a uint64_t id, %c char. */
+void reshard__text_format(struct text *text, const char *format, va_list arguments);
+
+/* ---- store.c ---- */
+struct piece {
+    uint64_t sequence;
+    uint8_t *data;
+    size_t size;
+};
+/* Staging of a snapshot's target, or the position of a keywise receiver. */
+struct staging {
+    reshard_migration_id migration;
+    uint32_t mode;
+    uint64_t copy_term;
+    uint64_t copy_n;
+    uint64_t sequence; /* keywise: durable with the data */
+    struct piece *pieces;
+    size_t piece_count;
+    size_t piece_capacity;
+    size_t durable_count; /* pieces that survive a crash */
+    bool activated;
+};
+/* What outlives a process. Replicas of a shard share their primary's (replication is synchronous
+ * here). */
+struct disk {
+    uint32_t references;
+    uint8_t *journal;
+    size_t journal_size;
+    size_t journal_capacity;
+    uint64_t *values;    /* by key, 0 = none */
+    uint32_t *slot_keys; /* by slot */
+    struct staging *stagings;
+    size_t staging_count;
+    size_t staging_capacity;
+};
+
+/* ---- task.c ---- */
+struct task {
+    struct reshard_action action;
+    uint8_t *copy; /* of an APPLY's payload */
+    bool running;
+    bool read; /* EXPORT: the buffer is filled */
+    struct reshard_completion completion;
+};
+
+/* ---- client.c ---- */
+struct request {
+    uint32_t client;
+    uint32_t op;
+    uint32_t key_count;
+    uint32_t keys[SIM_KEYS_MAX];
+    uint64_t value;   /* WRITE: what to store */
+    uint64_t attempt; /* replies to another one are late */
+    uint32_t asking;
+    uint64_t token;
+    uint64_t serial;
+};
+enum reply_kind { REPLY_DONE, REPLY_MOVED, REPLY_ASK, REPLY_TRYAGAIN, REPLY_GONE, REPLY_DOWN };
+struct reply {
+    enum reply_kind kind;
+    struct request request;
+    uint64_t values[SIM_KEYS_MAX];
+    reshard_shard_id shard;
+    uint64_t token;
+};
+struct client {
+    bool busy;
+    struct request request;
+    size_t operations[SIM_KEYS_MAX]; /* in the history */
+    reshard_node_id host;            /* asked last */
+    uint32_t tries;
+    uint64_t started_ns;
+    uint64_t period_ns; /* 0 = only when the script says so */
+    uint32_t first_key, last_key;
+    uint64_t left; /* operations still to begin */
+    uint32_t read_percent, remove_percent, multi_percent;
+    uint64_t work; /* state of its own generator */
+    uint32_t *owners; /* its cached map: slot → shard, 0 = unknown */
+    bool answered;
+    uint64_t answer[SIM_KEYS_MAX];
+    uint64_t redirects;
+};
+
+/* ---- host.c ---- */
+struct admitted {
+    struct request request;
+    uint32_t verdict;
+};
+struct host {
+    reshard_node_id id;
+    reshard_shard_id shard; /* 0 = a coordinator */
+    bool up;
+    bool frozen; /* the process stands still */
+    bool fenced; /* deposed: the host lets it serve no more */
+    uint64_t boot;
+    struct reshard_node *node;
+    struct reshard_coordinator *coordinator;
+    struct disk *disk;
+    struct task *tasks;
+    size_t task_count;
+    size_t task_capacity;
+    struct request *parked;
+    size_t parked_count;
+    size_t parked_capacity;
+    struct admitted *admitted; /* verdict given, not executed yet */
+    size_t admitted_count;
+    size_t admitted_capacity;
+    uint64_t clock_offset;
+    uint64_t seen_version; /* check.c */
+    uint64_t seen_term;
+    uint64_t failed_deadline; /* a tick that did not move its deadline */
+};
+
+/* ---- journal.c: the coordinators' ---- */
+struct authority_record {
+    uint64_t term;
+    uint8_t *data;
+    size_t size;
+};
+struct authority {
+    struct authority_record *records;
+    size_t record_count;
+    size_t record_capacity;
+    struct reshard_coordinator *reader; /* never started: turns records into the map */
+    const struct reshard_map *map;      /* what the records say; NULL before the first */
+};
+
+/* ---- net.c ---- */
+struct packet {
+    reshard_node_id from;
+    reshard_node_id to;
+    size_t size;
+    bool repeated;
+    bool corrupted;
+    uint8_t *data;
+};
+struct peek {
+    uint32_t type;      /* 1 HELLO ... 6 ACK, 0 = unreadable */
+    uint64_t migration;
+    uint64_t term, n;   /* ORDER, REPORT */
+    uint32_t phase;     /* ORDER, REPORT */
+    uint32_t kind;      /* CHUNK: kind; REPORT: result; ACK: answer */
+    uint64_t sequence;
+    uint64_t version; /* ORDER, MAP, HELLO */
+    uint64_t attempt; /* ORDER, REPORT */
+};
+enum rule_act { RULE_DROP, RULE_DUPLICATE, RULE_DELAY, RULE_HOLD, RULE_CORRUPT, RULE_STOP };
+struct rule {
+    enum rule_act act;
+    uint32_t type;
+    uint32_t phase;
+    int64_t kind; /* -1 = any */
+    reshard_node_id from, to;
+    uint64_t count; /* how often it acts; UINT64_MAX = always */
+    uint64_t delay_ns;
+    uint64_t skip;
+};
+struct link_cut {
+    reshard_node_id from, to; /* 0 = anyone */
+};
+
+/* Faults of a host's own actions, asked for by a script. */
+enum task_fault { FAULT_NONE, FAULT_ERROR, FAULT_UNKNOWN, FAULT_LANDED, FAULT_LATE, FAULT_SLOW,
+    FAULT_CRASH, FAULT_STOP };
+struct task_rule {
+    reshard_node_id host;
+    uint32_t kind;
+    enum task_fault fault;
+    uint64_t count;
+    uint64_t skip;
+    uint64_t delay_ns;
+    const char *record; /* APPEND: only when it carries this record */
+};
+
+/* ---- history.c ---- */
+struct operation {
+    uint32_t op; /* RESHARD_OP_* */
+    uint32_t key;
+    uint32_t client;
+    uint64_t value; /* written, or read (0 = none) */
+    uint64_t begin;
+    uint64_t end; /* UINT64_MAX = outcome unknown */
+};
+
+/* ---- world.c ---- */
+enum event_kind { EVENT_MESSAGE, EVENT_TASK, EVENT_REQUEST, EVENT_REPLY, EVENT_CLIENT,
+    EVENT_EXECUTE, EVENT_LATE };
+struct happening {
+    uint64_t time_ns;
+    uint64_t serial;
+    enum event_kind kind;
+    reshard_node_id host;
+    uint64_t boot;
+    uint64_t number; /* TASK: action's id; EXECUTE: request's serial; CLIENT: attempt */
+    uint32_t client;
+    void *data; /* packet, reply, request, or bytes of a late append; owned */
+};
+
+/* What is known of one migration. */
+struct moving {
+    reshard_migration_id migration;
+    uint32_t phase;
+    uint32_t end; /* DONE or REVERTED */
+    uint32_t decision;
+    uint32_t mode;
+    reshard_shard_id shards[2];
+    struct reshard_range range;
+    bool closed;
+};
+
+enum choice_kind { CHOICE_MESSAGE, CHOICE_DELAY, CHOICE_TASK, CHOICE_CRASH, CHOICE_TORN,
+    CHOICE_OPERATOR, CHOICE_LINK, CHOICE_MEMORY, CHOICE_COUNT };
+struct decision {
+    uint32_t kind;
+    uint32_t value;
+    uint64_t ordinal;
+};
+struct choices {
+    bool random;
+    uint64_t state;
+    uint64_t ordinals[CHOICE_COUNT];
+    uint32_t parts_per_million[CHOICE_COUNT];
+    struct decision *decisions; /* other than 0, made or to be replayed */
+    size_t decision_count;
+    size_t decision_capacity;
+    size_t next[CHOICE_COUNT]; /* replay */
+};
+
+struct settings {
+    uint32_t slot_count;
+    uint32_t key_count;
+    uint32_t value_size;
+    uint64_t seed;
+    uint64_t chunk_size, window_size, tail_size;
+    uint64_t retry_ns, freeze_ns, linger_ns, backoff_ns, alarm_ns, lag_size, bandwidth;
+    uint32_t conflict, conflict_limit, attempt_limit, copy_limit, in_flight_limit;
+    uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns;
+    uint32_t bare;     /* clients' protocol carries no token */
+    uint32_t sabotage; /* RESHARD_SABOTAGE_* */
+    uint32_t trace;    /* 1 = messages, 2 = actions too */
+};
+
+struct reshard_sim {
+    struct settings set;
+    struct choices choices;
+    uint64_t now_ns;
+    uint64_t serial;
+    uint64_t steps;
+    struct happening *heap;
+    size_t heap_count;
+    size_t heap_capacity;
+    struct host **hosts;
+    size_t host_count;
+    size_t host_capacity;
+    struct client *clients;
+    size_t client_count;
+    size_t client_capacity;
+    struct authority authority;
+    struct operation *history;
+    size_t history_count;
+    size_t history_capacity;
+    uint64_t history_clock;
+    uint64_t values_made;
+    struct rule *rules;
+    size_t rule_count, rule_capacity;
+    struct task_rule *task_rules;
+    size_t task_rule_count, task_rule_capacity;
+    struct link_cut *cuts;
+    size_t cut_count, cut_capacity;
+    struct packet **held;
+    size_t held_count, held_capacity;
+    struct moving *movings;
+    size_t moving_count, moving_capacity;
+    struct reshard_digest *map_digests; /* by version */
+    size_t map_digest_count, map_digest_capacity;
+    uint64_t rows[SIM_ROW_COUNT];
+    uint64_t faults; /* injected so far */
+    bool stop;       /* a rule said: hand over to the script */
+    bool violated;
+    char violation[32];
+    bool quiet;
+    struct text line;
+    uint64_t transcript; /* running digest */
+    reshard_sim_print print;
+    void *print_data;
+    /* script.c */
+    uint32_t line_number;
+    uint32_t shard_count;
+    bool started;
+    int32_t last_status;
+    uint64_t requests_done;
+};
+
+/* ---- text.c, for a world ---- */
+/* A line of the transcript, with the time in front. */
+void reshard__sim_say(struct reshard_sim *sim, const char *format, ...);
+/* The first violation is told and kept; the world goes no further. */
+void reshard__sim_violate(struct reshard_sim *sim, const char *checker, const char *format, ...);
+uint64_t reshard__sim_hash(const void *bytes, size_t size, uint64_t seed);
+
+/* ---- choice.c ---- */
+uint64_t reshard__sim_random(uint64_t *state);
+/* 0 ... count - 1; 0 = nothing special happens. */
+uint32_t reshard__choose(struct reshard_sim *sim, enum choice_kind kind, uint32_t count);
+
+/* ---- world.c ---- */
+void reshard__sim_schedule(struct reshard_sim *sim, const struct happening *happening);
+/* One thing happens. False: nothing will. */
+bool reshard__sim_step(struct reshard_sim *sim);
+/* When the next thing happens; UINT64_MAX = never. */
+uint64_t reshard__sim_next(const struct reshard_sim *sim);
+struct host *reshard__host_find(const struct reshard_sim *sim, reshard_node_id id);
+struct moving *reshard__moving_find(struct reshard_sim *sim, reshard_migration_id migration);
+
+/* ---- host.c ---- */
+struct host *reshard__host_add(
+    struct reshard_sim *sim, reshard_node_id id, reshard_shard_id shard, struct disk *disk);
+void reshard__host_start(struct reshard_sim *sim, struct host *host);
+void reshard__host_crash(struct reshard_sim *sim, struct host *host);
+void reshard__host_free(struct host *host);
+void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct packet *packet);
+void reshard__host_tick(struct reshard_sim *sim, struct host *host);
+uint64_t reshard__host_deadline(const struct host *host);
+/* Pull what the engine asks for, and its events, until it asks for nothing. */
+void reshard__host_drain(struct reshard_sim *sim, struct host *host);
+uint64_t reshard__host_now(const struct reshard_sim *sim, const struct host *host);
+/* The coordinator that leads, or NULL. */
+struct host *reshard__host_leader(const struct reshard_sim *sim);
+
+/* ---- task.c ---- */
+void reshard__task_take(
+    struct reshard_sim *sim, struct host *host, const struct reshard_action *action);
+void reshard__task_run(struct reshard_sim *sim, struct host *host, uint64_t id);
+/* What was under way when the process died: done or not, as the decisions have it. */
+void reshard__tasks_drop(struct reshard_sim *sim, struct host *host);
+void reshard__tasks_begin(struct reshard_sim *sim, struct host *host);
+
+/* ---- journal.c ---- */
+void reshard__own_append(struct disk *disk, const uint8_t *bytes, size_t size);
+int32_t reshard__own_load(struct host *host);
+/* Cut what a crash left torn. */
+void reshard__own_repair(struct reshard_sim *sim, struct host *host);
+int32_t reshard__authority_append(struct reshard_sim *sim, uint64_t term, uint64_t index,
+    const uint8_t *bytes, size_t size);
+int32_t reshard__authority_load(struct reshard_sim *sim, struct host *host);
+void reshard__authority_free(struct authority *authority);
+
+/* ---- store.c ---- */
+struct disk *reshard__disk_make(const struct reshard_sim *sim);
+void reshard__disk_release(struct disk *disk);
+void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk);
+uint32_t reshard__key_slot(const struct reshard_sim *sim, uint32_t key);
+void reshard__disk_put(
+    const struct reshard_sim *sim, struct disk *disk, uint32_t key, uint64_t value);
+size_t reshard__record_size(const struct reshard_sim *sim);
+void reshard__record_put(
+    const struct reshard_sim *sim, uint8_t *place, uint32_t key, uint64_t value);
+struct staging *reshard__staging_find(const struct disk *disk, reshard_migration_id migration);
+/* The data that a staging would make visible, by key. */
+void reshard__staging_fold(
+    const struct reshard_sim *sim, const struct staging *staging, uint64_t *values);
+/* Do a store action. */
+void reshard__store_do(struct reshard_sim *sim, struct host *host, const struct task *task,
+    struct reshard_completion *completion);
+bool reshard__ranges_have(const struct reshard_action *action, uint32_t slot);
+
+/* ---- net.c ---- */
+void reshard__net_send(struct reshard_sim *sim, reshard_node_id from,
+    const struct reshard_action *action);
+void reshard__net_deliver(struct reshard_sim *sim, struct packet *packet);
+void reshard__net_release(struct reshard_sim *sim);
+bool reshard__net_cut(const struct reshard_sim *sim, reshard_node_id from, reshard_node_id to);
+void reshard__packet_free(struct packet *packet);
+void reshard__packet_name(struct reshard_sim *sim, const char *verb, const struct packet *packet);
+
+/* ---- peek.c ---- */
+struct peek reshard__peek(const uint8_t *bytes, size_t size);
+const char *reshard__message_name(uint32_t type);
+const char *reshard__kind_name(uint32_t type, uint32_t kind);
+const char *reshard__record_name(uint32_t kind);
+/* Whether framed records hold one of this name; and the first one's name. */
+bool reshard__records_have(const uint8_t *bytes, size_t size, const char *name);
+void reshard__records_name(struct text *text, const uint8_t *bytes, size_t size);
+
+/* ---- client.c ---- */
+struct client *reshard__client_add(struct reshard_sim *sim);
+void reshard__client_begin(struct reshard_sim *sim, uint32_t client, uint32_t op,
+    const uint32_t *keys, uint32_t key_count);
+void reshard__client_wake(struct reshard_sim *sim, uint32_t client, uint64_t attempt);
+void reshard__client_reply(struct reshard_sim *sim, const struct reply *reply);
+void reshard__request_arrive(
+    struct reshard_sim *sim, struct host *host, const struct request *request);
+void reshard__request_execute(struct reshard_sim *sim, struct host *host, uint64_t serial);
+void reshard__requests_wake(
+    struct reshard_sim *sim, struct host *host, const struct reshard_action *action);
+void reshard__requests_drop(struct reshard_sim *sim, struct host *host);
+void reshard__reply_send(struct reshard_sim *sim, struct host *host, const struct reply *reply);
+
+/* ---- history.c ---- */
+size_t reshard__history_begin(
+    struct reshard_sim *sim, uint32_t client, uint32_t op, uint32_t key, uint64_t value);
+void reshard__history_end(struct reshard_sim *sim, size_t index, uint64_t value);
+/* Check every key; a violation is told. */
+void reshard__history_check(struct reshard_sim *sim);
+/* Whether operations of one key, by begin, could have happened to one copy. */
+bool reshard__history_linear(const struct operation *operations, size_t count);
+
+/* ---- rows.c ---- */
+/* An event was met in a phase whose row ignores it. */
+void reshard__row_ignored(struct reshard_sim *sim, uint32_t phase, const char *event);
+
+/* ---- check.c ---- */
+void reshard__check_step(struct reshard_sim *sim);
+void reshard__check_executed(
+    struct reshard_sim *sim, const struct host *host, const struct request *request);
+void reshard__check_change(struct reshard_sim *sim, const struct reshard_change *change);
+void reshard__check_purge(struct reshard_sim *sim, const struct reshard_action *action);
+void reshard__check_event(
+    struct reshard_sim *sim, const struct host *host, const struct reshard_event *event);
+void reshard__check_node(struct reshard_sim *sim, struct host *host);
+
+#endif

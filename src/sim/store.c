@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: the built-in store. Keys are numbers; key k lies in slot k mod slot_count, so that a
+ * script can see where. A write is durable when it is answered. Staging is the list of what was
+ * applied; SYNC moves the mark behind which a crash may take pieces away. */
+#include "sim/sim.h"
+
+#include <stdlib.h>
+
+enum { RECORD_HEAD = 14, ITEM_HEAD = 8, ITEM_KEY = 4, STATE_HEAD = 8, PURGE_BATCH = 16 };
+
+static void put32(uint8_t *place, uint32_t number)
+{
+    for (int i = 0; i < 4; i++)
+        place[i] = (uint8_t)(number >> (8 * i));
+}
+
+static uint32_t get32(const uint8_t *place)
+{
+    return place[0] | (uint32_t)place[1] << 8 | (uint32_t)place[2] << 16 | (uint32_t)place[3] << 24;
+}
+
+static void put64(uint8_t *place, uint64_t number)
+{
+    put32(place, (uint32_t)number);
+    put32(place + 4, (uint32_t)(number >> 32));
+}
+
+static uint64_t get64(const uint8_t *place)
+{
+    return get32(place) | (uint64_t)get32(place + 4) << 32;
+}
+
+struct disk *reshard__disk_make(const struct reshard_sim *sim)
+{
+    struct disk *disk = reshard__sim_resize(NULL, 1, sizeof *disk);
+    memset(disk, 0, sizeof *disk);
+    size_t capacity = 0;
+    disk->references = 1;
+    disk->values = reshard__sim_grow(
+        NULL, &capacity, sim->set.key_count, sizeof *disk->values);
+    capacity = 0;
+    disk->slot_keys = reshard__sim_grow(
+        NULL, &capacity, sim->set.slot_count, sizeof *disk->slot_keys);
+    return disk;
+}
+
+static void staging_clear(struct staging *staging)
+{
+    for (size_t i = 0; i < staging->piece_count; i++)
+        free(staging->pieces[i].data);
+    staging->piece_count = staging->durable_count = 0;
+    staging->copy_term = staging->copy_n = staging->sequence = 0;
+}
+
+void reshard__disk_release(struct disk *disk)
+{
+    if (!disk || --disk->references > 0)
+        return;
+    for (size_t i = 0; i < disk->staging_count; i++) {
+        staging_clear(&disk->stagings[i]);
+        free(disk->stagings[i].pieces);
+    }
+    free(disk->stagings);
+    free(disk->journal);
+    free(disk->values);
+    free(disk->slot_keys);
+    free(disk);
+}
+
+void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk)
+{
+    for (size_t i = 0; i < disk->staging_count; i++) {
+        struct staging *staging = &disk->stagings[i];
+        size_t loose = staging->piece_count - staging->durable_count;
+        if (loose == 0)
+            continue;
+        /* 0 loses all that was not synced. */
+        size_t kept = reshard__choose(sim, CHOICE_TORN, (uint32_t)loose + 1);
+        while (staging->piece_count > staging->durable_count + kept)
+            free(staging->pieces[--staging->piece_count].data);
+        staging->durable_count = staging->piece_count;
+        if (staging->piece_count == 0)
+            staging->copy_term = staging->copy_n = 0;
+    }
+}
+
+uint32_t reshard__key_slot(const struct reshard_sim *sim, uint32_t key)
+{
+    return key % sim->set.slot_count;
+}
+
+void reshard__disk_put(
+    const struct reshard_sim *sim, struct disk *disk, uint32_t key, uint64_t value)
+{
+    uint32_t *keys = &disk->slot_keys[reshard__key_slot(sim, key)];
+    *keys += (uint32_t)(value != 0) - (uint32_t)(disk->values[key] != 0);
+    disk->values[key] = value;
+}
+
+struct staging *reshard__staging_find(const struct disk *disk, reshard_migration_id migration)
+{
+    for (size_t i = 0; i < disk->staging_count; i++)
+        if (disk->stagings[i].migration == migration)
+            return &disk->stagings[i];
+    return NULL;
+}
+
+static struct staging *staging_of(struct disk *disk, const struct reshard_action *action)
+{
+    struct staging *staging = reshard__staging_find(disk, action->migration);
+    if (staging)
+        return staging;
+    disk->stagings = reshard__sim_grow(disk->stagings, &disk->staging_capacity,
+        disk->staging_count + 1, sizeof *disk->stagings);
+    staging = &disk->stagings[disk->staging_count++];
+    staging->migration = action->migration;
+    staging->mode = action->mode;
+    return staging;
+}
+
+size_t reshard__record_size(const struct reshard_sim *sim)
+{
+    return RECORD_HEAD + sim->set.value_size;
+}
+
+/* A record of mode snapshot: key, value, size of the padding (4, 8, 2 bytes), padding. A value of 0
+ * says that the key is gone. */
+void reshard__record_put(
+    const struct reshard_sim *sim, uint8_t *place, uint32_t key, uint64_t value)
+{
+    put32(place, key);
+    put64(place + 4, value);
+    place[12] = (uint8_t)sim->set.value_size;
+    place[13] = (uint8_t)(sim->set.value_size >> 8);
+    memset(place + RECORD_HEAD, (uint8_t)(value & 0x7F), sim->set.value_size);
+}
+
+static void records_fold(
+    const struct reshard_sim *sim, const uint8_t *data, size_t size, uint64_t *values)
+{
+    size_t record = reshard__record_size(sim);
+    for (size_t offset = 0; offset + record <= size; offset += record) {
+        uint32_t key = get32(data + offset);
+        if (key < sim->set.key_count)
+            values[key] = get64(data + offset + 4);
+    }
+}
+
+void reshard__staging_fold(
+    const struct reshard_sim *sim, const struct staging *staging, uint64_t *values)
+{
+    memset(values, 0, sim->set.key_count * sizeof *values);
+    for (size_t i = 0; i < staging->piece_count; i++)
+        records_fold(sim, staging->pieces[i].data, staging->pieces[i].size, values);
+}
+
+bool reshard__ranges_have(const struct reshard_action *action, uint32_t slot)
+{
+    for (size_t i = 0; i < action->range_count; i++)
+        if (slot >= action->ranges[i].first && slot <= action->ranges[i].last)
+            return true;
+    return false;
+}
+
+static void do_export(struct reshard_sim *sim, const struct disk *disk,
+    const struct reshard_action *action, struct reshard_completion *completion)
+{
+    size_t record = reshard__record_size(sim);
+    uint64_t key = action->cursor;
+    for (; key < sim->set.key_count; key++) {
+        if (disk->values[key] == 0 ||
+            !reshard__ranges_have(action, reshard__key_slot(sim, (uint32_t)key)))
+            continue;
+        if (completion->size + record > action->capacity)
+            break;
+        reshard__record_put(
+            sim, action->buffer + completion->size, (uint32_t)key, disk->values[key]);
+        completion->size += record;
+        completion->keys++;
+    }
+    completion->cursor = key;
+    completion->done = key >= sim->set.key_count;
+}
+
+/* An item of mode keywise; its size. */
+static size_t item_put(
+    const struct reshard_sim *sim, uint8_t *place, uint32_t key, uint64_t value)
+{
+    size_t state = STATE_HEAD + sim->set.value_size;
+    put32(place, ITEM_KEY);
+    put32(place + 4, (uint32_t)state);
+    put32(place + ITEM_HEAD, key);
+    put64(place + ITEM_HEAD + ITEM_KEY, value);
+    memset(place + ITEM_HEAD + ITEM_KEY + STATE_HEAD, (uint8_t)(value & 0x7F),
+        sim->set.value_size);
+    return ITEM_HEAD + ITEM_KEY + state;
+}
+
+struct item {
+    uint32_t key;
+    uint64_t value;
+};
+
+static bool item_next(const struct reshard_action *action, size_t *offset, struct item *item)
+{
+    const uint8_t *at = action->payload + *offset;
+    if (*offset + ITEM_HEAD + ITEM_KEY > action->payload_size)
+        return false;
+    size_t state = get32(at + 4);
+    item->key = get32(at + ITEM_HEAD);
+    item->value = state >= STATE_HEAD ? get64(at + ITEM_HEAD + ITEM_KEY) : 0;
+    *offset += ITEM_HEAD + get32(at) + state;
+    return *offset <= action->payload_size;
+}
+
+/* One key for PICK: counted, or written. False: it does not fit. */
+static bool pick_one(struct reshard_sim *sim, const struct disk *disk,
+    const struct reshard_action *action, uint32_t key, struct reshard_completion *completion)
+{
+    size_t item = ITEM_HEAD + ITEM_KEY + STATE_HEAD + sim->set.value_size;
+    if (key >= sim->set.key_count || disk->values[key] == 0)
+        return true;
+    if (action->capacity == 0 || !action->buffer) {
+        completion->keys++;
+        return true;
+    }
+    if (completion->size + item > action->capacity) {
+        if (completion->size == 0) {
+            completion->status = RESHARD_E_SPACE;
+            completion->size = item;
+        }
+        return false;
+    }
+    (void)item_put(sim, action->buffer + completion->size, key, disk->values[key]);
+    completion->size += item;
+    completion->keys++;
+    return true;
+}
+
+static void do_pick(struct reshard_sim *sim, const struct disk *disk,
+    const struct reshard_action *action, struct reshard_completion *completion)
+{
+    struct item item;
+    completion->done = 1;
+    for (size_t offset = 0; action->payload && item_next(action, &offset, &item);)
+        if (!pick_one(sim, disk, action, item.key, completion))
+            return;
+    if (action->payload)
+        return;
+    uint64_t key = action->cursor;
+    for (; key < sim->set.key_count; key++)
+        if (reshard__ranges_have(action, reshard__key_slot(sim, (uint32_t)key)) &&
+            !pick_one(sim, disk, action, (uint32_t)key, completion))
+            break;
+    completion->cursor = key;
+    completion->done = key >= sim->set.key_count;
+}
+
+static void do_remove(
+    struct reshard_sim *sim, struct disk *disk, const struct reshard_action *action)
+{
+    struct item item;
+    for (size_t offset = 0; item_next(action, &offset, &item);)
+        if (item.key < sim->set.key_count)
+            reshard__disk_put(sim, disk, item.key, 0);
+}
+
+static void apply_items(
+    struct reshard_sim *sim, struct disk *disk, const struct reshard_action *action)
+{
+    struct item item;
+    for (size_t offset = 0; item_next(action, &offset, &item);)
+        if (item.key < sim->set.key_count)
+            reshard__disk_put(sim, disk, item.key, item.value);
+}
+
+static void do_apply(struct reshard_sim *sim, struct disk *disk,
+    const struct reshard_action *action, struct reshard_completion *completion)
+{
+    struct staging *staging = staging_of(disk, action);
+    if (action->mode == RESHARD_MODE_KEYWISE) {
+        apply_items(sim, disk, action);
+        staging->copy_term = action->copy_term;
+        staging->copy_n = action->copy_n;
+        staging->sequence = action->sequence;
+        completion->sequence = action->sequence;
+        return;
+    }
+    if (staging->piece_count == 0) {
+        staging->copy_term = action->copy_term;
+        staging->copy_n = action->copy_n;
+    }
+    if (staging->copy_term != action->copy_term || staging->copy_n != action->copy_n) {
+        reshard__sim_violate(sim, "staging", "a chunk of another copy is to be applied");
+        completion->status = RESHARD_E_STATE;
+        return;
+    }
+    staging->pieces = reshard__sim_grow(staging->pieces, &staging->piece_capacity,
+        staging->piece_count + 1, sizeof *staging->pieces);
+    struct piece *piece = &staging->pieces[staging->piece_count++];
+    piece->sequence = action->sequence;
+    piece->size = action->payload_size;
+    piece->data = reshard__sim_resize(NULL, piece->size, 1);
+    memcpy(piece->data, action->payload, piece->size);
+}
+
+static void do_sync(struct reshard_sim *sim, struct disk *disk,
+    const struct reshard_action *action, struct reshard_completion *completion)
+{
+    struct staging *staging = reshard__staging_find(disk, action->migration);
+    if (!staging)
+        return;
+    if (sim->set.sabotage != RESHARD_SABOTAGE_SYNC)
+        staging->durable_count = staging->piece_count;
+    completion->copy_term = staging->copy_term;
+    completion->copy_n = staging->copy_n;
+    completion->sequence = staging->sequence;
+    if (staging->mode == RESHARD_MODE_SNAPSHOT)
+        completion->sequence =
+            staging->piece_count ? staging->pieces[staging->piece_count - 1].sequence : 0;
+}
+
+static void do_activate(
+    struct reshard_sim *sim, struct disk *disk, const struct reshard_action *action)
+{
+    struct staging *staging = staging_of(disk, action);
+    size_t capacity = 0;
+    uint64_t *values = reshard__sim_grow(NULL, &capacity, sim->set.key_count, sizeof *values);
+    reshard__staging_fold(sim, staging, values);
+    for (uint32_t key = 0; key < sim->set.key_count; key++)
+        if (!staging->activated && reshard__ranges_have(action, reshard__key_slot(sim, key)))
+            reshard__disk_put(sim, disk, key, values[key]);
+    free(values);
+    staging_clear(staging);
+    staging->activated = true;
+}
+
+static void do_purge(struct reshard_sim *sim, struct disk *disk,
+    const struct reshard_action *action, struct reshard_completion *completion)
+{
+    uint64_t key = action->cursor;
+    for (; key < sim->set.key_count && completion->keys < PURGE_BATCH; key++) {
+        if (disk->values[key] == 0 ||
+            !reshard__ranges_have(action, reshard__key_slot(sim, (uint32_t)key)))
+            continue;
+        if (sim->set.sabotage != RESHARD_SABOTAGE_PURGE)
+            reshard__disk_put(sim, disk, (uint32_t)key, 0);
+        completion->keys++;
+    }
+    completion->cursor = key;
+    completion->done = key >= sim->set.key_count;
+}
+
+static void do_digest(struct reshard_sim *sim, const struct disk *disk,
+    const struct reshard_action *action, struct reshard_completion *completion)
+{
+    size_t capacity = 0;
+    uint64_t *folded = NULL;
+    const uint64_t *values = disk->values;
+    if (action->side == RESHARD_SIDE_TARGET) {
+        const struct staging *staging = reshard__staging_find(disk, action->migration);
+        folded = reshard__sim_grow(NULL, &capacity, sim->set.key_count, sizeof *folded);
+        if (staging)
+            reshard__staging_fold(sim, staging, folded);
+        values = folded;
+    }
+    completion->digest.high = 1;
+    for (uint32_t key = 0; key < sim->set.key_count; key++) {
+        if (values[key] == 0 || !reshard__ranges_have(action, reshard__key_slot(sim, key)))
+            continue;
+        uint64_t pair[2] = {key, values[key]};
+        completion->digest.low += reshard__sim_hash(pair, sizeof pair, 0);
+    }
+    if (sim->set.sabotage == RESHARD_SABOTAGE_DIGEST)
+        completion->digest.low = completion->digest.high = 0;
+    free(folded);
+}
+
+void reshard__store_do(struct reshard_sim *sim, struct host *host, const struct task *task,
+    struct reshard_completion *completion)
+{
+    const struct reshard_action *action = &task->action;
+    struct disk *disk = host->disk;
+    switch (action->kind) {
+    case RESHARD_ACTION_EXPORT:
+        do_export(sim, disk, action, completion);
+        break;
+    case RESHARD_ACTION_APPLY:
+        do_apply(sim, disk, action, completion);
+        break;
+    case RESHARD_ACTION_SYNC:
+        do_sync(sim, disk, action, completion);
+        break;
+    case RESHARD_ACTION_ACTIVATE:
+        do_activate(sim, disk, action);
+        break;
+    case RESHARD_ACTION_DISCARD:
+        if (reshard__staging_find(disk, action->migration) &&
+            sim->set.sabotage != RESHARD_SABOTAGE_DISCARD)
+            staging_clear(reshard__staging_find(disk, action->migration));
+        break;
+    case RESHARD_ACTION_PURGE:
+        reshard__check_purge(sim, action);
+        do_purge(sim, disk, action, completion);
+        break;
+    case RESHARD_ACTION_DIGEST:
+        do_digest(sim, disk, action, completion);
+        break;
+    case RESHARD_ACTION_PICK:
+        do_pick(sim, disk, action, completion);
+        break;
+    case RESHARD_ACTION_REMOVE:
+        do_remove(sim, disk, action);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: actions that a host has pulled. Each begins when the one it waits for has completed,
+ * takes its time, and is completed once; a crash leaves what was under way done or not. */
+#include "sim/sim.h"
+
+#include <stdlib.h>
+
+enum { SPEEDS = 10, APPEND_FATES = 4 };
+
+static struct task *task_find(struct host *host, uint64_t id)
+{
+    for (size_t i = 0; i < host->task_count; i++)
+        if (host->tasks[i].action.id == id)
+            return &host->tasks[i];
+    return NULL;
+}
+
+static void task_drop(struct host *host, struct task *task)
+{
+    free(task->copy);
+    size_t index = (size_t)(task - host->tasks);
+    memmove(task, task + 1, (host->task_count - index - 1) * sizeof *task);
+    host->task_count--;
+}
+
+static uint64_t task_time(struct reshard_sim *sim, const struct task *task)
+{
+    uint64_t time_ns = sim->set.store_ns;
+    if (task->action.kind == RESHARD_ACTION_APPEND || task->action.kind == RESHARD_ACTION_LOAD)
+        time_ns = sim->set.append_ns;
+    return time_ns << reshard__choose(sim, CHOICE_DELAY, SPEEDS);
+}
+
+static void task_schedule(
+    struct reshard_sim *sim, const struct host *host, uint64_t id, uint64_t delay_ns)
+{
+    struct happening happening = {.kind = EVENT_TASK, .host = host->id, .number = id};
+    happening.time_ns = sim->now_ns + delay_ns;
+    happening.boot = host->boot;
+    reshard__sim_schedule(sim, &happening);
+}
+
+/* What EXPORT reads it reads when it begins; it is handed over when it ends. */
+static void task_begin(struct reshard_sim *sim, struct host *host, struct task *task)
+{
+    task->running = true;
+    if (task->action.kind == RESHARD_ACTION_EXPORT) {
+        reshard_completion_init(&task->completion);
+        reshard__store_do(sim, host, task, &task->completion);
+        task->read = true;
+    }
+    task_schedule(sim, host, task->action.id, task_time(sim, task));
+}
+
+void reshard__tasks_begin(struct reshard_sim *sim, struct host *host)
+{
+    for (size_t i = 0; i < host->task_count; i++) {
+        struct task *task = &host->tasks[i];
+        if (!task->running && !(task->action.after && task_find(host, task->action.after)))
+            task_begin(sim, host, task);
+    }
+}
+
+static void complete(struct reshard_sim *sim, struct host *host, uint64_t id,
+    const struct reshard_completion *completion)
+{
+    uint64_t now_ns = reshard__host_now(sim, host);
+    int32_t status =
+        host->node ? reshard_node_complete(host->node, id, completion, now_ns)
+                   : reshard_coordinator_complete(host->coordinator, id, completion, now_ns);
+    bool fenced = host->coordinator && status == RESHARD_E_FENCED;
+    if (status && !fenced && status != RESHARD_E_FATAL)
+        reshard__sim_violate(sim, "complete", "%h: %d", host->id, status);
+}
+
+void reshard__task_take(
+    struct reshard_sim *sim, struct host *host, const struct reshard_action *action)
+{
+    if (action->kind == RESHARD_ACTION_SEND) {
+        reshard__net_send(sim, host->id, action);
+        complete(sim, host, action->id, NULL);
+        return;
+    }
+    if (action->kind == RESHARD_ACTION_WAKE) {
+        struct reshard_action wake = *action;
+        complete(sim, host, action->id, NULL);
+        if (sim->set.sabotage != RESHARD_SABOTAGE_WAKE)
+            reshard__requests_wake(sim, host, &wake);
+        return;
+    }
+    host->tasks = reshard__sim_grow(
+        host->tasks, &host->task_capacity, host->task_count + 1, sizeof *host->tasks);
+    struct task *task = &host->tasks[host->task_count++];
+    memset(task, 0, sizeof *task);
+    task->action = *action;
+    if (action->kind == RESHARD_ACTION_APPLY && action->payload_size) {
+        /* It points into the message, which is gone when this function's caller returns. */
+        task->copy = reshard__sim_resize(NULL, action->payload_size, 1);
+        memcpy(task->copy, action->payload, action->payload_size);
+        task->action.payload = task->copy;
+    }
+    if (sim->set.trace > 1)
+        reshard__sim_say(sim, "%h %s", host->id, reshard_action_name(action->kind));
+}
+
+static bool request_meets(const struct reshard_sim *sim, const struct request *request,
+    const struct reshard_action *action)
+{
+    return reshard__ranges_have(action, reshard__key_slot(sim, request->keys[0]));
+}
+
+/* Whether requests that were admitted before the fence was asked still run. */
+static bool fence_waits(
+    const struct reshard_sim *sim, const struct host *host, const struct reshard_action *action)
+{
+    for (size_t i = 0; i < host->admitted_count; i++)
+        if (request_meets(sim, &host->admitted[i].request, action))
+            return sim->set.sabotage != RESHARD_SABOTAGE_FENCE;
+    return false;
+}
+
+static struct task_rule *rule_find(
+    struct reshard_sim *sim, const struct host *host, const struct reshard_action *action)
+{
+    for (size_t i = 0; i < sim->task_rule_count; i++) {
+        struct task_rule *rule = &sim->task_rules[i];
+        if (rule->count == 0 || rule->host != host->id || rule->kind != action->kind)
+            continue;
+        if (rule->record[0] && !reshard__records_have(action->header, action->header_size,
+                                rule->record))
+            continue;
+        if (rule->skip > 0) {
+            rule->skip--;
+            continue;
+        }
+        if (rule->count != UINT64_MAX)
+            rule->count--;
+        return rule;
+    }
+    return NULL;
+}
+
+static enum task_fault fault_of(struct reshard_sim *sim, const struct host *host,
+    const struct task *task, uint64_t *delay_ns)
+{
+    static const enum task_fault appends[] = {
+        FAULT_NONE, FAULT_ERROR, FAULT_UNKNOWN, FAULT_LANDED, FAULT_LATE};
+    struct task_rule *rule = rule_find(sim, host, &task->action);
+    if (rule) {
+        *delay_ns = rule->delay_ns;
+        return rule->fault;
+    }
+    bool append = task->action.kind == RESHARD_ACTION_APPEND;
+    uint32_t choice = reshard__choose(sim, CHOICE_TASK, append ? APPEND_FATES + 1 : 2);
+    if (!append)
+        return choice ? FAULT_ERROR : FAULT_NONE;
+    *delay_ns = sim->set.retry_ns * 2;
+    /* Only the authority is far away: a late write into one's own journal is no fault of disks. */
+    if (host->shard && appends[choice] == FAULT_LATE)
+        return FAULT_UNKNOWN;
+    return appends[choice];
+}
+
+static int32_t append_do(struct reshard_sim *sim, struct host *host, const struct task *task)
+{
+    const struct reshard_action *action = &task->action;
+    if (host->coordinator)
+        return reshard__authority_append(
+            sim, action->term, action->index, action->header, action->header_size);
+    if (sim->set.sabotage == RESHARD_SABOTAGE_JOURNAL &&
+        reshard__records_have(action->header, action->header_size, "HELD"))
+        return RESHARD_OK;
+    reshard__own_append(host->disk, action->header, action->header_size);
+    return RESHARD_OK;
+}
+
+static void append_late(
+    struct reshard_sim *sim, struct host *host, const struct task *task, uint64_t delay_ns)
+{
+    struct packet *packet = reshard__sim_resize(NULL, 1, sizeof *packet);
+    memset(packet, 0, sizeof *packet);
+    packet->size = task->action.header_size;
+    packet->data = reshard__sim_resize(NULL, packet->size, 1);
+    memcpy(packet->data, task->action.header, packet->size);
+    struct happening happening = {.kind = EVENT_LATE, .host = host->id, .data = packet};
+    happening.time_ns = sim->now_ns + delay_ns;
+    happening.number = task->action.index;
+    happening.boot = task->action.term;
+    reshard__sim_schedule(sim, &happening);
+}
+
+static void work_do(struct reshard_sim *sim, struct host *host, struct task *task,
+    struct reshard_completion *completion)
+{
+    switch (task->action.kind) {
+    case RESHARD_ACTION_APPEND:
+        completion->status = append_do(sim, host, task);
+        break;
+    case RESHARD_ACTION_LOAD:
+        completion->status =
+            host->coordinator ? reshard__authority_load(sim, host) : reshard__own_load(host);
+        break;
+    case RESHARD_ACTION_COMPACT:
+        host->disk->journal_size = 0;
+        reshard__own_append(host->disk, task->action.header, task->action.header_size);
+        break;
+    case RESHARD_ACTION_FENCE:
+        break;
+    default:
+        reshard__store_do(sim, host, task, completion);
+        break;
+    }
+}
+
+/* The fault's share in what happens; false: the process died or stands still. */
+static bool fault_act(struct reshard_sim *sim, struct host *host, struct task *task,
+    enum task_fault fault, uint64_t delay_ns, struct reshard_completion *completion)
+{
+    switch (fault) {
+    case FAULT_NONE:
+        work_do(sim, host, task, completion);
+        return true;
+    case FAULT_ERROR:
+        completion->status = RESHARD_E_HOOK;
+        return true;
+    case FAULT_UNKNOWN:
+        completion->status = RESHARD_E_UNKNOWN;
+        return true;
+    case FAULT_LANDED:
+        work_do(sim, host, task, completion);
+        completion->status = RESHARD_E_UNKNOWN;
+        return true;
+    case FAULT_LATE:
+        append_late(sim, host, task, delay_ns);
+        completion->status = RESHARD_E_UNKNOWN;
+        return true;
+    case FAULT_SLOW:
+        task_schedule(sim, host, task->action.id, delay_ns);
+        return false;
+    case FAULT_CRASH:
+        reshard__host_crash(sim, host);
+        return false;
+    case FAULT_STOP:
+        sim->stop = true;
+        task_schedule(sim, host, task->action.id, sim->set.store_ns);
+        return false;
+    }
+    return false;
+}
+
+static void fault_say(struct reshard_sim *sim, const struct host *host, const struct task *task,
+    enum task_fault fault)
+{
+    static const char *const names[] = {"", "fails", "has an unknown outcome",
+        "lands, and has an unknown outcome", "has an unknown outcome, and lands late", "is slow",
+        "is cut by a crash", ""};
+    if (!names[fault][0] || sim->quiet)
+        return;
+    struct text text = {0};
+    if (task->action.kind == RESHARD_ACTION_APPEND)
+        reshard__records_name(&text, task->action.header, task->action.header_size);
+    reshard__text_char(&text, '\0');
+    reshard__sim_say(sim, "%h %s%s %s", host->id, reshard_action_name(task->action.kind),
+        text.data, names[fault]);
+    free(text.data);
+}
+
+void reshard__task_run(struct reshard_sim *sim, struct host *host, uint64_t id)
+{
+    struct task *task = task_find(host, id);
+    if (!task)
+        return;
+    if (task->action.kind == RESHARD_ACTION_FENCE && fence_waits(sim, host, &task->action)) {
+        task_schedule(sim, host, id, sim->set.store_ns);
+        return;
+    }
+    struct reshard_completion completion;
+    reshard_completion_init(&completion);
+    uint64_t delay_ns = 0;
+    enum task_fault fault = fault_of(sim, host, task, &delay_ns);
+    if (task->read && fault == FAULT_NONE)
+        completion = task->completion;
+    fault_say(sim, host, task, fault);
+    uint32_t kind = task->action.kind;
+    bool reads = task->read && fault == FAULT_NONE;
+    if (!reads && !fault_act(sim, host, task, fault, delay_ns, &completion))
+        return;
+    if (sim->set.trace > 1)
+        reshard__sim_say(sim, "%h %s done: %d", host->id, reshard_action_name(kind),
+            completion.status);
+    complete(sim, host, id, &completion);
+    task = task_find(host, id);
+    if (task)
+        task_drop(host, task);
+}
+
+void reshard__tasks_drop(struct reshard_sim *sim, struct host *host)
+{
+    for (size_t i = 0; i < host->task_count; i++) {
+        struct task *task = &host->tasks[i];
+        bool lasts = task->action.kind == RESHARD_ACTION_APPEND && task->running;
+        /* 0: nothing of it; 1: all of it; 2: a torn piece, of an own journal. */
+        uint32_t choice = lasts ? reshard__choose(sim, CHOICE_TORN, 3) : 0;
+        if (choice == 1)
+            (void)append_do(sim, host, task);
+        else if (choice == 2 && host->disk)
+            reshard__own_append(
+                host->disk, task->action.header, task->action.header_size * 2 / 3);
+        free(task->copy);
+    }
+    host->task_count = 0;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: words, memory, and the one place that hashes. */
+#include "sim/sim.h"
+
+#include <stdlib.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+void *reshard__sim_resize(void *block, size_t count, size_t item_size)
+{
+    size_t size = count * item_size;
+    void *moved = realloc(block, size > 0 ? size : 1);
+    if (!moved)
+        abort(); /* a simulation without memory proves nothing */
+    return moved;
+}
+
+void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item_size)
+{
+    if (count <= *capacity)
+        return block;
+    size_t wanted = *capacity ? *capacity * 2 : 8;
+    if (wanted < count)
+        wanted = count;
+    uint8_t *moved = reshard__sim_resize(block, wanted, item_size);
+    memset(moved + *capacity * item_size, 0, (wanted - *capacity) * item_size);
+    *capacity = wanted;
+    return moved;
+}
+
+void reshard__text_char(struct text *text, char c)
+{
+    text->data = reshard__sim_grow(text->data, &text->capacity, text->size + 1, 1);
+    text->data[text->size++] = c;
+}
+
+void reshard__text_string(struct text *text, const char *string)
+{
+    for (; *string; string++)
+        reshard__text_char(text, *string);
+}
+
+void reshard__text_number(struct text *text, uint64_t number)
+{
+    char digits[20];
+    int count = 0;
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    while (count > 0)
+        reshard__text_char(text, digits[--count]);
+}
+
+/* Milliseconds with three decimals. */
+static void text_time(struct text *text, uint64_t time_ns)
+{
+    uint64_t micros = time_ns / SIM_MICRO % 1000;
+    reshard__text_number(text, time_ns / SIM_MILLI);
+    reshard__text_char(text, '.');
+    reshard__text_char(text, (char)('0' + micros / 100));
+    reshard__text_char(text, (char)('0' + micros / 10 % 10));
+    reshard__text_char(text, (char)('0' + micros % 10));
+}
+
+static void text_host(struct text *text, uint64_t id)
+{
+    reshard__text_char(text, id >= SIM_COORDINATOR ? 'c' : 'n');
+    reshard__text_number(text, id >= SIM_COORDINATOR ? id - SIM_COORDINATOR + 1 : id);
+}
+
+void reshard__text_format(struct text *text, const char *format, va_list arguments)
+{
+    for (; *format; format++) {
+        if (*format != '%') {
+            reshard__text_char(text, *format);
+            continue;
+        }
+        switch (*++format) {
+        case 's':
+            reshard__text_string(text, va_arg(arguments, const char *));
+            break;
+        case 'u':
+            reshard__text_number(text, va_arg(arguments, uint64_t));
+            break;
+        case 'd':
+            reshard__text_string(text, reshard_strname(va_arg(arguments, int32_t)));
+            break;
+        case 't':
+            text_time(text, va_arg(arguments, uint64_t));
+            break;
+        case 'h':
+            text_host(text, va_arg(arguments, uint64_t));
+            break;
+        default:
+            reshard__text_char(text, '%');
+            break;
+        }
+    }
+}
+
+static void line_end(struct reshard_sim *sim)
+{
+    reshard__text_char(&sim->line, '\n');
+    sim->transcript = reshard__sim_hash(sim->line.data, sim->line.size, sim->transcript);
+    if (sim->print)
+        sim->print(sim->print_data, sim->line.data, sim->line.size);
+}
+
+static void line_begin(struct reshard_sim *sim)
+{
+    struct text time = {0};
+    sim->line.size = 0;
+    text_time(&time, sim->now_ns);
+    for (size_t i = time.size; i < 10; i++)
+        reshard__text_char(&sim->line, ' ');
+    for (size_t i = 0; i < time.size; i++)
+        reshard__text_char(&sim->line, time.data[i]);
+    reshard__text_string(&sim->line, "  ");
+    free(time.data);
+}
+
+void reshard__sim_say(struct reshard_sim *sim, const char *format, ...)
+{
+    if (sim->quiet)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    line_begin(sim);
+    reshard__text_format(&sim->line, format, arguments);
+    line_end(sim);
+    va_end(arguments);
+}
+
+void reshard__sim_violate(struct reshard_sim *sim, const char *checker, const char *format, ...)
+{
+    if (sim->violated)
+        return;
+    sim->violated = true;
+    size_t size = strlen(checker);
+    size = size < sizeof sim->violation ? size : sizeof sim->violation - 1;
+    memcpy(sim->violation, checker, size);
+    va_list arguments;
+    va_start(arguments, format);
+    line_begin(sim);
+    reshard__text_string(&sim->line, "VIOLATION ");
+    reshard__text_string(&sim->line, checker);
+    reshard__text_string(&sim->line, ": ");
+    reshard__text_format(&sim->line, format, arguments);
+    line_end(sim);
+    va_end(arguments);
+}
+
+uint64_t reshard__sim_hash(const void *bytes, size_t size, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(bytes, size, seed);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: time. The earliest thing happens next; of things at one time, the one that was planned
+ * first. */
+#include "sim/sim.h"
+
+#include <stdlib.h>
+
+static bool before(const struct happening *a, const struct happening *b)
+{
+    return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->serial < b->serial;
+}
+
+void reshard__sim_schedule(struct reshard_sim *sim, const struct happening *happening)
+{
+    sim->heap = reshard__sim_grow(
+        sim->heap, &sim->heap_capacity, sim->heap_count + 1, sizeof *sim->heap);
+    size_t at = sim->heap_count++;
+    struct happening item = *happening;
+    item.serial = ++sim->serial;
+    while (at > 0 && before(&item, &sim->heap[(at - 1) / 2])) {
+        sim->heap[at] = sim->heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    sim->heap[at] = item;
+}
+
+static struct happening heap_pop(struct reshard_sim *sim)
+{
+    struct happening top = sim->heap[0], last = sim->heap[--sim->heap_count];
+    size_t at = 0;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= sim->heap_count)
+            break;
+        if (child + 1 < sim->heap_count && before(&sim->heap[child + 1], &sim->heap[child]))
+            child++;
+        if (!before(&sim->heap[child], &last))
+            break;
+        sim->heap[at] = sim->heap[child];
+        at = child;
+    }
+    sim->heap[at] = last;
+    return top;
+}
+
+struct host *reshard__host_find(const struct reshard_sim *sim, reshard_node_id id)
+{
+    for (size_t i = 0; i < sim->host_count; i++)
+        if (sim->hosts[i]->id == id)
+            return sim->hosts[i];
+    return NULL;
+}
+
+struct moving *reshard__moving_find(struct reshard_sim *sim, reshard_migration_id migration)
+{
+    for (size_t i = 0; i < sim->moving_count; i++)
+        if (sim->movings[i].migration == migration)
+            return &sim->movings[i];
+    return NULL;
+}
+
+/* The host whose engine wants a tick next. */
+static struct host *due_host(const struct reshard_sim *sim, uint64_t *time_out)
+{
+    struct host *due = NULL;
+    *time_out = UINT64_MAX;
+    for (size_t i = 0; i < sim->host_count; i++) {
+        struct host *host = sim->hosts[i];
+        uint64_t time_ns = reshard__host_deadline(host);
+        if (time_ns == UINT64_MAX)
+            continue;
+        if (time_ns < host->failed_deadline)
+            time_ns = host->failed_deadline;
+        time_ns = time_ns > host->clock_offset ? time_ns - host->clock_offset : 0;
+        if (time_ns < *time_out) {
+            *time_out = time_ns;
+            due = host;
+        }
+    }
+    if (due && *time_out < sim->now_ns)
+        *time_out = sim->now_ns;
+    return due;
+}
+
+static void late_append(struct reshard_sim *sim, struct happening *happening)
+{
+    struct packet *packet = happening->data;
+    int32_t status = reshard__authority_append(
+        sim, happening->boot, happening->number, packet->data, packet->size);
+    reshard__sim_say(sim, "a late append of %h: %d", happening->host, status);
+    reshard__packet_free(packet);
+}
+
+/* What concerns one process: void when it died meanwhile, put off while it stands still. */
+static void host_happens(struct reshard_sim *sim, struct happening *happening)
+{
+    struct host *host = reshard__host_find(sim, happening->host);
+    bool alive = host && host->up && host->boot == happening->boot;
+    if (alive && host->frozen) {
+        happening->time_ns = sim->now_ns + SIM_MILLI;
+        reshard__sim_schedule(sim, happening);
+        return;
+    }
+    if (!alive)
+        return;
+    if (happening->kind == EVENT_TASK)
+        reshard__task_run(sim, host, happening->number);
+    else
+        reshard__request_execute(sim, host, happening->number);
+    if (host->up)
+        reshard__host_drain(sim, host);
+}
+
+static void happen(struct reshard_sim *sim, struct happening *happening)
+{
+    switch (happening->kind) {
+    case EVENT_MESSAGE:
+        reshard__net_deliver(sim, happening->data);
+        break;
+    case EVENT_TASK:
+    case EVENT_EXECUTE:
+        host_happens(sim, happening);
+        break;
+    case EVENT_REQUEST: {
+        struct host *host = reshard__host_find(sim, happening->host);
+        if (host && host->up && host->frozen) {
+            happening->time_ns = sim->now_ns + SIM_MILLI;
+            reshard__sim_schedule(sim, happening);
+            break;
+        }
+        reshard__request_arrive(sim, host, happening->data);
+        free(happening->data);
+        break;
+    }
+    case EVENT_REPLY:
+        reshard__client_reply(sim, happening->data);
+        free(happening->data);
+        break;
+    case EVENT_CLIENT:
+        reshard__client_wake(sim, happening->client, happening->number);
+        break;
+    case EVENT_LATE:
+        late_append(sim, happening);
+        break;
+    }
+}
+
+uint64_t reshard__sim_next(const struct reshard_sim *sim)
+{
+    uint64_t tick_ns;
+    (void)due_host(sim, &tick_ns);
+    return sim->heap_count > 0 && sim->heap[0].time_ns < tick_ns ? sim->heap[0].time_ns : tick_ns;
+}
+
+bool reshard__sim_step(struct reshard_sim *sim)
+{
+    uint64_t tick_ns;
+    struct host *host = due_host(sim, &tick_ns);
+    bool event = sim->heap_count > 0 && sim->heap[0].time_ns <= tick_ns;
+    if ((!event && !host) || sim->violated)
+        return false;
+    sim->steps++;
+    if (event) {
+        struct happening happening = heap_pop(sim);
+        if (happening.time_ns > sim->now_ns)
+            sim->now_ns = happening.time_ns;
+        happen(sim, &happening);
+    } else {
+        sim->now_ns = tick_ns;
+        reshard__host_tick(sim, host);
+    }
+    reshard__check_step(sim);
+    return !sim->violated;
+}

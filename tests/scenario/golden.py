@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Run every scenario of a folder and compare its transcript with the golden one beside it.
+
+    golden.py SIMULATE FOLDER            NAME.scn is run, NAME.txt is what it must print
+    golden.py SIMULATE FOLDER --update   write the transcripts instead
+
+A scenario that fails is a failure even when its transcript is as expected. Every row of the
+transition table must be taken by one scenario at least, but those that UNREACHABLE explains.
+"""
+import difflib
+import os
+import subprocess
+import sys
+from collections import Counter
+
+UNREACHABLE = {}
+
+
+def run(simulate, path):
+    """(exit status, transcript, rows taken) of one scenario."""
+    done = subprocess.run([simulate, "scenario", path, "--rows"], capture_output=True, text=True,
+                          check=False)
+    lines = done.stdout.splitlines(keepends=True)
+    rows = Counter()
+    if lines and lines[-1].startswith("rows "):
+        for pair in lines.pop().split()[1:]:
+            label, count = pair.split("=")
+            rows[label] += int(count)
+    return done.returncode, "".join(lines), rows, done.stderr
+
+
+def compare(path, transcript, update):
+    """True when the golden transcript is this one."""
+    golden = path[:-4] + ".txt"
+    if update:
+        with open(golden, "w", encoding="utf-8") as file:
+            file.write(transcript)
+        return True
+    expected = ""
+    if os.path.exists(golden):
+        with open(golden, encoding="utf-8") as file:
+            expected = file.read()
+    sys.stdout.writelines(difflib.unified_diff(
+        expected.splitlines(keepends=True), transcript.splitlines(keepends=True),
+        golden, "this run"))
+    return expected == transcript
+
+
+def main(simulate, folder, *options):
+    """0 when all scenarios hold and print what they should."""
+    paths = sorted(os.path.join(folder, x) for x in os.listdir(folder) if x.endswith(".scn"))
+    failed, rows = [], Counter()
+    for path in paths:
+        status, transcript, taken, errors = run(simulate, path)
+        rows.update(taken)
+        held = status == 0 or (status == 1 and "# must fail" in open(path, encoding="utf-8").read())
+        if not compare(path, transcript, "--update" in options) or not held:
+            failed.append(os.path.basename(path))
+            print(errors, end="")
+    missing = sorted(row for row, count in rows.items() if not count and row not in UNREACHABLE)
+    print(f"{len(paths)} scenarios, {len(failed)} failed {failed}; rows not taken: {missing}")
+    return 1 if failed or not paths or ("--rows" in options and missing) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
