@@ -38,6 +38,8 @@ void reshard__driver_settle(struct reshard_driver *driver, struct reshard__entry
     memset(&entry->completion, 0, sizeof entry->completion);
     if (status == RESHARD_OK)
         entry->completion = *completion;
+    if (status == RESHARD_E_SPACE)
+        entry->completion.size = completion->size; /* how much would do */
     entry->completion.struct_size = sizeof entry->completion;
     entry->completion.status = status;
     entry->state = RESHARD__ENTRY_DONE;

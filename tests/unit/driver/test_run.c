@@ -163,6 +163,20 @@ Test(run, a_failed_hook_completes_with_its_code_and_nothing_else)
     }
 }
 
+Test(run, a_buffer_that_was_too_small_keeps_the_size_that_would_do)
+{
+    struct puppet *puppet = puppet_new();
+    puppet->answers[RESHARD_ACTION_EXPORT] = RESHARD_E_SPACE;
+    puppet->outcome.size = 77;
+    puppet->outcome.keys = 1;
+    puppet_ask(puppet, RESHARD_ACTION_EXPORT, 0)->capacity = 10;
+    cr_assert_eq(run(puppet), RESHARD_OK);
+    cr_assert_eq(puppet->last.status, RESHARD_E_SPACE);
+    cr_assert_eq(puppet->last.size, 77);
+    cr_assert_eq(puppet->last.keys, 0);
+    cr_assert(puppet_end(puppet));
+}
+
 Test(run, missing_hooks_do_what_their_absence_means)
 {
     struct puppet *puppet = puppet_new();
