@@ -7,7 +7,8 @@
 
 Criterion stays green when LeakSanitizer reports on a worker, and when no test ran at all. Here the
 run fails when the program fails, when any sanitizer wrote a report, and when a Criterion program's
-closing line is missing or counts nothing.
+closing line is missing or counts nothing. One kind of report is let be: blocks that Criterion's own
+library allocated itself and lost, which its parent process does now and then.
 """
 import os
 import re
@@ -24,6 +25,24 @@ def synthesis(text):
     """(tested, passing, failing, crashing) of Criterion's closing line, or None."""
     match = SYNTHESIS.search(re.sub(r"\x1b\[[0-9;]*m", "", text))
     return tuple(int(group) for group in match.groups()) if match else None
+
+
+def is_criterions_own(report):
+    """Whether a report is of leaks only, each allocated by a call from within libcriterion."""
+    if "LeakSanitizer: detected memory leaks" not in report:
+        return False
+    callers = re.findall(r"leak of .*\n\s*#0 [^\n]*\n\s*#1 ([^\n]*)", report)
+    leaks = report.count("leak of ")
+    return leaks == len(callers) > 0 and all("/libcriterion.so" in caller for caller in callers)
+
+
+def read_reports(folder):
+    """Texts of the reports in a folder that count."""
+    texts = []
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+            texts.append(file.read())
+    return [text for text in texts if not is_criterions_own(text)], len(texts)
 
 
 def environment(folder):
@@ -46,13 +65,13 @@ def main(arguments):
             text=True, errors="replace", check=False,
         )
         sys.stdout.write(done.stdout)
-        reports = sorted(os.listdir(folder))
-        for name in reports:
-            with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
-                print(file.read())
+        reports, all_count = read_reports(folder)
+        print(*reports, sep="\n")
     counts = synthesis(done.stdout)
     problems = [f"{len(reports)} sanitizer reports"] if reports else []
-    if done.returncode:
+    # A leak of Criterion's own makes the exit status 1 as well; then its closing line decides.
+    excused = counts is not None and all_count > len(reports) == 0
+    if done.returncode and not excused:
         problems.append(f"exit status {done.returncode}")
     if not plain and (counts is None or counts[0] == 0):
         problems.append("no test ran")
