@@ -33,14 +33,22 @@ static int32_t port_open(
     return server->port ? RESHARD_OK : RESHARD_E_NOMEM;
 }
 
-/* The end of both starts. */
-static int32_t begin(struct memory_server *server, int32_t status, uint64_t now_ns)
+/* Who made it half is rid of it. */
+static int32_t made(struct memory_server *server, int32_t status)
 {
     if (!status) {
         server->journal.driver = server->driver;
         memory_port_connect(server->port, server->driver);
-        status = reshard_driver_start(server->driver, now_ns);
+    } else {
+        memory_server_stop(server);
     }
+    return status;
+}
+
+static int32_t begin(struct memory_server *server, int32_t status, uint64_t now_ns)
+{
+    if (!status)
+        status = reshard_driver_start(server->driver, now_ns);
     if (status)
         memory_server_stop(server);
     return status;
@@ -70,11 +78,19 @@ static int32_t node_make(struct memory_server *server, struct memory_transport *
         server->node, &transport, &journal, &store, &config->allocator, &server->driver);
 }
 
+int32_t memory_server_prepare_node(struct memory_server *server,
+    struct memory_transport *network, const struct reshard_node_config *config,
+    uint32_t (*slot_of)(const uint8_t *key, size_t key_size))
+{
+    return made(server, node_make(server, network, config, slot_of));
+}
+
 int32_t memory_server_start_node(struct memory_server *server, struct memory_transport *network,
     const struct reshard_node_config *config,
     uint32_t (*slot_of)(const uint8_t *key, size_t key_size), uint64_t now_ns)
 {
-    return begin(server, node_make(server, network, config, slot_of), now_ns);
+    return begin(
+        server, memory_server_prepare_node(server, network, config, slot_of), now_ns);
 }
 
 static int32_t coordinator_make(struct memory_server *server, struct memory_transport *network,
@@ -93,9 +109,15 @@ static int32_t coordinator_make(struct memory_server *server, struct memory_tran
         server->coordinator, &transport, &journal, &config->allocator, &server->driver);
 }
 
+int32_t memory_server_prepare_coordinator(struct memory_server *server,
+    struct memory_transport *network, const struct reshard_coordinator_config *config)
+{
+    return made(server, coordinator_make(server, network, config));
+}
+
 int32_t memory_server_start_coordinator(struct memory_server *server,
     struct memory_transport *network, const struct reshard_coordinator_config *config,
     uint64_t now_ns)
 {
-    return begin(server, coordinator_make(server, network, config), now_ns);
+    return begin(server, memory_server_prepare_coordinator(server, network, config), now_ns);
 }

@@ -28,6 +28,12 @@ int32_t memory_server_start_node(struct memory_server *server, struct memory_tra
 int32_t memory_server_start_coordinator(struct memory_server *server,
     struct memory_transport *network, const struct reshard_coordinator_config *config,
     uint64_t now_ns);
+/* Create only: for hosts that put hooks of their own in between before reshard_driver_start. */
+int32_t memory_server_prepare_node(struct memory_server *server,
+    struct memory_transport *network, const struct reshard_node_config *config,
+    uint32_t (*slot_of)(const uint8_t *key, size_t key_size));
+int32_t memory_server_prepare_coordinator(struct memory_server *server,
+    struct memory_transport *network, const struct reshard_coordinator_config *config);
 /* Die: what is in memory is gone, what is durable stays. */
 void memory_server_stop(struct memory_server *server);
 /* Stop, and throw the disk away. */

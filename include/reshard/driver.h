@@ -8,8 +8,9 @@
  *   RESHARD_PENDING  under way; reshard_driver_complete(action->id) will tell
  *   a negative code  failed; E_FENCED and E_UNKNOWN have their meaning at append
  * (any other positive value counts as E_HOOK). A failed action is completed with that code (and,
- * if it is E_SPACE, with the completion's size: how much would do), and what follows is the engine's business: it asks again, later, as a new action. A hook that
- * completed its own action before it returns must return RESHARD_PENDING.
+ * if it is E_SPACE, with the completion's size: how much would do); what follows is the engine's
+ * business: it asks again, later, as a new action. A hook that completed its own action before it
+ * returns must return RESHARD_PENDING.
  *
  * Callbacks run only when no state is half changed, one at a time for each driver. They may call
  * reshard_driver_receive, _complete and, in load, _restore; what they feed is queued and taken
