@@ -57,31 +57,41 @@ static struct timed timed[3];
 
 /* ---- memory and mail that cost nothing outside the hooks ---- */
 
+enum { LARGE = 65536, KEPT = 256 };
+
+static struct {
+    void *ptr; /* NULL: the place is free */
+    size_t size;
+} kept[KEPT];
+
+static size_t kept_find(size_t size)
+{
+    size_t i = 0;
+    while (i < KEPT && (size ? !kept[i].ptr || kept[i].size != size : kept[i].ptr != NULL))
+        i++;
+    return i;
+}
+
 /* Large blocks are kept and given out again: else malloc tidies the stores' small ones whenever the
  * library asks for a chunk, and the library would be charged for it. */
 static void *pool_resize(void *user_data, void *ptr, size_t old_size, size_t new_size)
 {
-    enum { LARGE = 65536, KEPT = 256 };
-    static struct {
-        void *ptr;
-        size_t size;
-    } kept[KEPT];
     (void)user_data;
-    for (size_t i = 0; !ptr && new_size >= LARGE && i < KEPT; i++)
-        if (kept[i].ptr && kept[i].size == new_size) {
-            ptr = kept[i].ptr;
-            kept[i].ptr = NULL;
-            return ptr;
-        }
-    for (size_t i = 0; ptr && new_size == 0 && old_size >= LARGE && i < KEPT; i++)
-        if (!kept[i].ptr) {
-            kept[i].ptr = ptr;
-            kept[i].size = old_size;
-            return NULL;
-        }
+    size_t at = !ptr && new_size >= LARGE ? kept_find(new_size) : KEPT;
+    if (at < KEPT) {
+        ptr = kept[at].ptr;
+        kept[at].ptr = NULL;
+        return ptr;
+    }
     if (new_size)
         return realloc(ptr, new_size);
-    free(ptr);
+    at = old_size >= LARGE ? kept_find(0) : KEPT;
+    if (at == KEPT) {
+        free(ptr);
+        return NULL;
+    }
+    kept[at].ptr = ptr;
+    kept[at].size = old_size;
     return NULL;
 }
 
@@ -295,11 +305,12 @@ static void finish(reshard_migration_id migration)
 
 /* ---- figures ---- */
 
+static volatile uint64_t route_sink;
+
 static void bench_route(const char *label, const uint32_t *slots)
 {
     extern uint32_t bench_bare_load(const uint32_t *owners, uint32_t slot);
     static uint32_t owners[SLOT_COUNT];
-    static volatile uint64_t sink;
     double bare[REPEATS], route[REPEATS];
     for (int r = -1; r < REPEATS; r++) {
         uint64_t sum = 0;
@@ -311,7 +322,7 @@ static void bench_route(const char *label, const uint32_t *slots)
             sum += reshard_node_route(
                 it.nodes[1].node, slots[i % 65536], RESHARD_OP_READ, NULL);
         double end = clock_ns();
-        sink += sum;
+        route_sink = sum;
         if (r >= 0) {
             bare[r] = (middle - start) / REQUESTS;
             route[r] = (end - middle) / REQUESTS;
@@ -379,7 +390,7 @@ static void bench_mode(const char *label, uint32_t mode)
         seconds[r] = it.all_ns / 1e9;
         share[r] = (it.all_ns - it.hooks_ns) / KEYS;
         percent[r] = 100 * (it.all_ns - it.hooks_ns) / it.all_ns;
-        bytes = mode == RESHARD_MODE_SNAPSHOT ? it.bytes : KEYS * (uint64_t)(KEY_SIZE + VALUE_SIZE);
+        bytes = it.bytes ? it.bytes : KEYS * (uint64_t)(KEY_SIZE + VALUE_SIZE);
         appends[0] = it.coordinator.journal.append_count - before[0];
         for (size_t id = 1; id <= 2; id++)
             appends[id] = it.nodes[id].journal.append_count - before[id];
