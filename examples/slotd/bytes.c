@@ -32,7 +32,7 @@ void *memory_resize(void *memory, size_t size)
 uint8_t *buffer_reserve(struct buffer *buffer, size_t size)
 {
     size_t needed = buffer->size + size;
-    if (needed > buffer->capacity) {
+    if (needed > buffer->capacity || !buffer->data) {
         size_t capacity = buffer->capacity < BUFFER_SIZE_MIN ? BUFFER_SIZE_MIN : buffer->capacity;
         while (capacity < needed)
             capacity += capacity / 2;

@@ -304,7 +304,7 @@ int32_t reshard__quarantine_restore(
 
 /* ---- orders.c ---- */
 void reshard__order_receive(
-    struct reshard_node *node, reshard_node_id from, const struct reshard__message *message);
+    struct reshard_node *node, reshard_node_id from, const struct reshard__message *order);
 /* Run the part's duty again and report what changed. */
 void reshard__part_advance(struct reshard_node *node, struct reshard__part *part);
 void reshard__report_send(struct reshard_node *node, struct reshard__part *part);
