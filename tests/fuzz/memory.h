@@ -11,7 +11,8 @@
 int __attribute__((weak)) __sanitizer_install_malloc_and_free_hooks(
     void (*on_malloc)(const volatile void *, size_t), void (*on_free)(const volatile void *));
 
-static size_t memory_allocations;
+/* Of this thread: libFuzzer watches memory from a thread of its own, which allocates, too. */
+static _Thread_local size_t memory_allocations;
 
 static inline void memory_on_malloc(const volatile void *block, size_t size)
 {
