@@ -416,7 +416,7 @@ static void bench_memory(void)
     struct reshard_node_migration migration = {.struct_size = sizeof migration};
     while (reshard_node_migration_at(it.nodes[2].node, OPEN_COUNT - 1, &migration))
         turn();
-    printf("memory: cluster of 2 nodes and a coordinator, %d slots: %zu bytes (%.1f a slot); an open "
+    printf("memory: 2 nodes and a coordinator, %d slots: %zu bytes (%.1f a slot and map); an open "
            "migration: %zu bytes in all\n",
         SLOT_COUNT, before, (double)before / SLOT_COUNT / 3,
         (it.alloc.live_bytes - before) / OPEN_COUNT);

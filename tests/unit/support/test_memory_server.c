@@ -21,6 +21,7 @@ struct cluster {
     uint32_t trouble; /* of 100 messages so many meet a fate; of 1000 turns so many kill */
     uint64_t values[KEY_COUNT];
     uint64_t writes;
+    bool keywise;
 };
 
 static uint32_t slot_of(const uint8_t *key, size_t key_size)
@@ -128,6 +129,45 @@ static void key_write(struct cluster *it, uint64_t number)
     cr_assert_leq(takers, 1, "two nodes take a write to slot %u", slot);
 }
 
+/* What a node answers to a write of one key. */
+static struct reshard_route ask(struct cluster *it, uint32_t id, const struct memory_record *record,
+    uint32_t asking, uint64_t token)
+{
+    struct reshard_route route = {.struct_size = sizeof route};
+    struct reshard_node_request request = {.struct_size = sizeof request, .op = RESHARD_OP_WRITE,
+        .slot = slot_of(record->key, record->key_size), .asking = asking, .token = token,
+        .key_count = 1, .keys = &record->key, .key_sizes = &record->key_size};
+    struct memory_record found;
+    request.present_count = memory_store_read(it->nodes[id].store, record->key, record->key_size,
+                                it->now_ns, &found) == RESHARD_OK;
+    cr_assert_eq(
+        reshard_node_route_keys(it->nodes[id].node, &request, &route), RESHARD_OK);
+    return route;
+}
+
+/* A client that follows redirections, for a while. */
+static void key_write_keywise(struct cluster *it, uint64_t number)
+{
+    uint64_t value = ++it->writes, token = 0;
+    struct memory_record record = {MEMORY_RECORD_PUT, 0, (const uint8_t *)&number, sizeof number,
+        (const uint8_t *)&value, sizeof value};
+    uint32_t id = 1, asking = 0;
+    for (size_t hops = 0; hops < 4; hops++) {
+        struct reshard_route route = ask(it, id, &record, asking, token);
+        if (route.verdict == RESHARD_SERVE) {
+            cr_assert_eq(memory_store_write(it->nodes[id].store, &record), RESHARD_OK);
+            it->values[number] = value;
+            return;
+        }
+        if (route.verdict != RESHARD_MOVED && route.verdict != RESHARD_ASK)
+            return;
+        asking = route.verdict == RESHARD_ASK;
+        token = route.token;
+        id = route.shard;
+        cr_assert(id == 1 || id == 2);
+    }
+}
+
 static void misfortune(struct cluster *it)
 {
     uint32_t victim = (uint32_t)dice(it, 3);
@@ -151,7 +191,7 @@ static reshard_shard_id settle(struct cluster *it)
             it->trouble = 0; /* from here on it has to end */
         misfortune(it);
         for (size_t i = 0; i < 3; i++)
-            key_write(it, dice(it, KEY_COUNT));
+            (it->keywise ? key_write_keywise : key_write)(it, dice(it, KEY_COUNT));
         turn(it);
         map = reshard_coordinator_map(it->coordinator.coordinator);
         if (turns > 10 && reshard_coordinator_leads(it->coordinator.coordinator) == 1 &&
@@ -176,7 +216,7 @@ static void prove(struct cluster *it, reshard_shard_id owner)
     }
 }
 
-static void play(uint64_t seed, uint32_t trouble)
+static void play(uint64_t seed, uint32_t trouble, bool keywise)
 {
     static const struct reshard_range all = {0, SLOT_COUNT - 1};
     static struct cluster it;
@@ -191,8 +231,10 @@ static void play(uint64_t seed, uint32_t trouble)
         key_write(&it, number);
     memory_transport_set_fate(it.network, fate_of, &it);
     it.trouble = trouble;
+    it.keywise = keywise;
     struct reshard_migration_spec spec = {.struct_size = sizeof spec, .source = 1, .target = 2,
-        .mode = RESHARD_MODE_SNAPSHOT, .ranges = &all, .range_count = 1};
+        .mode = keywise ? RESHARD_MODE_KEYWISE : RESHARD_MODE_SNAPSHOT, .ranges = &all,
+        .range_count = 1};
     cr_assert_eq(
         reshard_coordinator_open(it.coordinator.coordinator, &spec, NULL), RESHARD_OK);
     reshard_shard_id owner = settle(&it);
@@ -208,25 +250,40 @@ static void play(uint64_t seed, uint32_t trouble)
     memory_transport_destroy(it.network);
 }
 
-static void play_many(uint32_t trouble, uint64_t seeds)
+static void play_many(uint32_t trouble, uint64_t seeds, bool keywise)
 {
     for (uint64_t seed = 1; seed <= seeds; seed++) {
         (void)fprintf(stderr, "trouble %u seed %d\n", trouble, (int)seed);
-        play(seed, trouble);
+        play(seed, trouble, keywise);
     }
 }
 
 Test(memory_server, a_migration_ends_on_a_good_network)
 {
-    play_many(0, 3);
+    play_many(0, 3, false);
 }
 
 Test(memory_server, a_migration_survives_some_trouble)
 {
-    play_many(5, 40);
+    play_many(5, 40, false);
 }
 
 Test(memory_server, a_migration_survives_much_trouble)
 {
-    play_many(80, 60);
+    play_many(80, 60, false);
+}
+
+Test(memory_server, keys_move_on_a_good_network)
+{
+    play_many(0, 3, true);
+}
+
+Test(memory_server, keys_move_through_some_trouble)
+{
+    play_many(5, 30, true);
+}
+
+Test(memory_server, keys_move_through_much_trouble)
+{
+    play_many(80, 30, true);
 }
