@@ -30,6 +30,8 @@ packages=(
   libcbor-dev
   libclang-rt-14-dev
   libcriterion-dev
+  liblmdb-dev
+  libuv1-dev
   libxxhash-dev
   meson
   ninja-build
@@ -37,6 +39,9 @@ packages=(
   python3
   python3-cbor2
   python3-cffi
+  python3-redis
+  redis-server
+  redis-tools
 )
 
 passed=0
@@ -76,6 +81,7 @@ install_packages() {
     [ "$(dpkg-query -W -f='${Status}' "$name" 2>/dev/null)" = 'install ok installed' ] ||
       missing+=("$name")
   done
+  command -v npm >/dev/null || missing+=(nodejs npm) # unless another Node.js is there
   [ ${#missing[@]} -eq 0 ] && return 0
   printf 'installing: %s\n' "${missing[*]}"
   [ "$(id -u)" -eq 0 ] || as_root=(sudo)
@@ -130,17 +136,21 @@ if [ $quick = no ]; then
 fi
 
 say 'gcc: build'
-if compile gcc gcc -Dtests=enabled; then
+if compile gcc gcc -Dtests=enabled -Dexamples=enabled; then
   say 'gcc: tests'
   run_tests gcc
 fi
 
 if [ $quick = no ]; then
   say 'release with link-time optimisation and benchmarks: build'
-  compile release gcc -Dbuildtype=release -Db_lto=true -Dbenchmarks=true -Dtests=disabled
+  if compile release gcc -Dbuildtype=release -Db_lto=true -Dbenchmarks=true -Dtests=disabled; then
+    say 'benchmarks'
+    step benchmarks meson test -C "$builds/release" --no-rebuild --benchmark --verbose
+    cat "$builds/benchmarks.log"
+  fi
 
   say 'clang, AddressSanitizer and UndefinedBehaviorSanitizer: build'
-  if compile clang clang -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false \
+  if compile clang clang -Dtests=enabled -Dexamples=enabled -Db_sanitize=address,undefined -Db_lundef=false \
     -Dc_args=-fno-sanitize-recover=all -Dfuzzers=true; then
     say 'clang, AddressSanitizer and UndefinedBehaviorSanitizer: tests'
     run_tests clang
