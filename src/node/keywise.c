@@ -7,7 +7,10 @@
 int32_t reshard__keywise_make(struct reshard_node *node, struct reshard__part *part)
 {
     part->keywise = reshard__mem_alloc(&node->mem, sizeof *part->keywise);
-    return part->keywise ? RESHARD_OK : RESHARD_E_NOMEM;
+    if (!part->keywise)
+        return RESHARD_E_NOMEM;
+    part->keywise->old_cleared = true; /* no stream, no mark */
+    return RESHARD_OK;
 }
 
 void reshard__keywise_free(struct reshard_node *node, struct reshard__part *part)
@@ -15,9 +18,9 @@ void reshard__keywise_free(struct reshard_node *node, struct reshard__part *part
     struct reshard__keywise *keywise = part->keywise;
     if (!keywise)
         return;
-    struct reshard__keys *sets[] = {&keywise->keys, &keywise->asked, &keywise->pending,
-        &keywise->old, &keywise->dropping, &keywise->questions, &keywise->absent,
-        &keywise->present};
+    struct reshard__keys *sets[] = {&keywise->keys, &keywise->sent, &keywise->asked,
+        &keywise->pending, &keywise->old, &keywise->dropping, &keywise->dropped,
+        &keywise->questions, &keywise->absent, &keywise->present};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
         reshard__keys_free(&node->mem, sets[i]);
     reshard__chunk_drop(node, keywise->chunk);
@@ -48,7 +51,8 @@ struct reshard__message reshard__keywise_message(
     return message;
 }
 
-/* A new stream: what was pending is now of unknown outcome (R18). */
+/* A new stream: what was pending is now of unknown outcome (R18). Also what was confirmed: that is
+ * not in the journal, and after a restart the same records must give the same marks. */
 static int32_t marks_age(struct reshard_node *node, struct reshard__keywise *keywise)
 {
     int32_t status = reshard__keys_add_items(
@@ -77,6 +81,7 @@ static int32_t mark_fold(struct reshard_node *node, struct reshard__keywise *key
         reshard__keys_remove(&keywise->old, item.key, item.key_size);
     reshard__keys_free(&node->mem, &keywise->pending);
     keywise->pending = pending;
+    keywise->confirmed = false;
     keywise->mark_stream = record->copy;
     keywise->mark_sequence = record->sequence;
     return RESHARD_OK;
@@ -155,7 +160,8 @@ static void query_answer(struct reshard_node *node, struct reshard__part *part,
     bool bare = chunk->sequence & RESHARD__QUERY_BARE;
     bool here =
         completion->keys > 0 || reshard__keys_have(&part->keywise->keys, item.key, item.key_size);
-    bool final = stance == RESHARD__STANCE_SOURCE_MOVE || stance == RESHARD__STANCE_SOURCE_HELD;
+    bool final = stance == RESHARD__STANCE_SOURCE_MOVE || stance == RESHARD__STANCE_SOURCE_HELD ||
+                 stance == RESHARD__STANCE_TARGET_UNMOVE;
     struct reshard__message message = reshard__keywise_message(part, RESHARD__ACK, 0);
     message.answer = here ? RESHARD__ANSWER_HAVE : RESHARD__ANSWER_NOT_HAVE;
     if (bare && !here && final)
@@ -199,7 +205,7 @@ void reshard__keywise_acknowledged(
 static void removed(
     struct reshard_node *node, struct reshard__part *part, const struct reshard__entry *entry)
 {
-    if (entry->action.payload == part->keywise->dropping.bytes)
+    if (entry->action.payload == part->keywise->dropped.bytes)
         reshard__take_dropped(node, part);
     else if (part->keywise->flight == RESHARD__FLIGHT_REMOVING)
         reshard__give_removed(node, part);
@@ -209,6 +215,13 @@ void reshard__keywise_complete(struct reshard_node *node, struct reshard__part *
     struct reshard__entry *entry, const struct reshard_completion *completion)
 {
     uint32_t kind = entry->action.kind;
+    if (part->closed) {
+        struct reshard__chunk *chunk = entry->attachment;
+        if (chunk)
+            reshard__chunk_release(node, chunk);
+        reshard__chunk_drop(node, chunk);
+        return;
+    }
     if (kind == RESHARD_ACTION_PICK && entry->action.buffer)
         reshard__give_picked(node, part, entry, completion);
     else if (kind == RESHARD_ACTION_PICK)
@@ -242,7 +255,8 @@ uint64_t reshard__keywise_deadline(
     const struct reshard__keywise *keywise = part->keywise;
     bool waits =
         keywise->flight == RESHARD__FLIGHT_SENT || keywise->old.count > 0 ||
-        keywise->questions.count > 0 || keywise->dropping.count > 0 ||
+        keywise->questions.count > 0 || keywise->dropping.count > 0 || keywise->dropped.count > 0 ||
+        part->phase == RESHARD_PHASE_UNMOVE ||
         (!reshard__order_none(keywise->stream) && keywise->last == 0 && keywise->sequence == 0);
     return waits ? keywise->asked_ns + node->config.retry_ns : UINT64_MAX;
 }

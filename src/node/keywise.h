@@ -29,7 +29,8 @@ struct reshard__keywise {
     enum reshard__flight flight;
     uint64_t sequence; /* number of the newest chunk */
     struct reshard__chunk *chunk;
-    struct reshard__keys keys; /* in flight, locked */
+    struct reshard__keys keys; /* sent in this stream, transfer not ended: locked */
+    struct reshard__keys sent; /* of them, those that the chunk in flight carries */
     bool cancelled;            /* a write went through: this try does not count (R19) */
     uint32_t tries;
     uint64_t sent_ns;
@@ -47,11 +48,14 @@ struct reshard__keywise {
     struct reshard__order_id mark_stream; /* durable: `pending` are the keys of this number */
     uint64_t mark_sequence;
     struct reshard__keys pending;  /* marks of the chunk that came last */
+    bool confirmed;                /* they are settled; in the journal they still stand */
     struct reshard__keys old;      /* marks of earlier streams: neither served nor given (R18) */
-    bool told;                     /* the giver was told: none pending */
+    bool told;                     /* the other side was told: none pending */
+    bool heard;                    /* UNMOVE, source: the target said so too (R18) */
     bool old_cleared;              /* durable: no OLD mark is left in this stream */
     uint64_t asked_ns;             /* when questions and chunks were told again last */
-    struct reshard__keys dropping; /* OLD keys whose own copy goes */
+    struct reshard__keys dropping; /* OLD keys whose own copy is to go */
+    struct reshard__keys dropped;  /* those that the store was asked to drop */
 
     /* R22: keys that a request without token waits for */
     struct reshard__keys questions;
@@ -113,6 +117,8 @@ void reshard__take_synced(struct reshard_node *node, struct reshard__part *part,
     const struct reshard_completion *completion);
 void reshard__take_dropped(struct reshard_node *node, struct reshard__part *part);
 void reshard__take_tick(struct reshard_node *node, struct reshard__part *part);
+/* Tell the other side, once a stream and again with each tick: no OLD mark is left here. */
+void reshard__none_pending_tell(struct reshard_node *node, struct reshard__part *part);
 /* Resolve OLD marks; true when none is left and that is durable. */
 bool reshard__marks_settled(struct reshard_node *node, struct reshard__part *part);
 

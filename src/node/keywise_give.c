@@ -2,6 +2,8 @@
 /* Room node: the giver of a keywise stream (R16 ... R19). */
 #include "node/keywise.h"
 
+#include <string.h>
+
 enum { PICK_SIZE = 65536, PICK_SIZE_MAX = 1 << 26 };
 
 void reshard__give_drop(struct reshard_node *node, struct reshard__part *part)
@@ -11,6 +13,7 @@ void reshard__give_drop(struct reshard_node *node, struct reshard__part *part)
     keywise->chunk = NULL;
     keywise->flight = RESHARD__FLIGHT_IDLE;
     reshard__keys_clear(&keywise->keys);
+    reshard__keys_clear(&keywise->sent);
     keywise->cancelled = false;
     keywise->tries = 0;
 }
@@ -29,6 +32,7 @@ static bool stream_open(struct reshard_node *node, struct reshard__part *part)
     keywise->cursor = 0;
     keywise->empty = false;
     keywise->confirms = false;
+    keywise->told = false;
     keywise->asked_ns = 0;
     return true;
 }
@@ -81,10 +85,12 @@ static bool pick_due(const struct reshard__part *part, const struct reshard__key
     return !(part->order_flags & RESHARD__ORDER_PAUSED) && (wanted || !seen);
 }
 
-static struct reshard__entry *pick_ask(
-    struct reshard_node *node, struct reshard__part *part, size_t capacity)
+/* The list lies behind the buffer: the set that it comes from may change meanwhile. */
+static struct reshard__entry *pick_ask(struct reshard_node *node, struct reshard__part *part,
+    size_t capacity, const struct reshard__keys *wanted)
 {
-    struct reshard__chunk *chunk = reshard__chunk_alloc(node, capacity);
+    size_t list_size = wanted ? wanted->size : 0;
+    struct reshard__chunk *chunk = reshard__chunk_alloc(node, capacity + list_size);
     struct reshard__entry *entry =
         chunk ? reshard__part_ask(node, part, RESHARD_ACTION_PICK, RESHARD__BUSY_PICK) : NULL;
     if (!entry) {
@@ -95,6 +101,13 @@ static struct reshard__entry *pick_ask(
     entry->attachment = chunk;
     entry->action.buffer = chunk->data;
     entry->action.cursor = part->keywise->cursor;
+    entry->action.copy_term = part->keywise->stream.term;
+    entry->action.copy_n = part->keywise->stream.n;
+    if (list_size > 0) {
+        memcpy(chunk->data + capacity, wanted->bytes, list_size);
+        entry->action.payload = chunk->data + capacity;
+        entry->action.payload_size = list_size;
+    }
     return entry;
 }
 
@@ -110,12 +123,10 @@ static void pick(struct reshard_node *node, struct reshard__part *part)
     if (looks)
         keywise->looked_ns = part->heard_ns;
     size_t capacity = keywise->pick_capacity ? keywise->pick_capacity : PICK_SIZE;
-    struct reshard__entry *entry = pick_ask(node, part, capacity);
+    struct reshard__entry *entry = pick_ask(node, part, capacity, wanted);
     if (!entry)
         return;
     entry->action.capacity = looks ? 0 : capacity;
-    entry->action.payload = wanted ? wanted->bytes : NULL;
-    entry->action.payload_size = wanted ? wanted->size : 0;
     keywise->flight = RESHARD__FLIGHT_PICKING;
 }
 
@@ -129,7 +140,8 @@ static void pick_failed(struct reshard__part *part, const struct reshard_complet
     }
 }
 
-/* The keys that were picked: locked from here on. */
+/* The keys that were picked: locked from here on. A try that comes again may carry fewer than were
+ * locked, when values grew: only what is in the chunk is removed in the end. */
 static bool flight_load(struct reshard_node *node, struct reshard__part *part,
     struct reshard__chunk *chunk, const struct reshard_completion *completion)
 {
@@ -138,10 +150,11 @@ static bool flight_load(struct reshard_node *node, struct reshard__part *part,
     if (!reshard__key_items_sound(chunk->data, chunk->size))
         return false;
     bool again = keywise->keys.count > 0;
-    if (!again && reshard__keys_add_items(&node->mem, &keywise->keys, chunk->data, chunk->size)) {
-        reshard__keys_clear(&keywise->keys);
+    reshard__keys_clear(&keywise->sent);
+    if (reshard__keys_add_items(&node->mem, &keywise->sent, chunk->data, chunk->size))
         return false;
-    }
+    if (!again && reshard__keys_add_items(&node->mem, &keywise->keys, chunk->data, chunk->size))
+        return false;
     keywise->chunk = chunk;
     keywise->tries = again ? keywise->tries + 1 : 0;
     return true;
@@ -162,10 +175,12 @@ static void flight_begin(struct reshard_node *node, struct reshard__part *part, 
 
 /* What a pick that succeeded says; true when its chunk is in flight now. */
 static bool picked(struct reshard_node *node, struct reshard__part *part,
-    struct reshard__chunk *chunk, const struct reshard_completion *completion, bool whole)
+    struct reshard__chunk *chunk, const struct reshard_completion *completion, bool walked,
+    bool whole)
 {
     struct reshard__keywise *keywise = part->keywise;
-    keywise->cursor = completion->done ? 0 : completion->cursor;
+    if (walked)
+        keywise->cursor = completion->done ? 0 : completion->cursor;
     if (completion->size == 0) {
         /* Nothing is left when a walk over all of the slots found nothing. */
         keywise->empty = whole && completion->done && completion->keys == 0;
@@ -182,6 +197,20 @@ static bool picked(struct reshard_node *node, struct reshard__part *part,
     return true;
 }
 
+/* Keys that an operator named: taken, or not here any more. */
+static void asked_forget(struct reshard__keywise *keywise, const struct reshard_action *action,
+    const struct reshard_completion *completion, bool flies)
+{
+    struct reshard__key_item item;
+    bool all = completion->size == 0 || (flies && completion->done);
+    if (!all && !flies)
+        return;
+    const uint8_t *bytes = all ? action->payload : keywise->sent.bytes;
+    size_t size = all ? action->payload_size : keywise->sent.size;
+    for (size_t offset = 0; reshard__key_item_next(bytes, size, &offset, &item) == RESHARD_OK;)
+        reshard__keys_remove(&keywise->asked, item.key, item.key_size);
+}
+
 void reshard__give_picked(struct reshard_node *node, struct reshard__part *part,
     struct reshard__entry *entry, const struct reshard_completion *completion)
 {
@@ -191,14 +220,21 @@ void reshard__give_picked(struct reshard_node *node, struct reshard__part *part,
     bool walked = entry->action.payload_size == 0;
     chunk->references = 0;
     keywise->flight = RESHARD__FLIGHT_IDLE;
-    if (!walked && keywise->keys.count == 0)
-        reshard__keys_clear(&keywise->asked); /* taken, or not here any more */
+    struct reshard__order_id stream = {entry->action.copy_term, entry->action.copy_n};
+    bool stale = !reshard__keywise_gives(part) || !reshard__order_equal(stream, keywise->stream);
     bool failed = completion->status || completion->size > entry->action.capacity;
-    if (failed)
+    bool named = !walked && keywise->keys.count == 0;
+    bool flies = false;
+    if (failed && !stale) {
         pick_failed(part, completion);
-    else if (picked(node, part, chunk, completion, walked && entry->action.cursor == 0))
-        return;
-    reshard__chunk_drop(node, chunk);
+    } else if (!stale) {
+        bool whole = walked && entry->action.cursor == 0;
+        flies = picked(node, part, chunk, completion, walked, whole);
+        if (named)
+            asked_forget(keywise, &entry->action, completion, flies);
+    }
+    if (!flies)
+        reshard__chunk_drop(node, chunk);
 }
 
 static void remove_ask(struct reshard_node *node, struct reshard__part *part)
@@ -207,8 +243,8 @@ static void remove_ask(struct reshard_node *node, struct reshard__part *part)
         reshard__part_ask(node, part, RESHARD_ACTION_REMOVE, RESHARD__BUSY_REMOVE);
     if (!entry)
         return;
-    entry->action.payload = part->keywise->keys.bytes;
-    entry->action.payload_size = part->keywise->keys.size;
+    entry->action.payload = part->keywise->sent.bytes;
+    entry->action.payload_size = part->keywise->sent.size;
 }
 
 /* R17: the acknowledgement of the number in flight is what deletes, nothing else. */
@@ -233,18 +269,30 @@ void reshard__give_acknowledged(
 
 void reshard__give_removed(struct reshard_node *node, struct reshard__part *part)
 {
-    part->keywise->confirms = true;
+    struct reshard__keywise *keywise = part->keywise;
+    struct reshard__key_item item;
+    keywise->confirms = true;
     confirm_send(node, part);
-    reshard__give_drop(node, part);
+    if (keywise->sent.count == keywise->keys.count) {
+        reshard__give_drop(node, part);
+    } else {
+        for (size_t offset = 0; reshard__key_item_next(keywise->sent.bytes, keywise->sent.size,
+                                    &offset, &item) == RESHARD_OK;)
+            reshard__keys_remove(&keywise->keys, item.key, item.key_size);
+        keywise->flight = RESHARD__FLIGHT_IDLE;
+    }
     reshard__part_wake(node, part);
 }
 
 void reshard__give_heard(
     struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message)
 {
-    (void)node;
-    if (reshard__keywise_gives(part) && message->sequence == 0)
-        part->keywise->reconciled = true;
+    struct reshard__keywise *keywise = part->keywise;
+    bool *said = reshard__keywise_gives(part) ? &keywise->reconciled : &keywise->heard;
+    if (message->sequence > 0 || *said)
+        return;
+    *said = true;
+    reshard__part_wake(node, part); /* removals waited for it */
 }
 
 /* One step of the flight, as far as it goes now. */
@@ -335,6 +383,7 @@ uint32_t reshard__duty_give_back(struct reshard_node *node, struct reshard__part
         return RESHARD__RESULT_WORKING;
     if (!reshard__marks_settled(node, part))
         return RESHARD__RESULT_WORKING;
+    reshard__none_pending_tell(node, part);
     return give(node, part);
 }
 

@@ -30,16 +30,26 @@ static bool any_in(const struct reshard__keys *keys, const struct reshard_node_r
     return false;
 }
 
+/* UNMOVE: until the other side has no mark left, a key that goes here would stay there (R18). */
+static bool removals_wait(const struct reshard__keywise *keywise, enum reshard__stance stance)
+{
+    return (stance == RESHARD__STANCE_SOURCE_UNMOVE && !keywise->heard) ||
+           (stance == RESHARD__STANCE_TARGET_UNMOVE && !keywise->reconciled);
+}
+
 static enum reshard__presence presence_of(const struct reshard__part *part,
     enum reshard__stance stance, const struct reshard_node_request *request)
 {
     const struct reshard__keywise *keywise = part->keywise;
     /* In UNMOVE the source does not serve what is pending; the target, who lost nothing, does. */
-    bool pending_counts = stance == RESHARD__STANCE_SOURCE_UNMOVE || request->token == 0;
+    bool pending_counts =
+        !keywise->confirmed && (stance == RESHARD__STANCE_SOURCE_UNMOVE || request->token == 0);
     if (any_in(&keywise->old, request) || any_in(&keywise->dropping, request) ||
+        any_in(&keywise->dropped, request) ||
         (pending_counts && any_in(&keywise->pending, request)))
         return RESHARD__PRESENCE_MARKED;
-    if (any_in(&keywise->keys, request))
+    if (any_in(&keywise->keys, request) ||
+        (request->op == RESHARD_OP_REMOVE && removals_wait(keywise, stance)))
         return RESHARD__PRESENCE_LOCKED;
     if (request->present_count == request->key_count)
         return RESHARD__PRESENCE_ALL;
@@ -57,6 +67,7 @@ static bool write_cancels(const struct reshard_node *node, struct reshard__part 
         request->present_count < request->key_count)
         return false;
     keywise->cancelled = true;
+    keywise->asked_ns = 0; /* the next tick says so */
     return true;
 }
 

@@ -50,21 +50,34 @@ static void none_pending_send(struct reshard_node *node, struct reshard__part *p
 static void drop_ask(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__keywise *keywise = part->keywise;
-    if (keywise->dropping.count == 0)
+    if (keywise->dropped.count == 0) {
+        struct reshard__keys empty = keywise->dropped;
+        keywise->dropped = keywise->dropping;
+        keywise->dropping = empty;
+    }
+    if (keywise->dropped.count == 0)
         return;
     struct reshard__entry *entry =
         reshard__part_ask(node, part, RESHARD_ACTION_REMOVE, RESHARD__BUSY_REMOVE);
     if (!entry)
         return;
-    entry->action.payload = keywise->dropping.bytes;
-    entry->action.payload_size = keywise->dropping.size;
+    entry->action.payload = keywise->dropped.bytes;
+    entry->action.payload_size = keywise->dropped.size;
+}
+
+void reshard__none_pending_tell(struct reshard_node *node, struct reshard__part *part)
+{
+    if (part->keywise->told)
+        return;
+    part->keywise->told = true;
+    none_pending_send(node, part);
 }
 
 bool reshard__marks_settled(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__keywise *keywise = part->keywise;
     drop_ask(node, part);
-    if (keywise->old.count > 0 || keywise->dropping.count > 0)
+    if (keywise->old.count > 0 || keywise->dropping.count > 0 || keywise->dropped.count > 0)
         return false;
     if (keywise->old_cleared)
         return true;
@@ -80,12 +93,14 @@ bool reshard__marks_settled(struct reshard_node *node, struct reshard__part *par
 static void stream_begin(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__keywise *keywise = part->keywise;
+    reshard__give_drop(node, part); /* what was on its way to there (R20) */
     reshard__chunk_drop(node, keywise->incoming);
     keywise->incoming = NULL;
     keywise->incoming_applied = false;
     keywise->stream = part->order;
     keywise->last = 0;
     keywise->told = false;
+    keywise->heard = false;
     keywise->asked_ns = node->now_ns;
     questions_send(node, part, &keywise->old, 0);
 }
@@ -167,9 +182,9 @@ void reshard__take_synced(struct reshard_node *node, struct reshard__part *part,
 static void confirmed(struct reshard_node *node, struct reshard__part *part, uint64_t sequence)
 {
     struct reshard__keywise *keywise = part->keywise;
-    if (sequence != keywise->last || keywise->incoming || keywise->pending.count == 0)
+    if (sequence != keywise->last || keywise->incoming || keywise->confirmed)
         return;
-    reshard__keys_clear(&keywise->pending);
+    keywise->confirmed = true;
     reshard__part_wake(node, part);
 }
 
@@ -178,6 +193,26 @@ static bool untouched(const struct reshard__part *part, uint64_t sequence)
 {
     return sequence == part->keywise->incoming->sequence && !(part->busy & RESHARD__BUSY_APPLY) &&
            !part->keywise->incoming_applied && !part->writing;
+}
+
+/* A number that was cancelled after its keys were marked: they did not come. */
+static void mark_void(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    bool ours = reshard__order_equal(keywise->mark_stream, keywise->stream) &&
+                keywise->mark_sequence == keywise->last;
+    if (!ours || keywise->confirmed)
+        return;
+    keywise->confirmed = true;
+    reshard__part_wake(node, part);
+}
+
+static void incoming_void(struct reshard_node *node, struct reshard__part *part)
+{
+    if (part->want.kind == RESHARD__RECORD_MARK)
+        part->want.kind = 0; /* it borrows what is freed here */
+    incoming_end(node, part);
+    mark_void(node, part);
 }
 
 /* The mark is written before the data is applied, so the payload has to outlive its message. */
@@ -208,11 +243,12 @@ void reshard__take_chunk(
     if (keywise->incoming) {
         /* What is on its way is answered when it is durable. */
         if (message->kind == RESHARD__CHUNK_VOID && untouched(part, message->sequence))
-            incoming_end(node, part);
+            incoming_void(node, part);
     } else if (message->sequence != keywise->last + 1) {
         acknowledge(node, part);
     } else if (message->kind == RESHARD__CHUNK_VOID) {
         keywise->last = message->sequence;
+        mark_void(node, part);
         acknowledge(node, part);
     } else if (message->kind == RESHARD__CHUNK_DATA) {
         incoming_keep(node, part, message);
@@ -250,14 +286,14 @@ void reshard__take_answer(
 void reshard__take_dropped(struct reshard_node *node, struct reshard__part *part)
 {
     (void)node;
-    reshard__keys_clear(&part->keywise->dropping);
+    reshard__keys_clear(&part->keywise->dropped);
 }
 
 static uint32_t take(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__keywise *keywise = part->keywise;
     if (!reshard__order_equal(keywise->stream, part->order)) {
-        if (part->busy & (RESHARD__BUSY_APPLY | RESHARD__BUSY_REMOVE))
+        if (part->busy & (RESHARD__BUSY_APPLY | RESHARD__BUSY_REMOVE | RESHARD__BUSY_PICK))
             return RESHARD__RESULT_WORKING;
         stream_begin(node, part);
     }
@@ -267,10 +303,7 @@ static uint32_t take(struct reshard_node *node, struct reshard__part *part)
     }
     if (!reshard__marks_settled(node, part))
         return RESHARD__RESULT_WORKING;
-    if (!keywise->told) {
-        keywise->told = true;
-        none_pending_send(node, part);
-    }
+    reshard__none_pending_tell(node, part);
     incoming_pump(node, part);
     return RESHARD__RESULT_KEEPING;
 }
@@ -308,7 +341,8 @@ void reshard__take_tick(struct reshard_node *node, struct reshard__part *part)
         return;
     questions_send(node, part, &keywise->old, 0);
     questions_send(node, part, &keywise->questions, RESHARD__QUERY_BARE);
-    if (!reshard__keywise_gives(part) && part->position_known && keywise->old_cleared &&
-        keywise->old.count == 0 && keywise->last == 0)
+    bool again = part->phase == RESHARD_PHASE_UNMOVE ||
+                 (!reshard__keywise_gives(part) && keywise->last == 0);
+    if (keywise->told && again)
         none_pending_send(node, part);
 }

@@ -125,7 +125,7 @@ static void entries_free(struct reshard_node *node)
         entry->attachment = NULL;
         if (!chunk)
             continue;
-        chunk->dead |= entry->action.kind == RESHARD_ACTION_EXPORT;
+        chunk->dead |= entry->purpose == RESHARD__PURPOSE_STORE; /* EXPORT, PICK: nobody else's */
         reshard__chunk_release(node, chunk);
     }
 }
