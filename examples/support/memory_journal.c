@@ -84,6 +84,10 @@ static int32_t hook_compact(
 {
     struct memory_journal *journal = user_data;
     (void)completion;
+    if (journal->authority && action->term < journal->last_term)
+        return RESHARD_E_FENCED;
+    if (journal->authority && action->index != journal->last_index + 1)
+        return RESHARD_E_UNKNOWN;
     int32_t status = reserve(journal, action->header_size);
     if (status)
         return status;

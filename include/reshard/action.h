@@ -29,7 +29,8 @@ enum {
     /** Read the own journal again: feed every record through reshard_*_restore, in order, from
      * the first, then complete. What is not durable must be cut or made durable before. */
     RESHARD_ACTION_LOAD = 3,
-    /** Replace the own journal, atomically, by header[0 ... header_size): several records. */
+    /** Replace the own journal, atomically, by header[0 ... header_size): one record or several.
+     * For a coordinator it is compare-and-set on (term, index), as APPEND is. */
     RESHARD_ACTION_COMPACT = 4,
     /** Source: fill `buffer` (capacity bytes) with data of the slots, from `cursor` (0 = from
      * the start). Completion: size, keys, cursor for the next call, done. */
@@ -81,8 +82,8 @@ struct reshard_action {
     uint64_t id;                    /**< never 0, never reused within one object */
     uint64_t after;                 /**< 0, or the id of an action that must have completed */
     reshard_node_id to;             /**< SEND */
-    uint64_t term;                  /**< APPEND */
-    uint64_t index;                 /**< APPEND: the record's position, from 1 */
+    uint64_t term;                  /**< APPEND, COMPACT */
+    uint64_t index;                 /**< APPEND, COMPACT: the record's position, from 1 */
     reshard_migration_id migration; /**< store actions */
     uint32_t side;                  /**< store actions: RESHARD_SIDE_* */
     uint32_t mode;                  /**< store actions: RESHARD_MODE_* */

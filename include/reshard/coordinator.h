@@ -11,6 +11,7 @@
 #include <reshard/event.h>
 #include <reshard/map.h>
 #include <reshard/phase.h>
+#include <reshard/plan.h>
 
 RESHARD_BEGIN_DECLS
 
@@ -26,7 +27,7 @@ struct reshard_coordinator_config {
     uint32_t slot_count;      /**< RESHARD_SLOT_COUNT_DEFAULT */
     uint32_t in_flight_limit; /**< migrations that run at once: 64 */
     uint32_t attempt_limit;   /**< freezes before it is called not converging: 16 */
-    uint32_t copy_limit;      /**< copies that may start over before it aborts: 8 */
+    uint32_t copy_limit;      /**< copies that may start over; one more aborts: 8 */
     uint64_t retry_ns;        /**< repeat an order: 200,000,000 */
     uint64_t freeze_ns;       /**< freeze budget of an attempt: 1,000,000,000 */
     uint64_t lag_size;        /**< freeze only when at most so many bytes lag: 1,048,576 */
@@ -34,6 +35,9 @@ struct reshard_coordinator_config {
     uint64_t linger_ns;       /**< keep the source's data after the flip: 0 */
     uint64_t bandwidth;       /**< bytes per second of one copy: 0 = no limit */
     struct reshard_allocator allocator; /**< all-zero = malloc */
+    uint64_t converge_ns;     /**< not converging: a lag without new low for so long: 30 s */
+    uint32_t compact_count;   /**< records after which the journal is compacted: 4,096 */
+    uint32_t reserved;        /**< 0 */
 };
 
 /** A migration to be opened, for reshard_coordinator_open. */
@@ -82,6 +86,53 @@ enum {
     RESHARD_RUN_WAITING = 16        /**< open, and not started: a limit is reached */
 };
 
+/** A job: a plan that a coordinator runs. 0 means none. Never reused by one coordinator. */
+typedef uint64_t reshard_job_id;
+
+/** How a plan is run, for reshard_coordinator_submit. */
+struct reshard_job_spec {
+    uint32_t struct_size; /**< sizeof(struct reshard_job_spec) */
+    uint32_t flags;       /**< RESHARD_JOB_EXACT or 0 */
+    uint32_t mode;        /**< RESHARD_MODE_* of its migrations */
+    uint32_t priority;    /**< of its migrations: higher starts first */
+    uint32_t retry_limit; /**< how often a batch that was reverted is tried again: 0 ... 255 */
+    uint32_t reserved;    /**< 0 */
+    uint64_t bandwidth;   /**< bytes per second of one copy; 0 = the config's */
+    const struct reshard_batch_limits *limits; /**< borrowed for the call; NULL = none; open
+                                                    migrations never exceed in_flight_limit */
+};
+
+/** Flags of a job. */
+enum {
+    RESHARD_JOB_EXACT = 1 /**< refuse a plan that was made for another version of the map */
+};
+
+/** Bits of a job's state (field `state`). */
+enum {
+    RESHARD_JOB_PAUSED = 1,   /**< no batch starts, its migrations are paused */
+    RESHARD_JOB_ABORTING = 2, /**< no batch starts, what is not decided goes back */
+    RESHARD_JOB_ENDED = 4,    /**< nothing of it is open, nothing will start */
+    RESHARD_JOB_OVERTAKEN = 8 /**< some slots are neither at source nor at target any more */
+};
+
+/** Progress of a job. */
+struct reshard_job_progress {
+    uint32_t struct_size;  /**< sizeof(struct reshard_job_progress), set by the caller */
+    uint32_t state;        /**< RESHARD_JOB_* bits */
+    reshard_job_id job;    /**< its id */
+    uint32_t batch_count;  /**< batches that the plan was cut into */
+    uint32_t done_count;   /**< batches whose slots are at their target */
+    uint32_t failed_count; /**< batches that were given up; last_error says why */
+    uint32_t open_count;   /**< its migrations that are open */
+    uint32_t slot_count;   /**< slots in all batches */
+    uint32_t slots_done;   /**< of them at their target */
+    int32_t last_error;    /**< newest reason why a batch was reverted or did not start */
+    uint32_t reserved;     /**< 0 */
+    uint64_t keys;         /**< keys moved by its migrations so far */
+    uint64_t bytes;        /**< bytes moved by its migrations so far */
+    uint64_t started_ns;   /**< host's time at its submission */
+};
+
 /** Who a message is for, where a process is both a node and a coordinator. */
 enum {
     RESHARD_RECEIVER_NODE = 1,       /**< feed it to the node */
@@ -108,6 +159,12 @@ RESHARD_API void reshard_coordinator_config_init(struct reshard_coordinator_conf
  */
 RESHARD_API void reshard_migration_spec_init(struct reshard_migration_spec *spec);
 
+/** Zero a job's spec and set its struct_size.
+ * @param spec [out] non-NULL.
+ * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API void reshard_job_spec_init(struct reshard_job_spec *spec);
+
 /** Make a coordinator.
  * @param config [in, copied] non-NULL.
  * @param coordinator_out [out] the caller destroys it.
@@ -124,11 +181,13 @@ RESHARD_API int32_t reshard_coordinator_create(const struct reshard_coordinator_
  */
 RESHARD_API void reshard_coordinator_destroy(struct reshard_coordinator *coordinator);
 
-/** Feed records of the journal: before start, in order; and again from the first for a LOAD.
+/** Feed records of the journal: before start, in order; and again from the first for a LOAD. A call
+ * that failed may be repeated with the same bytes.
  * @param coordinator [in,out] non-NULL.
  * @param bytes [in, borrowed for the call] one or more whole framed records.
  * @param size [in] bytes.
- * @return RESHARD_OK, or E_NULL, E_NOMEM, or a code of class data.
+ * @return RESHARD_OK, or E_NULL, E_STATE (started, and no LOAD is under way), E_NOMEM,
+ *   E_SLOT_COUNT (another map's), or a code of class data, or what reshard_map_apply says.
  * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
  */
 RESHARD_API int32_t reshard_coordinator_restore(
@@ -176,7 +235,8 @@ RESHARD_API uint64_t reshard_coordinator_deadline(const struct reshard_coordinat
  * @param coordinator [in,out] started.
  * @param change [in, copied] any kind but TERM and MIGRATION_*; version 0.
  * @return RESHARD_OK: queued; or what reshard_map_check says of it against the map and what is
- *   queued before it, E_LIMIT (1,024 are queued), E_FENCED, E_STATE, E_NOMEM.
+ *   queued before it, E_LIMIT (1,024 are queued, or RESHARD_MAP_RETAINED_BYTES), E_FENCED, E_STATE,
+ *   E_NOMEM.
  * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
  */
 RESHARD_API int32_t reshard_coordinator_change(
@@ -187,7 +247,8 @@ RESHARD_API int32_t reshard_coordinator_change(
  * @param spec [in, copied] what moves where.
  * @param migration_out [out] its id. NULL allowed.
  * @return RESHARD_OK: queued; or E_NULL, E_MODE, E_SHARD, E_OWNER, E_OVERLAP, E_SLOT, E_NODE (a
- *   shard without primary), E_LIMIT, E_FENCED, E_STATE, E_NOMEM.
+ *   shard without primary), E_ARGUMENT, E_FLAGS, E_LIMIT, E_FENCED, E_STATE (it does not lead yet),
+ *   E_NOMEM. The map journals neither priority nor bandwidth: a successor has the config's.
  * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
  */
 RESHARD_API int32_t reshard_coordinator_open(struct reshard_coordinator *coordinator,
@@ -196,7 +257,8 @@ RESHARD_API int32_t reshard_coordinator_open(struct reshard_coordinator *coordin
 /** Ask for an abort. It competes with the commit: the event END tells which won.
  * @param coordinator [in,out] started.
  * @param migration [in] an open one.
- * @return RESHARD_OK, or E_NULL, E_MIGRATION, E_DECIDED (committed), E_STATE.
+ * @return RESHARD_OK, or E_NULL, E_MIGRATION, E_DECIDED (committed), E_STATE (it does not lead yet,
+ *   or the opening is not durable yet), E_FENCED, E_NOMEM.
  * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
  */
 RESHARD_API int32_t reshard_coordinator_abort(
@@ -206,16 +268,17 @@ RESHARD_API int32_t reshard_coordinator_abort(
  * @param coordinator [in,out] started.
  * @param migration [in] an open one.
  * @param paused [in] 1 = pause, 0 = resume.
- * @return RESHARD_OK, or E_NULL, E_MIGRATION, E_DECIDED, E_ARGUMENT, E_STATE.
+ * @return RESHARD_OK, or E_NULL, E_MIGRATION, E_DECIDED, E_ARGUMENT, E_STATE, E_FENCED, E_NOMEM.
  * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
  */
 RESHARD_API int32_t reshard_coordinator_pause(
     struct reshard_coordinator *coordinator, reshard_migration_id migration, uint32_t paused);
 
-/** Cut the linger time short.
+/** Finish: cut the linger time short. One under RESHARD_MIGRATION_OPERATOR leaves MOVE only after
+ * this, once its source holds no key of the slots; a successor has to be told again.
  * @param coordinator [in,out] started.
  * @param migration [in] an open one.
- * @return RESHARD_OK, or E_NULL, E_MIGRATION, E_STATE.
+ * @return RESHARD_OK, or E_NULL, E_MIGRATION, E_STATE, E_FENCED, E_NOMEM.
  * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
  */
 RESHARD_API int32_t reshard_coordinator_finish(
@@ -231,7 +294,62 @@ RESHARD_API int32_t reshard_coordinator_finish(
 RESHARD_API int32_t reshard_coordinator_progress(const struct reshard_coordinator *coordinator,
     reshard_migration_id migration, struct reshard_progress *progress_out);
 
-/** Pull the next action.
+/** Run a plan: its batches become migrations as the limits allow, bottleneck first. What is done
+ * and what is in flight is read off the map, so that a plan may be submitted again to a
+ * successor, who knows no jobs. A move without source (a fix) becomes an ASSIGN.
+ * @param coordinator [in,out] leading.
+ * @param plan [in] of a map with the same slot_count; may be destroyed afterwards.
+ * @param spec [in, copied] how.
+ * @param job_out [out] its id, to be closed by reshard_coordinator_job_close. NULL allowed.
+ * @return RESHARD_OK: it runs, and ends with the event JOB; or E_NULL, E_STRUCT_SIZE,
+ *   E_STRUCT_TAIL, E_FLAGS, E_MODE, E_ARGUMENT, E_SLOT_COUNT, E_PLAN (RESHARD_JOB_EXACT), E_STATE, E_FENCED,
+ *   E_NOMEM.
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_coordinator_submit(struct reshard_coordinator *coordinator,
+    const struct reshard_plan *plan, const struct reshard_job_spec *spec, reshard_job_id *job_out);
+
+/** Abort a job: no more batches, and an abort of each of its migrations that is not decided.
+ * @param coordinator [in,out] started.
+ * @param job [in] one that was not closed.
+ * @return RESHARD_OK, or E_NULL, E_ARGUMENT (no such job), E_STATE (ended, or it does not lead),
+ *   E_FENCED, E_NOMEM.
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_coordinator_job_abort(
+    struct reshard_coordinator *coordinator, reshard_job_id job);
+
+/** Pause a job and each of its migrations that can be, or let them go on.
+ * @param coordinator [in,out] started.
+ * @param job [in] one that was not closed.
+ * @param paused [in] 1 = pause, 0 = resume.
+ * @return RESHARD_OK, or E_NULL, E_ARGUMENT (no such job, paused), E_STATE (ended, or it does not
+ *   lead), E_FENCED, E_NOMEM.
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_coordinator_job_pause(
+    struct reshard_coordinator *coordinator, reshard_job_id job, uint32_t paused);
+
+/** Forget a job. Its open migrations go on.
+ * @param coordinator [in,out] started.
+ * @param job [in] one that was not closed.
+ * @return RESHARD_OK, or E_NULL, E_ARGUMENT (no such job), E_STATE, E_FENCED, E_NOMEM.
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_coordinator_job_close(
+    struct reshard_coordinator *coordinator, reshard_job_id job);
+
+/** Progress of a job.
+ * @param coordinator [in] non-NULL.
+ * @param job [in] one that was not closed.
+ * @param progress_out [in,out] its struct_size is set by the caller.
+ * @return RESHARD_OK, or E_NULL, E_ARGUMENT (no such job), E_STRUCT_SIZE.
+ * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
+ */
+RESHARD_API int32_t reshard_coordinator_job_progress(const struct reshard_coordinator *coordinator,
+    reshard_job_id job, struct reshard_job_progress *progress_out);
+
+/** Pull the next action. A coordinator that was superseded has none.
  * @param coordinator [in,out] non-NULL.
  * @param action_out [in,out] its struct_size is set by the caller.
  * @return RESHARD_OK, or E_EMPTY, E_NULL, E_STRUCT_SIZE.

@@ -33,7 +33,9 @@ enum {
     RESHARD_EVENT_END = 17,      /**< coordinator: the migration ended in phase_to */
     RESHARD_EVENT_THROTTLED = 18, /**< source: the tail is at its limit; writes park */
     RESHARD_EVENT_BAD_MESSAGE = 19, /**< bytes that were refused; status says why */
-    RESHARD_EVENT_KIND_COUNT = 20 /**< one more than the highest */
+    RESHARD_EVENT_JOB = 20, /**< coordinator: job `value` ended; status: OK, E_LIMIT (batches were
+                                 given up), E_PLAN (overtaken), E_STATE (aborted) */
+    RESHARD_EVENT_KIND_COUNT = 21 /**< one more than the highest */
 };
 
 /** One event. */

@@ -20,7 +20,7 @@ const char *reshard_event_name(uint32_t kind)
 {
     static const char *const names[] = {"?", "PHASE", "ORDERED", "ATTEMPT", "PAUSE", "RESUME",
         "REFUSED", "LOST", "EXPIRED", "MISMATCH", "NOT_CONVERGING", "HELD_ALONE", "QUARANTINE",
-        "HOOK_FAILED", "FENCED", "TERM", "MAP", "END", "THROTTLED", "BAD_MESSAGE"};
+        "HOOK_FAILED", "FENCED", "TERM", "MAP", "END", "THROTTLED", "BAD_MESSAGE", "JOB"};
     _Static_assert(ARRAY_COUNT(names) == RESHARD_EVENT_KIND_COUNT, "a name for each kind");
     return kind < ARRAY_COUNT(names) ? names[kind] : "?";
 }

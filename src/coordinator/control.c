@@ -5,6 +5,8 @@
 int32_t reshard_coordinator_change(
     struct reshard_coordinator *coordinator, const struct reshard_change *from)
 {
+    if (!from)
+        return RESHARD_E_NULL;
     struct reshard_change change;
     int32_t status = reshard__struct_import(&change, sizeof change, sizeof change, from);
     if (status)
@@ -30,8 +32,8 @@ static int32_t shard_ready(const struct reshard_coordinator *coordinator, reshar
     return shard.primary ? RESHARD_OK : RESHARD_E_NODE;
 }
 
-static int32_t open_queue(struct reshard_coordinator *coordinator,
-    const struct reshard_migration_spec *spec, reshard_migration_id *migration_out)
+int32_t reshard__migration_open(struct reshard_coordinator *coordinator,
+    const struct reshard_migration_spec *spec, struct reshard__run **run_out)
 {
     int32_t status = shard_ready(coordinator, spec->source);
     if (status == RESHARD_OK)
@@ -60,34 +62,67 @@ static int32_t open_queue(struct reshard_coordinator *coordinator,
     run->priority = spec->priority;
     if (spec->bandwidth)
         run->bandwidth = spec->bandwidth;
-    if (migration_out)
-        *migration_out = change.migration;
+    *run_out = run;
     return RESHARD_OK;
+}
+
+static int32_t open_checked(struct reshard_coordinator *coordinator,
+    const struct reshard_migration_spec *spec, reshard_migration_id *migration_out)
+{
+    if (!coordinator->leads)
+        return RESHARD_E_STATE;
+    if (spec->reserved)
+        return RESHARD_E_ARGUMENT;
+    struct reshard__run *run;
+    int32_t status = reshard__migration_open(coordinator, spec, &run);
+    if (status == RESHARD_OK && migration_out)
+        *migration_out = run->migration;
+    return status;
 }
 
 int32_t reshard_coordinator_open(struct reshard_coordinator *coordinator,
     const struct reshard_migration_spec *from, reshard_migration_id *migration_out)
 {
+    if (!from)
+        return RESHARD_E_NULL;
     struct reshard_migration_spec spec;
     int32_t status = reshard__struct_import(&spec, sizeof spec, sizeof spec, from);
     if (status == RESHARD_OK)
         status = reshard__feed_begin(coordinator, 0);
     if (status)
         return status;
-    status = coordinator->leads ? open_queue(coordinator, &spec, migration_out)
-                                : RESHARD_E_STATE;
-    return reshard__feed_end(coordinator, status);
+    return reshard__feed_end(coordinator, open_checked(coordinator, &spec, migration_out));
 }
 
-/* The run that an operator names, with the input begun. */
+/* The run that an operator names, with the input begun. Before the term is durable nothing may be
+ * sent, so nothing is taken (R1). */
 static int32_t run_begin(struct reshard_coordinator *coordinator, reshard_migration_id migration,
     struct reshard__run **run_out)
 {
     int32_t status = reshard__feed_begin(coordinator, 0);
     if (status)
         return status;
+    if (!coordinator->leads)
+        return reshard__feed_end(coordinator, RESHARD_E_STATE);
     *run_out = reshard__run_find(coordinator, migration);
     return *run_out ? RESHARD_OK : reshard__feed_end(coordinator, RESHARD_E_MIGRATION);
+}
+
+int32_t reshard__run_abort(struct reshard_coordinator *coordinator, struct reshard__run *run)
+{
+    struct reshard_map_migration migration = {.struct_size = sizeof migration};
+    if (reshard_map_migration_find(coordinator->map, run->migration, &migration))
+        return RESHARD_E_STATE; /* its opening is not durable */
+    if (run->waiting && migration.decision != RESHARD_DECISION_NONE)
+        return migration.decision == RESHARD_DECISION_ABORT ? RESHARD_OK : RESHARD_E_DECIDED;
+    /* A run that waits for its turn is started to be ended. */
+    if (run->waiting)
+        (void)reshard__run_step(coordinator, run, RESHARD__EVENT_OPENED);
+    uint32_t kind = reshard__run_step(coordinator, run, RESHARD__EVENT_ABORT_ASKED);
+    if (kind == RESHARD__STEP_REJECT)
+        return RESHARD_E_DECIDED;
+    run->state |= RESHARD_RUN_ABORTING;
+    return RESHARD_OK;
 }
 
 int32_t reshard_coordinator_abort(
@@ -97,17 +132,25 @@ int32_t reshard_coordinator_abort(
     int32_t status = run_begin(coordinator, migration, &run);
     if (status)
         return status;
-    /* A run that waits for its turn is started to be ended. */
-    if (run->waiting && run->phase == RESHARD_PHASE_NONE &&
-        run->map_version <= reshard_map_version(coordinator->map))
-        (void)reshard__run_step(coordinator, run, RESHARD__EVENT_OPENED);
-    if (run->phase == RESHARD_PHASE_NONE)
-        return reshard__feed_end(coordinator, RESHARD_E_STATE);
-    uint32_t kind = reshard__run_step(coordinator, run, RESHARD__EVENT_ABORT_ASKED);
-    if (kind == RESHARD__STEP_REJECT)
-        return reshard__feed_end(coordinator, RESHARD_E_DECIDED);
-    run->state |= RESHARD_RUN_ABORTING;
-    return reshard__feed_end(coordinator, RESHARD_OK);
+    return reshard__feed_end(coordinator, reshard__run_abort(coordinator, run));
+}
+
+int32_t reshard__run_pause(
+    struct reshard_coordinator *coordinator, struct reshard__run *run, bool paused)
+{
+    if (run->phase >= RESHARD_PHASE_COMMIT && run->phase != RESHARD_PHASE_LINGER)
+        return RESHARD_E_DECIDED;
+    run->state &= ~(uint32_t)RESHARD_RUN_PAUSED;
+    if (paused)
+        run->state |= RESHARD_RUN_PAUSED;
+    uint32_t kind = RESHARD__STEP_REJECT;
+    if (paused)
+        kind = reshard__run_step(coordinator, run, RESHARD__EVENT_PAUSE_ASKED);
+    if (kind != RESHARD__STEP_MOVE && run->phase != RESHARD_PHASE_NONE)
+        reshard__order_send(coordinator, run); /* the same order, with its new flag */
+    if (!paused)
+        reshard__runs_start(coordinator);
+    return RESHARD_OK;
 }
 
 int32_t reshard_coordinator_pause(
@@ -119,20 +162,7 @@ int32_t reshard_coordinator_pause(
     int32_t status = run_begin(coordinator, migration, &run);
     if (status)
         return status;
-    bool undecided = run->phase < RESHARD_PHASE_COMMIT || run->phase == RESHARD_PHASE_LINGER;
-    if (!undecided)
-        return reshard__feed_end(coordinator, RESHARD_E_DECIDED);
-    run->state &= ~(uint32_t)RESHARD_RUN_PAUSED;
-    if (paused)
-        run->state |= RESHARD_RUN_PAUSED;
-    uint32_t kind = RESHARD__STEP_REJECT;
-    if (paused)
-        kind = reshard__run_step(coordinator, run, RESHARD__EVENT_PAUSE_ASKED);
-    if (kind != RESHARD__STEP_MOVE && run->phase != RESHARD_PHASE_NONE)
-        reshard__order_send(coordinator, run); /* the same order, with its new flag */
-    if (!paused)
-        reshard__runs_start(coordinator);
-    return reshard__feed_end(coordinator, RESHARD_OK);
+    return reshard__feed_end(coordinator, reshard__run_pause(coordinator, run, paused));
 }
 
 int32_t reshard_coordinator_finish(

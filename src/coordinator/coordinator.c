@@ -4,11 +4,13 @@
 
 #include <string.h>
 
-enum { DEFAULT_IN_FLIGHT = 64, DEFAULT_ATTEMPTS = 16, DEFAULT_COPIES = 8 };
+enum { DEFAULT_IN_FLIGHT = 64, DEFAULT_ATTEMPTS = 16, DEFAULT_COPIES = 8, DEFAULT_RECORDS = 4096 };
 #define DEFAULT_RETRY_NS UINT64_C(200000000)
 #define DEFAULT_FREEZE_NS UINT64_C(1000000000)
 #define DEFAULT_LAG_SIZE UINT64_C(1048576)
 #define DEFAULT_BACKOFF_NS UINT64_C(100000000)
+#define DEFAULT_CONVERGE_NS UINT64_C(30000000000)
+#define CONFIG_FIRST_SIZE offsetof(struct reshard_coordinator_config, converge_ns)
 #define DURATION_MAX_NS (UINT64_C(1) << 56) /* two years: sums of times cannot overflow */
 
 void reshard_coordinator_config_init(struct reshard_coordinator_config *config)
@@ -27,21 +29,21 @@ void reshard_migration_spec_init(struct reshard_migration_spec *spec)
     spec->struct_size = sizeof *spec;
 }
 
+void reshard_job_spec_init(struct reshard_job_spec *spec)
+{
+    if (!spec)
+        return;
+    memset(spec, 0, sizeof *spec);
+    spec->struct_size = sizeof *spec;
+}
+
 static uint64_t or_default(uint64_t value, uint64_t standard)
 {
     return value ? value : standard;
 }
 
-static int32_t config_import(struct reshard_coordinator_config *config,
-    const struct reshard_coordinator_config *from)
+static void config_complete(struct reshard_coordinator_config *config)
 {
-    int32_t status = reshard__struct_import(config, sizeof *config, sizeof *config, from);
-    if (status)
-        return status;
-    if (config->flags)
-        return RESHARD_E_FLAGS;
-    if (config->node == 0)
-        return RESHARD_E_NODE;
     config->slot_count = (uint32_t)or_default(config->slot_count, RESHARD_SLOT_COUNT_DEFAULT);
     config->in_flight_limit = (uint32_t)or_default(config->in_flight_limit, DEFAULT_IN_FLIGHT);
     config->attempt_limit = (uint32_t)or_default(config->attempt_limit, DEFAULT_ATTEMPTS);
@@ -50,11 +52,34 @@ static int32_t config_import(struct reshard_coordinator_config *config,
     config->freeze_ns = or_default(config->freeze_ns, DEFAULT_FREEZE_NS);
     config->lag_size = or_default(config->lag_size, DEFAULT_LAG_SIZE);
     config->backoff_ns = or_default(config->backoff_ns, DEFAULT_BACKOFF_NS);
+    config->converge_ns = or_default(config->converge_ns, DEFAULT_CONVERGE_NS);
+    config->compact_count = (uint32_t)or_default(config->compact_count, DEFAULT_RECORDS);
+}
+
+static bool durations_fit(const struct reshard_coordinator_config *config)
+{
+    const uint64_t durations_ns[] = {config->retry_ns, config->freeze_ns, config->backoff_ns,
+        config->linger_ns, config->converge_ns};
+    for (size_t i = 0; i < sizeof durations_ns / sizeof *durations_ns; i++)
+        if (durations_ns[i] > DURATION_MAX_NS)
+            return false;
+    return true;
+}
+
+static int32_t config_import(struct reshard_coordinator_config *config,
+    const struct reshard_coordinator_config *from)
+{
+    int32_t status = reshard__struct_import(config, sizeof *config, CONFIG_FIRST_SIZE, from);
+    if (status)
+        return status;
+    if (config->flags)
+        return RESHARD_E_FLAGS;
+    if (config->node == 0)
+        return RESHARD_E_NODE;
+    config_complete(config);
     if (config->slot_count > RESHARD_SLOT_COUNT_MAX)
         return RESHARD_E_SLOT_COUNT;
-    bool in_range = config->unique && config->retry_ns <= DURATION_MAX_NS &&
-                    config->freeze_ns <= DURATION_MAX_NS &&
-                    config->backoff_ns <= DURATION_MAX_NS && config->linger_ns <= DURATION_MAX_NS;
+    bool in_range = config->unique && !config->reserved && durations_fit(config);
     return in_range ? RESHARD_OK : RESHARD_E_ARGUMENT;
 }
 
@@ -103,6 +128,7 @@ void reshard_coordinator_destroy(struct reshard_coordinator *coordinator)
     if (coordinator->next != coordinator->map)
         reshard_map_destroy(coordinator->next);
     reshard_map_destroy(coordinator->map);
+    reshard__jobs_free(coordinator);
     reshard__mem_free(&mem, coordinator->ledger.buffer, coordinator->ledger.buffer_size);
     reshard__mem_free(
         &mem, coordinator->runs, coordinator->run_capacity * sizeof *coordinator->runs);
@@ -133,6 +159,8 @@ int32_t reshard__feed_begin(struct reshard_coordinator *coordinator, uint64_t no
 
 int32_t reshard__feed_end(struct reshard_coordinator *coordinator, int32_t status)
 {
+    if (coordinator->jobs_due && coordinator->leads)
+        reshard__jobs_pump(coordinator);
     reshard__ledger_flush(coordinator);
     coordinator->feeding = false;
     return status;
@@ -186,14 +214,16 @@ int32_t reshard_coordinator_start(struct reshard_coordinator *coordinator, uint6
         return status;
     coordinator->now_ns = now_ns;
     coordinator->term = change.term;
-    status = reshard_map_apply(next, &change);
+    coordinator->next = next;
+    status = reshard__ledger_queue(coordinator, &change);
     if (status == RESHARD_OK)
         status = runs_make(coordinator);
     if (status) {
+        coordinator->next = coordinator->map;
+        coordinator->term = coordinator->now_ns = coordinator->ledger.waiting_size = 0;
         reshard_map_destroy(next);
         return status;
     }
-    coordinator->next = next;
     coordinator->started = true;
     reshard__ledger_flush(coordinator);
     return RESHARD_OK;
@@ -228,6 +258,7 @@ int32_t reshard_coordinator_tick(struct reshard_coordinator *coordinator, uint64
     if (!coordinator->leads)
         return reshard__feed_end(coordinator, RESHARD_OK);
     reshard__runs_recover(coordinator); /* those for which there was no memory */
+    coordinator->jobs_due |= coordinator->now_ns >= coordinator->jobs_at_ns;
     for (size_t i = 0; i < coordinator->run_count; i++) {
         status = reshard__outbox_reserve(&coordinator->outbox, RESHARD__INPUT_RESERVE);
         if (status)
@@ -236,6 +267,24 @@ int32_t reshard_coordinator_tick(struct reshard_coordinator *coordinator, uint64
     }
     reshard__peers_beat(coordinator);
     return reshard__feed_end(coordinator, RESHARD_OK);
+}
+
+static void entry_close(struct reshard_coordinator *coordinator, struct reshard__entry *entry)
+{
+    if (entry->attachment)
+        reshard__shared_release(coordinator, entry->attachment);
+    entry->attachment = NULL;
+    reshard__outbox_release(&coordinator->outbox, entry);
+}
+
+/* What a superseded coordinator asked for before is still completed, to no effect. */
+static int32_t complete_fenced(struct reshard_coordinator *coordinator, uint64_t id)
+{
+    struct reshard__entry *entry = reshard__outbox_find(&coordinator->outbox, id);
+    if (!entry)
+        return RESHARD_E_ARGUMENT;
+    entry_close(coordinator, entry);
+    return RESHARD_OK;
 }
 
 int32_t reshard_coordinator_complete(struct reshard_coordinator *coordinator, uint64_t id,
@@ -248,6 +297,8 @@ int32_t reshard_coordinator_complete(struct reshard_coordinator *coordinator, ui
         if (status)
             return status;
     }
+    if (coordinator && coordinator->fenced)
+        return complete_fenced(coordinator, id);
     int32_t status = reshard__feed_begin(coordinator, now_ns);
     if (status)
         return status;
@@ -257,9 +308,6 @@ int32_t reshard_coordinator_complete(struct reshard_coordinator *coordinator, ui
     status = reshard__ledger_complete(coordinator, entry->action.kind, &completion);
     if (status)
         return reshard__feed_end(coordinator, status);
-    if (entry->attachment)
-        reshard__shared_release(coordinator, entry->attachment);
-    entry->attachment = NULL;
-    reshard__outbox_release(&coordinator->outbox, entry);
+    entry_close(coordinator, entry);
     return reshard__feed_end(coordinator, RESHARD_OK);
 }

@@ -5,8 +5,9 @@
  * before its term is durable with its own id (R1); it counts a report only for its current order,
  * from the shard's current primary (R5).
  *
- * Files: coordinator.c inputs; ledger.c the journal; runs.c phases and orders; reports.c what
- * participants say, classified; peers.c the map's way out; control.c what operators ask; observe.c.
+ * Files: coordinator.c inputs; ledger.c the journal; compact.c its compaction; restore.c what is
+ * read of it; runs.c phases; orders.c what is sent; reports.c what participants say, classified;
+ * peers.c the map's way out; control.c what operators ask; jobs.c plans that are run; observe.c.
  */
 #ifndef RESHARD_COORDINATOR_COORDINATOR_H
 #define RESHARD_COORDINATOR_COORDINATOR_H
@@ -39,6 +40,9 @@ struct reshard__run {
     uint64_t bandwidth;
     bool waiting; /* open, and behind the limit of migrations in flight */
     uint32_t state; /* RESHARD_RUN_* but WAITING */
+    uint32_t migration_flags;
+    uint64_t job;   /* that opened it, 0 = none ... */
+    uint32_t batch; /* ... as its batch */
     struct reshard__order_id order;
     uint64_t map_version; /* that orders rest on */
     struct reshard__order_id copy;
@@ -56,6 +60,8 @@ struct reshard__run {
     uint64_t keys;
     uint64_t bytes;
     uint64_t lag_bytes;
+    uint64_t lag_low;    /* lowest lag of this CATCHUP ... */
+    uint64_t lag_low_ns; /* ... and since when there was no lower one */
     uint64_t rate;
     uint64_t rate_ns;
     uint64_t rate_bytes;
@@ -92,13 +98,36 @@ struct reshard__ledger {
     struct reshard__journal_position next;
     struct reshard__journal_position check;
     uint64_t check_term; /* highest term of the records that a LOAD feeds */
+    struct reshard__journal_position retry_from; /* where the restore that failed had begun */
+    bool retrying;
     uint8_t *buffer;
     size_t buffer_size;
     uint64_t retry_at_ns;
-    uint64_t append_count;
-    uint64_t since_compaction;
+    uint64_t waiting_size; /* bytes that `next` retains of what waits */
+    uint32_t failures;     /* appends in doubt, one behind the other */
+    uint64_t since_compaction; /* records */
+    uint64_t compact_at;       /* not before so many: the last try failed */
     bool compacting;
     bool compact_missing;
+};
+
+/* A plan that is run. */
+struct reshard__job {
+    reshard_job_id job;
+    uint32_t state; /* RESHARD_JOB_* */
+    struct reshard_job_spec spec;
+    struct reshard_batches *batches;
+    uint32_t batch_count;
+    uint32_t slot_count;
+    uint32_t done_count;
+    uint32_t failed_count;
+    uint32_t slots_done;
+    int32_t last_error;
+    uint64_t keys; /* of migrations that are closed */
+    uint64_t bytes;
+    uint64_t started_ns;
+    uint16_t *tries; /* by batch: how often it was reverted */
+    uint8_t *skip;   /* by batch: given up */
 };
 
 struct reshard_coordinator {
@@ -118,6 +147,13 @@ struct reshard_coordinator {
     struct reshard__run *runs; /* ascending ids */
     size_t run_count;
     size_t run_capacity;
+    bool peers_stale; /* no memory to follow the map's nodes */
+    struct reshard__job *jobs;
+    size_t job_count;
+    size_t job_capacity;
+    uint64_t job_last;
+    bool jobs_due; /* something happened that may let a batch start ... */
+    uint64_t jobs_at_ns; /* ... or it is time to look again */
     struct reshard__peer *peers; /* ascending ids, as the map has them */
     size_t peer_count;
     size_t peer_capacity;
@@ -132,6 +168,21 @@ int32_t reshard__ledger_queue(
 void reshard__ledger_flush(struct reshard_coordinator *coordinator);
 int32_t reshard__ledger_complete(struct reshard_coordinator *coordinator, uint32_t kind,
     const struct reshard_completion *completion);
+/* Frame a record whose blob is written by `blob_write` into the buffer, behind the record's own
+ * place; ledger.next is the position behind it. False without memory. */
+typedef int32_t (*reshard__blob_write)(
+    const void *subject, uint8_t *buffer, size_t capacity, size_t *size_out);
+bool reshard__ledger_frame(struct reshard_coordinator *coordinator, uint32_t kind,
+    reshard__blob_write blob_write, const void *subject, size_t *size_out);
+
+/* ---- compact.c ---- */
+bool reshard__compact_due(const struct reshard_coordinator *coordinator);
+void reshard__compact_push(struct reshard_coordinator *coordinator);
+/* The journal is the snapshot now; or it is not, which harms nothing. */
+void reshard__compact_done(struct reshard_coordinator *coordinator);
+void reshard__compact_failed(struct reshard_coordinator *coordinator, int32_t status);
+
+/* ---- restore.c ---- */
 int32_t reshard__ledger_restore(
     struct reshard_coordinator *coordinator, const uint8_t *bytes, size_t size);
 
@@ -148,7 +199,6 @@ void reshard__phase_enter(
 /* Give an event to the table and act on the row. Returns RESHARD__STEP_*. */
 uint32_t reshard__run_step(struct reshard_coordinator *coordinator, struct reshard__run *run,
     enum reshard__event event);
-void reshard__order_send(struct reshard_coordinator *coordinator, struct reshard__run *run);
 void reshard__runs_recover(struct reshard_coordinator *coordinator);
 /* Start what waits, by priority, as the limit allows. */
 void reshard__runs_start(struct reshard_coordinator *coordinator);
@@ -158,6 +208,26 @@ void reshard__runs_follow(
     struct reshard_coordinator *coordinator, const struct reshard_change *change);
 void reshard__run_tell(struct reshard_coordinator *coordinator, uint32_t kind,
     const struct reshard__run *run, int32_t status, uint64_t value);
+
+/* ---- orders.c ---- */
+struct reshard_map_shard reshard__shard_of(
+    const struct reshard_coordinator *coordinator, reshard_shard_id shard);
+/* Send the current order to both participants (R6). */
+void reshard__order_send(struct reshard_coordinator *coordinator, struct reshard__run *run);
+
+/* ---- control.c ---- */
+int32_t reshard__migration_open(struct reshard_coordinator *coordinator,
+    const struct reshard_migration_spec *spec, struct reshard__run **run_out);
+int32_t reshard__run_abort(struct reshard_coordinator *coordinator, struct reshard__run *run);
+int32_t reshard__run_pause(
+    struct reshard_coordinator *coordinator, struct reshard__run *run, bool paused);
+
+/* ---- jobs.c ---- */
+/* Start what batches may start, end what is over. */
+void reshard__jobs_pump(struct reshard_coordinator *coordinator);
+/* A migration was closed. */
+void reshard__jobs_follow(struct reshard_coordinator *coordinator, const struct reshard__run *run);
+void reshard__jobs_free(struct reshard_coordinator *coordinator);
 
 /* ---- reports.c ---- */
 void reshard__report_receive(struct reshard_coordinator *coordinator, reshard_node_id from,

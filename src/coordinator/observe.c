@@ -7,13 +7,14 @@
 
 int32_t reshard_message_receiver(const uint8_t *bytes, size_t size)
 {
-    enum { CHECKSUM_SIZE = 8, SHORT_ARRAY_MAX = 0x97, LONG_ARRAY = 0x98 };
+    enum { CHECKSUM_SIZE = 8, SHORT_ARRAY_MIN = 0x81, LONG_ARRAY = 0x98 };
     if (!bytes)
         return RESHARD_E_NULL;
     if (size < CHECKSUM_SIZE + 3)
         return RESHARD_E_TRUNCATED;
-    bool long_array = bytes[CHECKSUM_SIZE] == LONG_ARRAY;
-    if (!long_array && (bytes[CHECKSUM_SIZE] <= 0x80 || bytes[CHECKSUM_SIZE] > SHORT_ARRAY_MAX))
+    uint8_t head = bytes[CHECKSUM_SIZE];
+    bool long_array = head == LONG_ARRAY;
+    if (head < SHORT_ARRAY_MIN || head > LONG_ARRAY)
         return RESHARD_E_KIND;
     uint8_t type = bytes[CHECKSUM_SIZE + (long_array ? 2 : 1)];
     if (type < RESHARD__HELLO || type > RESHARD__ACK)
@@ -27,6 +28,8 @@ int32_t reshard_coordinator_action_next(
 {
     if (!coordinator || !action_out)
         return RESHARD_E_NULL;
+    if (coordinator->fenced)
+        return RESHARD_E_EMPTY;
     return reshard__outbox_next(&coordinator->outbox, action_out);
 }
 
@@ -52,6 +55,23 @@ int32_t reshard_coordinator_leads(const struct reshard_coordinator *coordinator)
     return coordinator->leads ? 1 : 0;
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* When a run's order is repeated, its back-off or its linger time is over, or its trend judged. */
+static uint64_t run_deadline(
+    const struct reshard_coordinator *coordinator, const struct reshard__run *run)
+{
+    if (run->waiting)
+        return UINT64_MAX;
+    uint64_t next = run->sent_ns + coordinator->config.retry_ns;
+    bool timed = run->phase == RESHARD_PHASE_LINGER || run->phase == RESHARD_PHASE_CATCHUP;
+    bool ahead = timed && run->not_before_ns > coordinator->now_ns;
+    return ahead ? sooner(next, run->not_before_ns) : next;
+}
+
 uint64_t reshard_coordinator_deadline(const struct reshard_coordinator *coordinator)
 {
     if (!coordinator || !coordinator->started || coordinator->fenced)
@@ -60,17 +80,12 @@ uint64_t reshard_coordinator_deadline(const struct reshard_coordinator *coordina
     uint64_t deadline = UINT64_MAX;
     if (ledger->state == RESHARD__LEDGER_UNSURE || ledger->retry_at_ns > coordinator->now_ns)
         deadline = ledger->retry_at_ns;
-    if (coordinator->leads && coordinator->peer_count > 0 && coordinator->beat_ns < deadline)
-        deadline = coordinator->beat_ns;
-    for (size_t i = 0; i < coordinator->run_count && coordinator->leads; i++) {
-        const struct reshard__run *run = &coordinator->runs[i];
-        uint64_t next = run->sent_ns + coordinator->config.retry_ns;
-        bool timed = run->phase == RESHARD_PHASE_LINGER || run->phase == RESHARD_PHASE_CATCHUP;
-        if (timed && run->not_before_ns > coordinator->now_ns && run->not_before_ns < next)
-            next = run->not_before_ns;
-        if (!run->waiting && next < deadline)
-            deadline = next;
-    }
+    if (!coordinator->leads)
+        return deadline;
+    if (coordinator->peer_count > 0 || coordinator->peers_stale)
+        deadline = sooner(deadline, coordinator->beat_ns);
+    for (size_t i = 0; i < coordinator->run_count; i++)
+        deadline = sooner(deadline, run_deadline(coordinator, &coordinator->runs[i]));
     return deadline;
 }
 
@@ -134,6 +149,11 @@ int32_t reshard_coordinator_digest(
     (void)XXH3_128bits_update(&state, fields, sizeof fields);
     for (size_t i = 0; i < coordinator->run_count; i++)
         hash_run(&state, &coordinator->runs[i]);
+    for (size_t i = 0; i < coordinator->job_count; i++) {
+        const struct reshard__job *job = &coordinator->jobs[i];
+        const uint64_t job_fields[] = {job->job, job->state, job->done_count, job->failed_count};
+        (void)XXH3_128bits_update(&state, job_fields, sizeof job_fields);
+    }
     for (size_t i = 0; i < coordinator->peer_count; i++) {
         const uint64_t peer[] = {coordinator->peers[i].node, coordinator->peers[i].told};
         (void)XXH3_128bits_update(&state, peer, sizeof peer);

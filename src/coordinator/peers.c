@@ -32,6 +32,7 @@ int32_t reshard__peers_follow(struct reshard_coordinator *coordinator)
     coordinator->peers = peers;
     coordinator->peer_count = count;
     coordinator->peer_capacity = capacity;
+    coordinator->peers_stale = false;
     return RESHARD_OK;
 }
 
@@ -153,6 +154,8 @@ static void tell_below(struct reshard_coordinator *coordinator, uint64_t below)
 
 void reshard__peers_tell(struct reshard_coordinator *coordinator)
 {
+    if (coordinator->peers_stale)
+        (void)reshard__peers_follow(coordinator); /* without memory: at the next beat */
     tell_below(coordinator, reshard_map_version(coordinator->map));
 }
 
@@ -161,7 +164,7 @@ void reshard__peers_beat(struct reshard_coordinator *coordinator)
     if (!coordinator->leads || coordinator->now_ns < coordinator->beat_ns)
         return;
     coordinator->beat_ns = coordinator->now_ns + BEAT_RETRIES * coordinator->config.retry_ns;
-    if (coordinator->peer_count != reshard_map_node_count(coordinator->map))
+    if (coordinator->peers_stale)
         (void)reshard__peers_follow(coordinator);
     tell_below(coordinator, UINT64_MAX);
 }

@@ -3,7 +3,6 @@
 #include "coordinator/coordinator.h"
 
 #define RATE_WINDOW_NS UINT64_C(100000000)
-#define CONVERGE_NS UINT64_C(30000000000) /* a tail that never fits for so long */
 
 static bool digests_differ(const struct reshard_digest *a, const struct reshard_digest *b)
 {
@@ -23,26 +22,38 @@ static bool ready(const struct reshard__run *run, enum reshard__event *event)
     return true;
 }
 
+/* A lag that sets no new low for converge_ns does not converge, however it goes up and down. A new
+ * low takes the verdict back, unless it was about attempts. */
+static void trend_follow(struct reshard_coordinator *coordinator, struct reshard__run *run)
+{
+    bool many = run->attempts >= coordinator->config.attempt_limit;
+    if (run->lag_bytes < run->lag_low) {
+        run->lag_low = run->lag_bytes;
+        run->lag_low_ns = coordinator->now_ns;
+        if (!many)
+            run->state &= ~(uint32_t)RESHARD_RUN_NOT_CONVERGING;
+        return;
+    }
+    if (coordinator->now_ns - run->lag_low_ns < coordinator->config.converge_ns ||
+        run->state & RESHARD_RUN_NOT_CONVERGING)
+        return;
+    run->state |= RESHARD_RUN_NOT_CONVERGING;
+    reshard__run_tell(
+        coordinator, RESHARD_EVENT_NOT_CONVERGING, run, RESHARD_E_LIMIT, run->lag_bytes);
+}
+
 /* The lag fits when it is small, and when at the rate seen it drains in half the freeze budget. */
 static bool caught_up(struct reshard_coordinator *coordinator, struct reshard__run *run)
 {
-    if (coordinator->now_ns < run->not_before_ns)
-        return false;
     uint64_t limit = coordinator->config.lag_size;
     uint64_t budget_ms = coordinator->config.freeze_ns / UINT64_C(2000000);
     if (run->rate && budget_ms < UINT64_MAX / (run->rate / 1000 + 1)) {
         uint64_t drained = run->rate / 1000 * budget_ms;
         limit = drained < limit ? drained : limit;
     }
-    if (run->lag_bytes <= limit)
-        return true;
-    if (coordinator->now_ns > run->entered_ns + CONVERGE_NS &&
-        !(run->state & RESHARD_RUN_NOT_CONVERGING)) {
-        run->state |= RESHARD_RUN_NOT_CONVERGING;
-        reshard__run_tell(coordinator, RESHARD_EVENT_NOT_CONVERGING, run, RESHARD_E_LIMIT,
-            run->lag_bytes);
-    }
-    return false;
+    if (run->lag_bytes > limit)
+        trend_follow(coordinator, run);
+    return run->lag_bytes <= limit && coordinator->now_ns >= run->not_before_ns;
 }
 
 /* Phases in which a paused migration takes no step forward. Past the freeze it hurries on: a pause
@@ -53,26 +64,53 @@ static bool rests(const struct reshard__run *run)
            (run->phase <= RESHARD_PHASE_MOVE || run->phase == RESHARD_PHASE_LINGER);
 }
 
+/* Both sides said what the phase waits for, under the current epochs. */
+static bool reported(const struct reshard_coordinator *coordinator,
+    const struct reshard__run *run, const struct reshard__need *need)
+{
+    for (int side = 0; side < 2; side++) {
+        const struct reshard__side *said = &run->sides[side];
+        if (need->results[side] == RESHARD__RESULT_ANY)
+            continue;
+        if (!said->counted || said->result != need->results[side] ||
+            said->epoch != reshard__shard_of(coordinator, run->shards[side]).epoch)
+            return false;
+    }
+    return true;
+}
+
+/* What a phase asks for beside its reports; may name another event. */
+static bool ripe(struct reshard_coordinator *coordinator, struct reshard__run *run,
+    enum reshard__event *event)
+{
+    switch (run->phase) {
+    case RESHARD_PHASE_PREPARE:
+        if (run->mode == RESHARD_MODE_KEYWISE)
+            *event = RESHARD__EVENT_PREPARED_KEYWISE;
+        return true;
+    case RESHARD_PHASE_CATCHUP:
+        return caught_up(coordinator, run);
+    case RESHARD_PHASE_FREEZE:
+        return ready(run, event);
+    case RESHARD_PHASE_HOLD:
+        return run->sides[0].attempt == run->attempt && run->sides[1].attempt == run->attempt;
+    case RESHARD_PHASE_MOVE:
+        /* Keys are picked by hand: empty now is not over. */
+        return !(run->migration_flags & RESHARD_MIGRATION_OPERATOR) ||
+               run->state & RESHARD_RUN_FINISHING;
+    default:
+        return true;
+    }
+}
+
 void reshard__run_classify(struct reshard_coordinator *coordinator, struct reshard__run *run)
 {
     struct reshard__need need = reshard__phase_need(run->phase);
-    if (!need.waits || rests(run))
+    if (!need.waits || rests(run) || !reported(coordinator, run, &need))
         return;
-    for (int side = 0; side < 2; side++) {
-        const struct reshard__side *said = &run->sides[side];
-        bool met = need.results[side] == RESHARD__RESULT_ANY ||
-                   (said->counted && said->result == need.results[side]);
-        if (!met)
-            return;
-    }
     enum reshard__event event = (enum reshard__event)need.event;
-    if (run->phase == RESHARD_PHASE_PREPARE && run->mode == RESHARD_MODE_KEYWISE)
-        event = RESHARD__EVENT_PREPARED_KEYWISE;
-    if (run->phase == RESHARD_PHASE_CATCHUP && !caught_up(coordinator, run))
-        return;
-    if (run->phase == RESHARD_PHASE_FREEZE && !ready(run, &event))
-        return;
-    (void)reshard__run_step(coordinator, run, event);
+    if (ripe(coordinator, run, &event))
+        (void)reshard__run_step(coordinator, run, event);
 }
 
 static void rate_follow(struct reshard_coordinator *coordinator, struct reshard__run *run)
@@ -117,14 +155,43 @@ static uint32_t side_of(const struct reshard_coordinator *coordinator,
     return 0;
 }
 
+/* A report that leads back. keywise: in HOLD there is no copy to lose and no freeze to refuse; what
+ * such a side says is kept for the operator. */
+static void setback(struct reshard_coordinator *coordinator, struct reshard__run *run,
+    uint32_t result, enum reshard__event event)
+{
+    bool odd = run->mode == RESHARD_MODE_KEYWISE && run->phase == RESHARD_PHASE_HOLD &&
+               (event == RESHARD__EVENT_LOST_TARGET || event == RESHARD__EVENT_REFUSED);
+    if (odd || result == RESHARD__RESULT_LEFTOVERS)
+        run->last_error = result == RESHARD__RESULT_LEFTOVERS ? RESHARD_E_IN_USE : RESHARD_E_STATE;
+    if (!odd)
+        (void)reshard__run_step(coordinator, run, event);
+}
+
+/* R12: a target without a sound seal never serves. No row leads on from there but an operator's. */
+static void damage_tell(struct reshard_coordinator *coordinator, struct reshard__run *run)
+{
+    if (run->last_error != RESHARD_E_CHECKSUM)
+        reshard__run_tell(
+            coordinator, RESHARD_EVENT_REFUSED, run, RESHARD_E_CHECKSUM, run->attempt);
+    run->last_error = RESHARD_E_CHECKSUM;
+}
+
+/* R5: under this very order, from the current primary of a side under its current epoch. */
+static uint32_t side_counted(const struct reshard_coordinator *coordinator,
+    const struct reshard__run *run, reshard_node_id from, const struct reshard__message *message)
+{
+    if (!coordinator->leads || !run || run->waiting ||
+        !reshard__order_equal(message->order, run->order) || message->phase != run->phase)
+        return 0;
+    return side_of(coordinator, run, from, message->epoch);
+}
+
 void reshard__report_receive(struct reshard_coordinator *coordinator, reshard_node_id from,
     const struct reshard__message *message)
 {
     struct reshard__run *run = reshard__run_find(coordinator, message->migration);
-    if (!coordinator->leads || !run || run->waiting ||
-        !reshard__order_equal(message->order, run->order) || message->phase != run->phase)
-        return;
-    uint32_t side = side_of(coordinator, run, from, message->epoch);
+    uint32_t side = side_counted(coordinator, run, from, message);
     if (side == 0)
         return;
     struct reshard__side *said = &run->sides[side - 1];
@@ -137,10 +204,10 @@ void reshard__report_receive(struct reshard_coordinator *coordinator, reshard_no
     said->digest = message->digest;
     progress_take(coordinator, run, side, message);
     enum reshard__event event;
-    if (reshard__phase_setback(message->result, side, &event)) {
-        run->last_error = RESHARD_E_STATE;
-        (void)reshard__run_step(coordinator, run, event);
-    } else {
+    if (message->result == RESHARD__RESULT_DAMAGED)
+        damage_tell(coordinator, run);
+    if (reshard__phase_setback(message->result, side, &event))
+        setback(coordinator, run, message->result, event);
+    else
         reshard__run_classify(coordinator, run);
-    }
 }

@@ -10,10 +10,16 @@ enum { BACKOFF_MAX_SHIFT = 6 };
 struct reshard__run *reshard__run_find(
     const struct reshard_coordinator *coordinator, reshard_migration_id migration)
 {
-    for (size_t i = 0; i < coordinator->run_count; i++)
-        if (coordinator->runs[i].migration == migration)
-            return &coordinator->runs[i];
-    return NULL;
+    size_t low = 0, high = coordinator->run_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (coordinator->runs[middle].migration < migration)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < coordinator->run_count && coordinator->runs[low].migration == migration;
+    return found ? &coordinator->runs[low] : NULL;
 }
 
 int32_t reshard__runs_reserve(struct reshard_coordinator *coordinator, size_t count)
@@ -33,6 +39,7 @@ struct reshard__run *reshard__run_add(
     run->shards[0] = migration->source;
     run->shards[1] = migration->target;
     run->slot_count = migration->slot_count;
+    run->migration_flags = migration->migration_flags;
     run->map_version = migration->version;
     run->waiting = true;
     run->order.term = coordinator->term;
@@ -64,43 +71,6 @@ void reshard__run_tell(struct reshard_coordinator *coordinator, uint32_t kind,
     reshard__outbox_tell(&coordinator->outbox, &event);
 }
 
-static struct reshard_map_shard shard_of(
-    const struct reshard_coordinator *coordinator, reshard_shard_id id)
-{
-    struct reshard_map_shard shard = {.struct_size = sizeof shard};
-    (void)reshard_map_shard_find(coordinator->map, id, &shard);
-    return shard;
-}
-
-void reshard__order_send(struct reshard_coordinator *coordinator, struct reshard__run *run)
-{
-    struct reshard__message message = {.type = RESHARD__ORDER};
-    message.migration = run->migration;
-    message.order = run->order;
-    message.phase = run->phase;
-    message.map_version = run->map_version;
-    message.copy = run->copy;
-    message.attempt = run->attempt;
-    message.flags = run->state & RESHARD_RUN_PAUSED ? RESHARD__ORDER_PAUSED : 0;
-    message.budget = run->bandwidth;
-    message.freeze_ns = coordinator->config.freeze_ns;
-    run->sent_ns = coordinator->now_ns;
-    for (uint32_t side = RESHARD_SIDE_SOURCE; side <= RESHARD_SIDE_TARGET; side++) {
-        struct reshard_map_shard shard = shard_of(coordinator, run->shards[side - 1]);
-        if (reshard__phase_duty(run->phase, side) == RESHARD__DUTY_NONE || shard.primary == 0 ||
-            reshard__outbox_room(&coordinator->outbox) == 0)
-            continue;
-        struct reshard__entry *entry =
-            reshard__outbox_push(&coordinator->outbox, RESHARD_ACTION_SEND);
-        size_t size;
-        int32_t status =
-            reshard__message_encode(&message, entry->header, sizeof entry->header, &size);
-        RESHARD_ASSERT(status == RESHARD_OK);
-        entry->action.to = shard.primary;
-        entry->action.header_size = size;
-    }
-}
-
 /* The change that a phase brings into the journal. What cannot be queued now is tried again by the
  * tick; a fail-over since the reports sends the migration back (R26). */
 static void change_queue(struct reshard_coordinator *coordinator, struct reshard__run *run)
@@ -124,8 +94,10 @@ static void change_queue(struct reshard_coordinator *coordinator, struct reshard
     }
     int32_t status = reshard__ledger_queue(coordinator, &change);
     run->queued = status == RESHARD_OK;
-    if (status == RESHARD_E_EPOCH)
+    if (status == RESHARD_E_EPOCH) {
+        run->map_version = reshard_map_version(coordinator->map);
         (void)reshard__run_step(coordinator, run, RESHARD__EVENT_EPOCH_CHANGED);
+    }
 }
 
 /* Both sides still have the copy that they had: it goes on. Otherwise a new one begins, named by
@@ -140,7 +112,7 @@ static void copy_choose(struct reshard_coordinator *coordinator, struct reshard_
     if (resumes)
         return;
     run->copies++;
-    if (run->copies > coordinator->config.copy_limit) {
+    if (run->copies - 1 > coordinator->config.copy_limit) {
         run->last_error = RESHARD_E_LIMIT;
         (void)reshard__run_step(coordinator, run, RESHARD__EVENT_ABORT_ASKED);
     }
@@ -163,6 +135,44 @@ static void freeze_begin(struct reshard_coordinator *coordinator, struct reshard
     reshard__run_tell(coordinator, RESHARD_EVENT_ATTEMPT, run, RESHARD_OK, run->attempt);
 }
 
+/* What entering a phase means for the run. It may lead on at once. */
+static void entered(struct reshard_coordinator *coordinator, struct reshard__run *run,
+    const struct reshard__side before[2], uint32_t from)
+{
+    switch (run->phase) {
+    case RESHARD_PHASE_CATCHUP:
+        run->lag_low = UINT64_MAX;
+        run->lag_low_ns = coordinator->now_ns;
+        break;
+    case RESHARD_PHASE_FREEZE:
+        if (from != RESHARD_PHASE_FREEZE)
+            freeze_begin(coordinator, run);
+        break;
+    case RESHARD_PHASE_COPY:
+        copy_choose(coordinator, run, before, from);
+        break;
+    case RESHARD_PHASE_LINGER:
+        linger_begin(coordinator, run);
+        break;
+    default:
+        break;
+    }
+}
+
+static void phase_tell(
+    struct reshard_coordinator *coordinator, const struct reshard__run *run, uint32_t from)
+{
+    struct reshard_event event = {.kind = RESHARD_EVENT_PHASE, .now_ns = coordinator->now_ns};
+    event.migration = run->migration;
+    event.phase_from = from;
+    event.phase_to = run->phase;
+    event.term = run->order.term;
+    event.order = run->order.n;
+    event.status = run->last_error;
+    event.value = run->row;
+    reshard__outbox_tell(&coordinator->outbox, &event);
+}
+
 /* The one place where a phase is assigned. */
 void reshard__phase_enter(struct reshard_coordinator *coordinator, struct reshard__run *run,
     uint32_t phase)
@@ -170,51 +180,24 @@ void reshard__phase_enter(struct reshard_coordinator *coordinator, struct reshar
     struct reshard__side before[2] = {run->sides[0], run->sides[1]};
     uint32_t from = run->phase;
     run->phase = phase;
-    run->order.n++;
+    uint64_t order = ++run->order.n;
     run->entered_ns = coordinator->now_ns;
     run->queued = false;
     memset(run->sides, 0, sizeof run->sides);
-    run->epochs[0] = shard_of(coordinator, run->shards[0]).epoch;
-    run->epochs[1] = shard_of(coordinator, run->shards[1]).epoch;
-    struct reshard_event event = {.kind = RESHARD_EVENT_PHASE, .now_ns = coordinator->now_ns};
-    event.migration = run->migration;
-    event.phase_from = from;
-    event.phase_to = phase;
-    event.term = run->order.term;
-    event.order = run->order.n;
-    event.status = run->last_error;
-    event.value = run->row;
-    reshard__outbox_tell(&coordinator->outbox, &event);
-    if (phase == RESHARD_PHASE_FREEZE && from != RESHARD_PHASE_FREEZE)
-        freeze_begin(coordinator, run);
-    if (phase == RESHARD_PHASE_COPY)
-        copy_choose(coordinator, run, before, from);
-    if (phase == RESHARD_PHASE_LINGER)
-        linger_begin(coordinator, run);
-    /* The choices above may have led on already. */
-    if (run->phase != phase)
-        return;
-    change_queue(coordinator, run);
-    if (run->phase == phase)
+    for (int side = 0; side < 2; side++) /* R26: a commit names the epochs that were counted */
+        run->epochs[side] = phase == RESHARD_PHASE_COMMIT
+                                ? before[side].epoch
+                                : reshard__shard_of(coordinator, run->shards[side]).epoch;
+    phase_tell(coordinator, run, from);
+    entered(coordinator, run, before, from);
+    if (run->order.n == order)
+        change_queue(coordinator, run);
+    if (run->order.n == order)
         reshard__order_send(coordinator, run);
 }
 
-/* What a step back teaches. */
-static void setback_note(struct reshard_coordinator *coordinator, struct reshard__run *run,
-    enum reshard__event event)
+static void back_off(struct reshard_coordinator *coordinator, struct reshard__run *run)
 {
-    static const int16_t errors[RESHARD__EVENT_COUNT] = {
-        [RESHARD__EVENT_LOST_SOURCE] = RESHARD_E_STALE,
-        [RESHARD__EVENT_LOST_TARGET] = RESHARD_E_STALE,
-        [RESHARD__EVENT_MISMATCH] = RESHARD_E_CHECKSUM,
-        [RESHARD__EVENT_REFUSED] = RESHARD_E_STATE,
-        [RESHARD__EVENT_EXPIRED] = RESHARD_E_LIMIT,
-        [RESHARD__EVENT_EPOCH_CHANGED] = RESHARD_E_EPOCH,
-    };
-    if (errors[event])
-        run->last_error = errors[event];
-    if (event != RESHARD__EVENT_EXPIRED && event != RESHARD__EVENT_REFUSED)
-        return;
     uint64_t longest = coordinator->config.backoff_ns << BACKOFF_MAX_SHIFT;
     run->backoff_ns = run->backoff_ns ? run->backoff_ns * 2 : coordinator->config.backoff_ns;
     if (run->backoff_ns > longest)
@@ -226,6 +209,30 @@ static void setback_note(struct reshard_coordinator *coordinator, struct reshard
         reshard__run_tell(coordinator, RESHARD_EVENT_NOT_CONVERGING, run, RESHARD_E_LIMIT,
             run->attempts);
     }
+}
+
+/* What a step back teaches. */
+static void setback_note(struct reshard_coordinator *coordinator, struct reshard__run *run,
+    enum reshard__event event)
+{
+    static const struct {
+        int16_t error;
+        uint8_t kind; /* of the event told, 0 = none */
+    } notes[RESHARD__EVENT_COUNT] = {
+        [RESHARD__EVENT_LOST_SOURCE] = {RESHARD_E_STALE, RESHARD_EVENT_LOST},
+        [RESHARD__EVENT_LOST_TARGET] = {RESHARD_E_STALE, RESHARD_EVENT_LOST},
+        [RESHARD__EVENT_MISMATCH] = {RESHARD_E_CHECKSUM, RESHARD_EVENT_MISMATCH},
+        [RESHARD__EVENT_REFUSED] = {RESHARD_E_STATE, RESHARD_EVENT_REFUSED},
+        [RESHARD__EVENT_EXPIRED] = {RESHARD_E_LIMIT, RESHARD_EVENT_EXPIRED},
+        [RESHARD__EVENT_EPOCH_CHANGED] = {RESHARD_E_EPOCH, 0},
+    };
+    if (notes[event].error)
+        run->last_error = notes[event].error;
+    if (notes[event].kind)
+        reshard__run_tell(
+            coordinator, notes[event].kind, run, notes[event].error, run->attempt);
+    if (event == RESHARD__EVENT_EXPIRED || event == RESHARD__EVENT_REFUSED)
+        back_off(coordinator, run);
 }
 
 uint32_t reshard__run_step(struct reshard_coordinator *coordinator, struct reshard__run *run,
@@ -250,24 +257,35 @@ static bool undecided(
            migration.decision == RESHARD_DECISION_NONE;
 }
 
+static bool startable(
+    const struct reshard_coordinator *coordinator, const struct reshard__run *run)
+{
+    return run->waiting && !(run->state & RESHARD_RUN_PAUSED) && undecided(coordinator, run);
+}
+
+/* The next to start, by priority, then by age; NULL when none may. */
+static struct reshard__run *next_waiting(struct reshard_coordinator *coordinator)
+{
+    size_t active = 0;
+    struct reshard__run *first = NULL;
+    for (size_t i = 0; i < coordinator->run_count; i++) {
+        struct reshard__run *run = &coordinator->runs[i];
+        active += !run->waiting;
+        if (startable(coordinator, run) && (!first || run->priority > first->priority))
+            first = run;
+    }
+    return active < coordinator->config.in_flight_limit ? first : NULL;
+}
+
 void reshard__runs_start(struct reshard_coordinator *coordinator)
 {
     if (!coordinator->leads)
         return;
     for (;;) {
-        size_t active = 0;
-        struct reshard__run *first = NULL;
-        for (size_t i = 0; i < coordinator->run_count; i++) {
-            struct reshard__run *run = &coordinator->runs[i];
-            active += !run->waiting;
-            if (run->waiting && undecided(coordinator, run) && !(run->state & RESHARD_RUN_PAUSED) &&
-                (!first || run->priority > first->priority))
-                first = run;
-        }
-        if (!first || active >= coordinator->config.in_flight_limit ||
-            reshard__outbox_reserve(&coordinator->outbox, RESHARD__INPUT_RESERVE))
+        struct reshard__run *run = next_waiting(coordinator);
+        if (!run || reshard__outbox_reserve(&coordinator->outbox, RESHARD__INPUT_RESERVE))
             return;
-        (void)reshard__run_step(coordinator, first, RESHARD__EVENT_OPENED);
+        (void)reshard__run_step(coordinator, run, RESHARD__EVENT_OPENED);
     }
 }
 
@@ -299,17 +317,28 @@ void reshard__runs_recover(struct reshard_coordinator *coordinator)
     reshard__runs_start(coordinator);
 }
 
-static void epoch_follow(struct reshard_coordinator *coordinator, reshard_shard_id shard)
+/* A side has a new primary since the order was made: it is ordered anew, resting on the version
+ * that says so (R25). In COMMIT the map's guard decides: one under the old epoch is refused. */
+static void epoch_follow(struct reshard_coordinator *coordinator, struct reshard__run *run)
+{
+    bool same = true;
+    for (int side = 0; side < 2; side++)
+        same &= reshard__shard_of(coordinator, run->shards[side]).epoch == run->epochs[side];
+    if (same || run->waiting || run->phase == RESHARD_PHASE_COMMIT)
+        return;
+    run->map_version = reshard_map_version(coordinator->map);
+    (void)reshard__run_step(coordinator, run, RESHARD__EVENT_EPOCH_CHANGED);
+}
+
+static void epochs_follow(struct reshard_coordinator *coordinator, reshard_shard_id shard)
 {
     for (size_t i = 0; i < coordinator->run_count; i++) {
         struct reshard__run *run = &coordinator->runs[i];
-        if (run->waiting || (run->shards[0] != shard && run->shards[1] != shard))
+        if (run->shards[0] != shard && run->shards[1] != shard)
             continue;
         if (reshard__outbox_reserve(&coordinator->outbox, RESHARD__INPUT_RESERVE))
-            continue;
-        /* In COMMIT the guard of the map decides: a commit under the old epoch is refused. */
-        if (run->phase != RESHARD_PHASE_COMMIT)
-            (void)reshard__run_step(coordinator, run, RESHARD__EVENT_EPOCH_CHANGED);
+            return; /* the tick goes on */
+        epoch_follow(coordinator, run);
     }
 }
 
@@ -317,7 +346,7 @@ void reshard__runs_follow(
     struct reshard_coordinator *coordinator, const struct reshard_change *change)
 {
     if (change->kind == RESHARD_CHANGE_SHARD_PRIMARY)
-        epoch_follow(coordinator, change->shard);
+        epochs_follow(coordinator, change->shard);
     if (change->kind == RESHARD_CHANGE_MIGRATION_OPEN)
         reshard__runs_start(coordinator);
     struct reshard__run *run = reshard__run_find(coordinator, change->migration);
@@ -331,6 +360,7 @@ void reshard__runs_follow(
             coordinator, run, decision_event(run->mode, RESHARD_DECISION_ABORT));
     if (change->kind == RESHARD_CHANGE_MIGRATION_END) {
         reshard__run_tell(coordinator, RESHARD_EVENT_END, run, run->last_error, run->attempts);
+        reshard__jobs_follow(coordinator, run);
         reshard__run_remove(coordinator, run);
         reshard__runs_start(coordinator);
     }
@@ -340,6 +370,7 @@ void reshard__run_tick(struct reshard_coordinator *coordinator, struct reshard__
 {
     if (run->waiting)
         return;
+    epoch_follow(coordinator, run);
     change_queue(coordinator, run);
     bool grace_over = run->phase == RESHARD_PHASE_LINGER && !(run->state & RESHARD_RUN_PAUSED) &&
                       (coordinator->now_ns >= run->not_before_ns ||
