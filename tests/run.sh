@@ -150,7 +150,8 @@ if [ $quick = no ]; then
   fi
 
   say 'clang, AddressSanitizer and UndefinedBehaviorSanitizer: build'
-  if compile clang clang -Dtests=enabled -Dexamples=enabled -Db_sanitize=address,undefined -Db_lundef=false \
+  if compile clang clang -Dtests=enabled -Dexamples=enabled \
+    -Db_sanitize=address,undefined -Db_lundef=false \
     -Dc_args=-fno-sanitize-recover=all -Dfuzzers=true; then
     say 'clang, AddressSanitizer and UndefinedBehaviorSanitizer: tests'
     run_tests clang
