@@ -252,8 +252,10 @@ static int32_t hook_export(
     while ((item = walk_item(&walk, &store->live)) != NULL) {
         record_of(item, &record);
         size_t size = memory_record_size(&record);
-        if (size > action->capacity)
-            return RESHARD_E_SPACE; /* a key that is larger than a chunk */
+        if (completion->size == 0 && size > action->capacity) {
+            completion->size = size; /* a key that is larger than a chunk */
+            return RESHARD_E_SPACE;
+        }
         if (completion->size + size > action->capacity)
             break;
         memory_record_write(&record, action->buffer + completion->size);

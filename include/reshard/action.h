@@ -33,7 +33,8 @@ enum {
      * For a coordinator it is compare-and-set on (term, index), as APPEND is. */
     RESHARD_ACTION_COMPACT = 4,
     /** Source: fill `buffer` (capacity bytes) with data of the slots, from `cursor` (0 = from
-     * the start). Completion: size, keys, cursor for the next call, done. */
+     * the start). Completion: size, keys, cursor for the next call, done. A first key that does
+     * not fit: E_SPACE with size = needed, at most 2^26; larger values come in pieces. */
     RESHARD_ACTION_EXPORT = 5,
     /** Target: apply payload to the staging of (migration, copy). keywise: to the live data,
      * (items), with (copy, sequence) stored in the same step, as SYNC tells them. */

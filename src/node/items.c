@@ -100,10 +100,12 @@ int32_t reshard__keys_add_items(
         total += HEAD_SIZE + item.key_size;
     }
     int32_t status = keys_reserve(mem, keys, total, count);
+    /* A list names no key twice, so only what was there before is looked through. */
+    const struct reshard__keys before = *keys;
     offset = 0;
     while (
         status == RESHARD_OK && reshard__key_item_next(bytes, size, &offset, &item) == RESHARD_OK)
-        if (!reshard__keys_have(keys, item.key, item.key_size))
+        if (!reshard__keys_have(&before, item.key, item.key_size))
             keys_append(keys, item.key, item.key_size);
     return status;
 }

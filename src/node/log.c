@@ -165,8 +165,10 @@ static bool wanted(struct reshard_node *node)
         return true;
     for (size_t i = 0; i < node->part_count; i++) {
         const struct reshard__part *part = node->parts[i];
-        if (part->want.kind ||
-            (part->phase && !part->closed && part->map_version > reshard_map_version(node->map)))
+        /* A store action that is under way brings a record: the map goes with it. */
+        bool rests = part->phase && !part->closed && part->busy == 0 &&
+                     part->map_version > reshard_map_version(node->map);
+        if (part->want.kind || rests)
             return true;
     }
     return false;

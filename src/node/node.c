@@ -15,6 +15,7 @@ enum {
     CHUNK_SIZE_MAX = 33554432,
     MIGRATION_LIMIT_MAX = 65536,
     RECORD_SIZE_MAX = 1 << 26,
+    MESSAGE_SIZE_MAX = RECORD_SIZE_MAX + 4096, /* one such record, and what goes before it */
     DEFAULT_CONFLICT_LIMIT = 3
 };
 #define DEFAULT_RETRY_NS UINT64_C(200000000)
@@ -138,6 +139,7 @@ void reshard_node_destroy(struct reshard_node *node)
     entries_free(node);
     for (size_t i = 0; i < node->part_count; i++)
         reshard__part_free(node, node->parts[i]);
+    reshard__spares_free(node);
     reshard__mem_free(&mem, node->parts, node->part_capacity * sizeof *node->parts);
     if (node->next != node->map)
         reshard_map_destroy(node->next);
@@ -290,7 +292,7 @@ int32_t reshard_node_receive(struct reshard_node *node, reshard_node_id from, co
     if (status)
         return status;
     struct reshard__message message;
-    status = reshard__message_decode(bytes, size, 0, &message, NULL);
+    status = reshard__message_decode(bytes, size, MESSAGE_SIZE_MAX, &message, NULL);
     if (status == RESHARD_OK)
         status = receive_message(node, from, &message);
     if (status && status != RESHARD_E_NOMEM)

@@ -42,6 +42,8 @@ enum {
     RESHARD__BUSY_APPLY = 512 /* counted in apply_open */
 };
 
+enum { RESHARD__SPARES_MAX = 8 };
+
 /* A piece of a copy or tail. Owned by its stream until trimmed, then by the sends that still
  * reference it. */
 struct reshard__chunk {
@@ -66,7 +68,8 @@ struct reshard__stream {
     bool greeted;                  /* the target is ready for this copy */
     bool exported;                 /* EXPORT said done */
     uint64_t cursor;
-    uint64_t fence;                      /* number of the fence that opened the capture */
+    uint64_t export_capacity; /* of the next EXPORT, where one key is larger than a chunk; or 0 */
+    uint64_t fence;           /* number of the fence that opened the capture */
     struct reshard__chunk_list numbered; /* sequence > durable, ascending */
     struct reshard__chunk_list captured; /* not numbered, oldest first */
     struct reshard__chunk *send_next;    /* first numbered chunk that is to be sent */
@@ -230,6 +233,8 @@ struct reshard_node {
     struct reshard__part **parts; /* ascending ids */
     size_t part_count;
     size_t part_capacity;
+    struct reshard__chunk *spares[RESHARD__SPARES_MAX]; /* of chunk_size, while parts are open */
+    size_t spare_count;
     struct reshard__cell *cells;     /* migration_limit */
     uint64_t *cells_used;            /* bitmap */
     _Atomic uint64_t *words;         /* slot_count */
@@ -365,6 +370,7 @@ void reshard__stream_record(
 uint64_t reshard__stream_lag(const struct reshard__part *part);
 /* The owner lets go of a chunk; NULL is allowed. */
 void reshard__chunk_drop(struct reshard_node *node, struct reshard__chunk *chunk);
+void reshard__spares_free(struct reshard_node *node);
 void reshard__chunk_release(struct reshard_node *node, struct reshard__chunk *chunk);
 struct reshard__chunk *reshard__chunk_alloc(struct reshard_node *node, size_t capacity);
 

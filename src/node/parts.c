@@ -155,6 +155,8 @@ void reshard__parts_close(struct reshard_node *node)
             node->parts[kept++] = part;
     }
     node->part_count = kept;
+    if (kept == 0)
+        reshard__spares_free(node);
 }
 
 enum reshard__stance reshard__part_stance(

@@ -6,15 +6,20 @@
 #include <string.h>
 
 enum {
-    ROOM_KEPT = 8,     /* places in the outbox that a pump leaves to others */
-    PARTIAL_SENDS = 2, /* chunks in flight below which a half-filled tail chunk goes out */
-    TAIL_CHUNK = 16384 /* bytes of a tail chunk, at least */
+    ROOM_KEPT = 8,        /* places in the outbox that a pump leaves to others */
+    PARTIAL_SENDS = 2,    /* chunks in flight below which a half-filled tail chunk goes out */
+    EXPORT_MAX = 1 << 26, /* bytes of one key's data that a message still carries */
+    TAIL_CHUNK = 16384    /* bytes of a tail chunk, at least */
 };
 
 struct reshard__chunk *reshard__chunk_alloc(struct reshard_node *node, size_t capacity)
 {
     size_t size = sizeof(struct reshard__chunk) + capacity;
-    struct reshard__chunk *chunk = node->mem.resize(node->mem.user_data, NULL, 0, size);
+    struct reshard__chunk *chunk = NULL;
+    if (capacity == node->config.chunk_size && node->spare_count > 0)
+        chunk = node->spares[--node->spare_count];
+    else
+        chunk = node->mem.resize(node->mem.user_data, NULL, 0, size);
     if (!chunk)
         return NULL;
     memset(chunk, 0, sizeof *chunk);
@@ -22,9 +27,21 @@ struct reshard__chunk *reshard__chunk_alloc(struct reshard_node *node, size_t ca
     return chunk;
 }
 
+/* A few whole chunks are kept: fresh memory of that size would be mapped and cleared each time. */
 static void chunk_free(struct reshard_node *node, struct reshard__chunk *chunk)
 {
-    reshard__mem_free(&node->mem, chunk, sizeof *chunk + chunk->capacity);
+    if (chunk->capacity == node->config.chunk_size && node->spare_count < RESHARD__SPARES_MAX)
+        node->spares[node->spare_count++] = chunk;
+    else
+        reshard__mem_free(&node->mem, chunk, sizeof *chunk + chunk->capacity);
+}
+
+void reshard__spares_free(struct reshard_node *node)
+{
+    while (node->spare_count > 0) {
+        struct reshard__chunk *chunk = node->spares[--node->spare_count];
+        reshard__mem_free(&node->mem, chunk, sizeof *chunk + chunk->capacity);
+    }
 }
 
 void reshard__chunk_release(struct reshard_node *node, struct reshard__chunk *chunk)
@@ -189,7 +206,8 @@ static bool export_may(const struct reshard_node *node, const struct reshard__pa
 static void export_ask(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__stream *stream = &part->stream;
-    uint64_t chunk_size = node->config.chunk_size;
+    uint64_t chunk_size =
+        stream->export_capacity ? stream->export_capacity : node->config.chunk_size;
     if (!export_may(node, part))
         return;
     struct reshard__chunk *chunk = reshard__chunk_alloc(node, chunk_size);
@@ -226,6 +244,12 @@ void reshard__stream_exported(struct reshard_node *node, struct reshard__part *p
     struct reshard__stream *stream = &part->stream;
     RESHARD_ASSERT(chunk->references == 1);
     chunk->references = 0;
+    if (completion->status == RESHARD_E_SPACE && completion->size > chunk->capacity &&
+        completion->size <= EXPORT_MAX) {
+        stream->export_capacity = completion->size; /* one key that is larger than a chunk */
+        chunk_free(node, chunk);
+        return;
+    }
     if (completion->status || completion->size > chunk->capacity) {
         int32_t status = completion->status ? completion->status : RESHARD_E_SIZE;
         reshard__event_tell(node, RESHARD_EVENT_HOOK_FAILED, part, status, RESHARD_ACTION_EXPORT);
@@ -233,6 +257,7 @@ void reshard__stream_exported(struct reshard_node *node, struct reshard__part *p
         chunk_free(node, chunk);
         return;
     }
+    stream->export_capacity = 0;
     stream->cursor = completion->cursor;
     stream->exported = completion->done != 0;
     part->keys += completion->keys;

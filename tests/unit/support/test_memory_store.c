@@ -230,7 +230,7 @@ Test(memory_store, export_gives_the_slots_asked_for_only)
     teardown(&it);
 }
 
-Test(memory_store, a_key_larger_than_a_chunk_is_refused)
+Test(memory_store, a_key_larger_than_a_chunk_says_what_it_needs)
 {
     struct fixture it = setup(RESHARD_MODE_SNAPSHOT);
     static const uint8_t value[CHUNK];
@@ -238,6 +238,7 @@ Test(memory_store, a_key_larger_than_a_chunk_is_refused)
         MEMORY_RECORD_PUT, 0, (const uint8_t *)"k", 1, value, sizeof value};
     cr_assert_eq(memory_store_write(it.source, &record), RESHARD_OK);
     cr_assert_eq(call(&it, &it.give, it.give.export_data), RESHARD_E_SPACE);
+    cr_assert_eq(it.completion.size, memory_record_size(&record));
     teardown(&it);
 }
 
