@@ -250,6 +250,21 @@ RESHARD_API int32_t reshard_node_migration_at(const struct reshard_node *node, u
 RESHARD_API int32_t reshard_node_digest(
     const struct reshard_node *node, struct reshard_digest *digest_out);
 
+/** Move keys by name: an operator-driven migration (RESHARD_MIGRATION_OPERATOR) in phase MOVE that
+ * gives from this node. Keys that are not here are passed over. A WAKE for the slot tells when
+ * some have gone; then the host looks which of them it still has.
+ * @param node [in,out] started.
+ * @param slot [in] the keys'.
+ * @param keys [in, copied] key_count pointers.
+ * @param key_sizes [in] key_count sizes, bytes.
+ * @param key_count [in] keys, > 0.
+ * @return RESHARD_OK, or E_NULL, E_SLOT, E_ARGUMENT (no keys), E_STATE (not started, or no such
+ *   migration gives from here now), E_SIZE (a key above 2^32 - 1 bytes), E_NOMEM (no key taken).
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_node_move_keys(struct reshard_node *node, uint32_t slot,
+    const uint8_t *const *keys, const size_t *key_sizes, uint32_t key_count);
+
 RESHARD_END_DECLS
 
 #endif

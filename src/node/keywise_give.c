@@ -63,9 +63,49 @@ static void confirm_send(struct reshard_node *node, struct reshard__part *part)
     reshard__message_send(node, reshard__keywise_peer(node, part), &message, part, NULL);
 }
 
+/* Where an operator picks keys. The way back is nobody's choice: all of them go. */
 static bool by_hand(const struct reshard__part *part)
 {
-    return part->migration_flags & RESHARD_MIGRATION_OPERATOR;
+    return part->side == RESHARD_SIDE_SOURCE && part->migration_flags & RESHARD_MIGRATION_OPERATOR;
+}
+
+/* Add them all, or none of them. */
+static int32_t asked_add(struct reshard_node *node, struct reshard__part *part,
+    const uint8_t *const *keys, const size_t *key_sizes, uint32_t key_count)
+{
+    struct reshard__keys *asked = &part->keywise->asked;
+    struct reshard__keys more = {0};
+    int32_t status = reshard__keys_add_items(&node->mem, &more, asked->bytes, asked->size);
+    for (uint32_t i = 0; i < key_count && status == RESHARD_OK; i++)
+        status = reshard__keys_add(&node->mem, &more, keys[i], key_sizes[i]);
+    if (status) {
+        reshard__keys_free(&node->mem, &more);
+        return status;
+    }
+    reshard__keys_free(&node->mem, asked);
+    *asked = more;
+    reshard__part_advance(node, part);
+    return RESHARD_OK;
+}
+
+int32_t reshard_node_move_keys(struct reshard_node *node, uint32_t slot, const uint8_t *const *keys,
+    const size_t *key_sizes, uint32_t key_count)
+{
+    if (!node || !keys || !key_sizes)
+        return RESHARD_E_NULL;
+    if (slot >= node->config.slot_count)
+        return RESHARD_E_SLOT;
+    if (key_count == 0)
+        return RESHARD_E_ARGUMENT;
+    int32_t status = reshard__node_feed_begin(node, 0);
+    if (status)
+        return status;
+    struct reshard__part *part = reshard__part_of_slot(node, slot);
+    bool gives = part && by_hand(part) && part->phase == RESHARD_PHASE_MOVE;
+    status = RESHARD_E_STATE;
+    if (gives)
+        status = asked_add(node, part, keys, key_sizes, key_count);
+    return reshard__node_feed_end(node, status);
 }
 
 /* Keys that are to be picked by name; NULL = the walk. */
@@ -173,42 +213,49 @@ static void flight_begin(struct reshard_node *node, struct reshard__part *part, 
     chunk_send(node, part);
 }
 
+/* Keys that an operator named: taken, or (`all`) looked for. */
+static void asked_forget(
+    struct reshard__keywise *keywise, const struct reshard_action *action, bool all)
+{
+    struct reshard__key_item item;
+    const uint8_t *bytes = all ? action->payload : keywise->sent.bytes;
+    size_t size = all ? action->payload_size : keywise->sent.size;
+    for (size_t offset = 0; reshard__key_item_next(bytes, size, &offset, &item) == RESHARD_OK;)
+        reshard__keys_remove(&keywise->asked, item.key, item.key_size);
+}
+
+/* A walk moves its cursor; nothing is left when one over all of the slots found nothing. */
+static void walk_follow(struct reshard__keywise *keywise, const struct reshard_action *action,
+    const struct reshard_completion *completion)
+{
+    keywise->cursor = completion->done ? 0 : completion->cursor;
+    keywise->empty =
+        action->cursor == 0 && completion->done && completion->size == 0 && completion->keys == 0;
+}
+
 /* What a pick that succeeded says; true when its chunk is in flight now. */
 static bool picked(struct reshard_node *node, struct reshard__part *part,
-    struct reshard__chunk *chunk, const struct reshard_completion *completion, bool walked,
-    bool whole)
+    const struct reshard__entry *entry, const struct reshard_completion *completion)
 {
     struct reshard__keywise *keywise = part->keywise;
+    bool walked = entry->action.payload_size == 0;
+    bool named = !walked && keywise->keys.count == 0;
+    bool none = completion->size == 0;
     if (walked)
-        keywise->cursor = completion->done ? 0 : completion->cursor;
-    if (completion->size == 0) {
-        /* Nothing is left when a walk over all of the slots found nothing. */
-        keywise->empty = whole && completion->done && completion->keys == 0;
-        reshard__keys_clear(&keywise->keys);
-        return false;
-    }
-    if (!flight_load(node, part, chunk, completion)) {
+        walk_follow(keywise, &entry->action, completion);
+    if (!none && !flight_load(node, part, entry->attachment, completion)) {
         reshard__event_tell(
             node, RESHARD_EVENT_HOOK_FAILED, part, RESHARD_E_TRUNCATED, RESHARD_ACTION_PICK);
         part->retry_at_ns = node->now_ns + node->config.retry_ns;
         return false;
     }
-    flight_begin(node, part, completion->keys);
-    return true;
-}
-
-/* Keys that an operator named: taken, or not here any more. */
-static void asked_forget(struct reshard__keywise *keywise, const struct reshard_action *action,
-    const struct reshard_completion *completion, bool flies)
-{
-    struct reshard__key_item item;
-    bool all = completion->size == 0 || (flies && completion->done);
-    if (!all && !flies)
-        return;
-    const uint8_t *bytes = all ? action->payload : keywise->sent.bytes;
-    size_t size = all ? action->payload_size : keywise->sent.size;
-    for (size_t offset = 0; reshard__key_item_next(bytes, size, &offset, &item) == RESHARD_OK;)
-        reshard__keys_remove(&keywise->asked, item.key, item.key_size);
+    if (named)
+        asked_forget(keywise, &entry->action, none || completion->done);
+    if (none)
+        reshard__keys_clear(&keywise->keys);
+    else
+        flight_begin(node, part, completion->keys);
+    return !none;
 }
 
 void reshard__give_picked(struct reshard_node *node, struct reshard__part *part,
@@ -217,22 +264,16 @@ void reshard__give_picked(struct reshard_node *node, struct reshard__part *part,
     struct reshard__keywise *keywise = part->keywise;
     struct reshard__chunk *chunk = entry->attachment;
     RESHARD_ASSERT(chunk && chunk->references == 1);
-    bool walked = entry->action.payload_size == 0;
     chunk->references = 0;
     keywise->flight = RESHARD__FLIGHT_IDLE;
     struct reshard__order_id stream = {entry->action.copy_term, entry->action.copy_n};
     bool stale = !reshard__keywise_gives(part) || !reshard__order_equal(stream, keywise->stream);
     bool failed = completion->status || completion->size > entry->action.capacity;
-    bool named = !walked && keywise->keys.count == 0;
     bool flies = false;
-    if (failed && !stale) {
+    if (failed && !stale)
         pick_failed(part, completion);
-    } else if (!stale) {
-        bool whole = walked && entry->action.cursor == 0;
-        flies = picked(node, part, chunk, completion, walked, whole);
-        if (named)
-            asked_forget(keywise, &entry->action, completion, flies);
-    }
+    else if (!stale)
+        flies = picked(node, part, entry, completion);
     if (!flies)
         reshard__chunk_drop(node, chunk);
 }

@@ -31,10 +31,19 @@ static bool any_in(const struct reshard__keys *keys, const struct reshard_node_r
 }
 
 /* UNMOVE: until the other side has no mark left, a key that goes here would stay there (R18). */
-static bool removals_wait(const struct reshard__keywise *keywise, enum reshard__stance stance)
+static bool removal_waits(
+    const struct reshard__keywise *keywise, enum reshard__stance stance, uint32_t op)
 {
-    return (stance == RESHARD__STANCE_SOURCE_UNMOVE && !keywise->heard) ||
-           (stance == RESHARD__STANCE_TARGET_UNMOVE && !keywise->reconciled);
+    bool here = stance == RESHARD__STANCE_SOURCE_UNMOVE && !keywise->heard;
+    bool there = stance == RESHARD__STANCE_TARGET_UNMOVE && !keywise->reconciled;
+    return op == RESHARD_OP_REMOVE && (here || there);
+}
+
+static bool marked(
+    const struct reshard__keywise *keywise, const struct reshard_node_request *request)
+{
+    return any_in(&keywise->old, request) || any_in(&keywise->dropping, request) ||
+           any_in(&keywise->dropped, request);
 }
 
 static enum reshard__presence presence_of(const struct reshard__part *part,
@@ -44,12 +53,9 @@ static enum reshard__presence presence_of(const struct reshard__part *part,
     /* In UNMOVE the source does not serve what is pending; the target, who lost nothing, does. */
     bool pending_counts =
         !keywise->confirmed && (stance == RESHARD__STANCE_SOURCE_UNMOVE || request->token == 0);
-    if (any_in(&keywise->old, request) || any_in(&keywise->dropping, request) ||
-        any_in(&keywise->dropped, request) ||
-        (pending_counts && any_in(&keywise->pending, request)))
+    if (marked(keywise, request) || (pending_counts && any_in(&keywise->pending, request)))
         return RESHARD__PRESENCE_MARKED;
-    if (any_in(&keywise->keys, request) ||
-        (request->op == RESHARD_OP_REMOVE && removals_wait(keywise, stance)))
+    if (any_in(&keywise->keys, request) || removal_waits(keywise, stance, request->op))
         return RESHARD__PRESENCE_LOCKED;
     if (request->present_count == request->key_count)
         return RESHARD__PRESENCE_ALL;

@@ -81,6 +81,13 @@ void reshard__maps_role(struct reshard_node *node)
     reshard__words_all(node);
 }
 
+/* After a commit a source that was not asked to release yet has no ground to serve on (R23). */
+static void decision_follow(struct reshard_node *node, struct reshard__part *part)
+{
+    if (!part->closed && part->phase == RESHARD_PHASE_NONE)
+        reshard__part_settle_stance(node, part);
+}
+
 /* The slots that a change just applied to `map` concerns. */
 static void words_follow(struct reshard_node *node, const struct reshard_change *change)
 {
@@ -91,10 +98,9 @@ static void words_follow(struct reshard_node *node, const struct reshard_change 
         reshard_map_migration_find(node->map, change->migration, &migration) == RESHARD_OK) {
         ranges = migration.ranges;
         range_count = migration.range_count;
-        /* A source that was not asked to release yet has no ground to serve on any more (R23). */
         struct reshard__part *part = reshard__part_find(node, change->migration);
-        if (part && !part->closed && part->phase == RESHARD_PHASE_NONE)
-            reshard__part_settle_stance(node, part);
+        if (part)
+            decision_follow(node, part);
     }
     for (size_t i = 0; i < range_count; i++)
         reshard__words_range(node, &ranges[i]);
@@ -133,6 +139,8 @@ int32_t reshard__maps_adopt(struct reshard_node *node, uint64_t version)
         node->next_snapshot = false;
         reshard__maps_role(node);
         reshard__words_all(node);
+        for (size_t i = 0; i < node->part_count; i++)
+            decision_follow(node, node->parts[i]);
     } else {
         status = adopt_changes(node, version);
         if (status)

@@ -155,8 +155,7 @@ void reshard_node_destroy(struct reshard_node *node)
     reshard__mem_free(&mem, node, sizeof *node);
 }
 
-/* Every input of a started node begins here. */
-static int32_t feed_begin(struct reshard_node *node, uint64_t now_ns)
+int32_t reshard__node_feed_begin(struct reshard_node *node, uint64_t now_ns)
 {
     if (!node)
         return RESHARD_E_NULL;
@@ -175,7 +174,7 @@ static int32_t feed_begin(struct reshard_node *node, uint64_t now_ns)
     return RESHARD_OK;
 }
 
-static int32_t feed_end(struct reshard_node *node, int32_t status)
+int32_t reshard__node_feed_end(struct reshard_node *node, int32_t status)
 {
     reshard__log_flush(node);
     node->feeding = false;
@@ -225,21 +224,21 @@ int32_t reshard_node_adopt(struct reshard_node *node, const struct reshard_map *
 {
     if (!map)
         return RESHARD_E_NULL;
-    int32_t status = feed_begin(node, 0);
+    int32_t status = reshard__node_feed_begin(node, 0);
     if (status)
         return status;
     if (reshard_map_version(node->next) != 0 || node->log.state != RESHARD__LOG_IDLE)
-        return feed_end(node, RESHARD_E_STATE);
+        return reshard__node_feed_end(node, RESHARD_E_STATE);
     if (reshard_map_slot_count(map) != node->config.slot_count)
-        return feed_end(node, RESHARD_E_SLOT_COUNT);
+        return reshard__node_feed_end(node, RESHARD_E_SLOT_COUNT);
     struct reshard_map *next;
     status = reshard_map_clone(map, &node->config.allocator, &next);
     if (status)
-        return feed_end(node, status);
+        return reshard__node_feed_end(node, status);
     reshard_map_destroy(node->next);
     node->next = next;
     node->next_snapshot = true;
-    return feed_end(node, reshard__parts_open(node));
+    return reshard__node_feed_end(node, reshard__parts_open(node));
 }
 
 /* CHUNK and ACK, by the part they are for. */
@@ -288,7 +287,7 @@ int32_t reshard_node_receive(struct reshard_node *node, reshard_node_id from, co
 {
     if (!bytes)
         return RESHARD_E_NULL;
-    int32_t status = feed_begin(node, now_ns);
+    int32_t status = reshard__node_feed_begin(node, now_ns);
     if (status)
         return status;
     struct reshard__message message;
@@ -297,19 +296,19 @@ int32_t reshard_node_receive(struct reshard_node *node, reshard_node_id from, co
         status = receive_message(node, from, &message);
     if (status && status != RESHARD_E_NOMEM)
         reshard__event_tell(node, RESHARD_EVENT_BAD_MESSAGE, NULL, status, from);
-    return feed_end(node, status);
+    return reshard__node_feed_end(node, status);
 }
 
 int32_t reshard_node_tick(struct reshard_node *node, uint64_t now_ns)
 {
-    int32_t status = feed_begin(node, now_ns);
+    int32_t status = reshard__node_feed_begin(node, now_ns);
     if (status)
         return status;
     for (size_t i = 0; i < node->part_count; i++) {
         struct reshard__part *part = node->parts[i];
         status = reshard__outbox_reserve(&node->outbox, RESHARD__INPUT_RESERVE);
         if (status)
-            return feed_end(node, status);
+            return reshard__node_feed_end(node, status);
         if (part->closed)
             continue;
         if (part->mode == RESHARD_MODE_KEYWISE)
@@ -320,7 +319,7 @@ int32_t reshard_node_tick(struct reshard_node *node, uint64_t now_ns)
             reshard__target_tick(node, part);
         reshard__part_advance(node, part);
     }
-    return feed_end(node, RESHARD_OK);
+    return reshard__node_feed_end(node, RESHARD_OK);
 }
 
 int32_t reshard_node_record(
@@ -336,11 +335,11 @@ int32_t reshard_node_record(
     if (!part || part->side != RESHARD_SIDE_SOURCE || reshard__order_none(part->stream.copy))
         return RESHARD_OK;
     reshard__stream_record(node, part, bytes, size);
-    int32_t status = feed_begin(node, node->now_ns);
+    int32_t status = reshard__node_feed_begin(node, node->now_ns);
     if (status)
         return RESHARD_OK; /* captured; the next input sends it */
     reshard__part_advance(node, part);
-    return feed_end(node, RESHARD_OK);
+    return reshard__node_feed_end(node, RESHARD_OK);
 }
 
 int32_t reshard_node_action_next(struct reshard_node *node, struct reshard_action *action_out)
@@ -367,18 +366,18 @@ int32_t reshard_node_complete(
         if (status)
             return status;
     }
-    int32_t status = feed_begin(node, now_ns);
+    int32_t status = reshard__node_feed_begin(node, now_ns);
     if (status)
         return status;
     struct reshard__entry *entry = reshard__outbox_find(&node->outbox, id);
     if (!entry)
-        return feed_end(node, RESHARD_E_ARGUMENT);
+        return reshard__node_feed_end(node, RESHARD_E_ARGUMENT);
     status = reshard__action_completed(node, entry, &completion);
     if (status == RESHARD_OK) {
         entry->attachment = NULL;
         reshard__outbox_release(&node->outbox, entry);
     }
-    return feed_end(node, status);
+    return reshard__node_feed_end(node, status);
 }
 
 const struct reshard_map *reshard_node_map(const struct reshard_node *node)

@@ -246,6 +246,11 @@ struct reshard_node {
     size_t quarantine_capacity;
 };
 
+/* ---- node.c ---- */
+/* Every input of a started node stands between these. */
+int32_t reshard__node_feed_begin(struct reshard_node *node, uint64_t now_ns);
+int32_t reshard__node_feed_end(struct reshard_node *node, int32_t status);
+
 /* ---- parts.c ---- */
 struct reshard__part *reshard__part_find(const struct reshard_node *node, reshard_migration_id id);
 /* Make parts for the open migrations of `next` that this node's shard takes part in as primary. */

@@ -26,6 +26,8 @@ static void source_deadline(
         earlier(deadline, stream->progress_ns + node->config.retry_ns);
     if (stream->free_ns > node->now_ns)
         earlier(deadline, stream->free_ns);
+    if (part->fence_done < part->fence_asked && !(part->busy & RESHARD__BUSY_FENCE))
+        earlier(deadline, part->retry_at_ns);
     if (part->frozen_final && part->phase == RESHARD_PHASE_FREEZE)
         earlier(deadline, part->reported_ns + node->config.retry_ns);
 }

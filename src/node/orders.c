@@ -207,9 +207,11 @@ static void answer_closed(
         [RESHARD_PHASE_UNDO] = RESHARD__RESULT_UNDONE,
         [RESHARD_PHASE_UNMOVE] = RESHARD__RESULT_EMPTY,
     };
+    struct reshard_map_migration open = {.struct_size = sizeof open};
     if (order->migration > reshard_map_last_migration(node->map) ||
-        order->phase >= RESHARD_PHASE_COUNT)
-        return;
+        order->phase >= RESHARD_PHASE_COUNT ||
+        reshard_map_migration_find(node->map, order->migration, &open) == RESHARD_OK)
+        return; /* not closed: not ours, or there is no memory for it now */
     struct reshard__message message = {.type = RESHARD__REPORT};
     message.migration = order->migration;
     message.order = order->order;

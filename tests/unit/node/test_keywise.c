@@ -80,6 +80,58 @@ Test(keywise, abort_anywhere_gives_the_keys_back)
     }
 }
 
+static void operator_moves(uint64_t key)
+{
+    uint8_t bytes[2] = {(uint8_t)key, (uint8_t)(key >> 8)};
+    const uint8_t *keys[1] = {bytes};
+    size_t sizes[1] = {sizeof bytes};
+    cr_assert_eq(
+        reshard_node_move_keys(world.nodes[0].node, (uint32_t)(key % RIG_SLOTS), keys, sizes, 1),
+        RESHARD_OK);
+    rig_run(&world.nodes[0]);
+}
+
+Test(keywise, operator_picks_the_keys_and_only_they_move)
+{
+    world_init(&world, 3, RESHARD_CONFLICT_LOCK);
+    world_open(&world, RESHARD_MODE_KEYWISE, RESHARD_MIGRATION_OPERATOR);
+    world_until(&world, RESHARD_PHASE_MOVE);
+    world_turns(&world, 50);
+    cr_assert_eq(world.nodes[1].store.live[3], 0);
+    world.values[3] = world.nodes[0].store.live[3] = 77;
+    operator_moves(3);
+    world_turns(&world, 50);
+    cr_assert_eq(world.nodes[0].store.live[3], 0);
+    cr_assert_eq(world.nodes[1].store.live[3], 77);
+    cr_assert_eq(world_phase(&world), RESHARD_PHASE_MOVE);
+    for (uint64_t key = 0; key < RIG_KEYS; key++)
+        if (key % RIG_SLOTS < 8)
+            operator_moves(key);
+    world_until(&world, WORLD_CLOSED);
+    world_turns(&world, 20);
+    world_prove(&world, 2);
+    world_free(&world);
+}
+
+Test(keywise, operator_aborts_and_all_keys_return)
+{
+    world_init(&world, 4, RESHARD_CONFLICT_LOCK);
+    world_open(&world, RESHARD_MODE_KEYWISE, RESHARD_MIGRATION_OPERATOR);
+    world_until(&world, RESHARD_PHASE_MOVE);
+    world_turns(&world, 10);
+    for (uint64_t key = 0; key < 8; key++)
+        operator_moves(key);
+    for (int i = 0; i < 50; i++) {
+        world_work(&world, 2);
+        world_turn(&world);
+    }
+    cr_assert_eq(reshard_coordinator_abort(world.coordinator, world.migration), RESHARD_OK);
+    world_until(&world, WORLD_CLOSED);
+    world_turns(&world, 20);
+    world_prove(&world, 1);
+    world_free(&world);
+}
+
 Test(keywise, restart_of_the_source_loses_nothing)
 {
     for (uint32_t at = 1; at < 60; at += 3) {
