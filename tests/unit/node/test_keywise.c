@@ -107,6 +107,8 @@ Test(keywise, operator_picks_the_keys_and_only_they_move)
     for (uint64_t key = 0; key < RIG_KEYS; key++)
         if (key % RIG_SLOTS < 8)
             operator_moves(key);
+    world_turns(&world, 50);
+    cr_assert_eq(reshard_coordinator_finish(world.coordinator, world.migration), RESHARD_OK);
     world_until(&world, WORLD_CLOSED);
     world_turns(&world, 20);
     world_prove(&world, 2);
