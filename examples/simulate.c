@@ -3,6 +3,10 @@
  *
  *     simulate scenario FILE [--rows]   run a script, print its transcript
  *
+ *     simulate swarm FROM COUNT [snapshot|keywise] [shrink]
+ *                                       run seeds; a failing one is written to replay-SEED.txt
+ *     simulate replay FILE [--trace]    run such a file again, with its transcript
+ *
  * The exit status is 0 when everything held, 1 when not, 2 when the command line or the script
  * cannot be understood. With --rows the last line counts the rows of the transition table.
  */
@@ -68,10 +72,119 @@ static int scenario(const char *path, int rows)
     return report.failed || report.violated ? 1 : 0;
 }
 
+enum { DECISIONS_MAX = 1 << 20 };
+
+static int replay_write(const struct reshard_sim_swarm *spec, uint64_t count,
+    const struct reshard_sim_decision *decisions, const char *checker)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "replay-%llu.txt", (unsigned long long)spec->seed);
+    FILE *file = fopen(path, "w");
+    if (!file)
+        return 2;
+    (void)fprintf(file, "# %s\nseed %llu mode %u sabotage %u\n", checker,
+        (unsigned long long)spec->seed, (unsigned)spec->mode, (unsigned)spec->sabotage);
+    for (uint64_t i = 0; i < count; i++)
+        (void)fprintf(file, "%u %llu %u\n", (unsigned)decisions[i].kind,
+            (unsigned long long)decisions[i].ordinal, (unsigned)decisions[i].value);
+    return fclose(file) ? 2 : 1;
+}
+
+/* One seed; what it decided is kept when it fails. */
+static int seed_run(struct reshard_sim_swarm *spec, struct reshard_sim_decision *decisions,
+    int shrinks, struct reshard_sim_report *report)
+{
+    reshard_sim_report_init(report);
+    if (reshard_sim_swarm_run(spec, NULL, NULL, decisions, DECISIONS_MAX, report))
+        return 2;
+    if (!report->violated)
+        return report->failed ? 1 : 0;
+    uint64_t count = report->decision_count, before = count;
+    if (shrinks)
+        (void)reshard_sim_shrink(spec, decisions, &count, report->checker);
+    printf("seed %llu: %s, %llu decisions, %llu left\n", (unsigned long long)spec->seed,
+        report->checker, (unsigned long long)before, (unsigned long long)count);
+    (void)fflush(stdout);
+    return replay_write(spec, count, decisions, report->checker);
+}
+
+static int swarm(int count, char **words)
+{
+    struct reshard_sim_swarm spec;
+    reshard_sim_swarm_init(&spec);
+    uint64_t from = strtoull(words[0], NULL, 10), seeds = strtoull(words[1], NULL, 10);
+    int shrinks = 0, failed = 0;
+    for (int i = 2; i < count; i++) {
+        if (strcmp(words[i], "snapshot") == 0)
+            spec.mode = RESHARD_MODE_SNAPSHOT;
+        else if (strcmp(words[i], "keywise") == 0)
+            spec.mode = RESHARD_MODE_KEYWISE;
+        else if (strcmp(words[i], "shrink") == 0)
+            shrinks = 1;
+        else
+            spec.sabotage = (uint32_t)strtoul(words[i], NULL, 10);
+    }
+    struct reshard_sim_decision *decisions = malloc(DECISIONS_MAX * sizeof *decisions);
+    struct reshard_sim_report report, total;
+    reshard_sim_report_init(&total);
+    for (uint64_t seed = from; decisions && seed < from + seeds; seed++) {
+        spec.seed = seed;
+        failed += seed_run(&spec, decisions, shrinks, &report) != 0;
+        total.steps += report.steps;
+        total.faults += report.faults;
+        total.requests += report.requests;
+        total.transcript = total.transcript * 31 + report.transcript;
+        for (uint32_t row = 0; row < 96; row++)
+            total.rows[row] += report.rows[row];
+    }
+    free(decisions);
+    printf("%llu seeds, %d failed, %llu steps, %llu faults, %llu requests\n",
+        (unsigned long long)seeds, failed, (unsigned long long)total.steps,
+        (unsigned long long)total.faults, (unsigned long long)total.requests);
+    rows_print(&total);
+    return failed ? 1 : 0;
+}
+
+static int replay(const char *path, int trace)
+{
+    struct reshard_sim_swarm spec;
+    reshard_sim_swarm_init(&spec);
+    FILE *file = fopen(path, "r");
+    struct reshard_sim_decision *decisions = malloc(DECISIONS_MAX * sizeof *decisions);
+    char line[128];
+    while (file && decisions && fgets(line, sizeof line, file)) {
+        unsigned long long seed, ordinal;
+        unsigned mode, sabotage, kind, value;
+        if (sscanf(line, "seed %llu mode %u sabotage %u", &seed, &mode, &sabotage) == 3) {
+            spec.seed = seed;
+            spec.mode = mode;
+            spec.sabotage = sabotage;
+        } else if (sscanf(line, "%u %llu %u", &kind, &ordinal, &value) == 3 &&
+                   spec.decision_count < DECISIONS_MAX) {
+            decisions[spec.decision_count++] =
+                (struct reshard_sim_decision){kind, value, ordinal};
+        }
+    }
+    spec.replay = 1;
+    spec.trace = trace ? 2 : 0;
+    spec.decisions = decisions;
+    struct reshard_sim_report report;
+    reshard_sim_report_init(&report);
+    int32_t status = file ? reshard_sim_swarm_run(&spec, print, NULL, NULL, 0, &report) : 1;
+    if (file)
+        (void)fclose(file);
+    free(decisions);
+    return status ? 2 : report.violated ? 1 : 0;
+}
+
 int main(int count, char **words)
 {
     if (count >= 3 && strcmp(words[1], "scenario") == 0)
         return scenario(words[2], count > 3 && strcmp(words[3], "--rows") == 0);
+    if (count >= 4 && strcmp(words[1], "swarm") == 0)
+        return swarm(count - 2, words + 2);
+    if (count >= 3 && strcmp(words[1], "replay") == 0)
+        return replay(words[2], count > 3 && strcmp(words[3], "--trace") == 0);
     (void)fprintf(stderr, "usage: %s scenario FILE [--rows]\n", words[0]);
     return 2;
 }

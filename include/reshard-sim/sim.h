@@ -76,6 +76,59 @@ RESHARD_API void reshard_sim_report_init(struct reshard_sim_report *report);
 RESHARD_API int32_t reshard_sim_scenario(const char *text, size_t size, reshard_sim_print print,
     void *print_data, struct reshard_sim_report *report_out);
 
+/** One decision that was not "nothing special". */
+struct reshard_sim_decision {
+    uint32_t kind;    /**< what was decided on */
+    uint32_t value;   /**< what was decided, from 1 */
+    uint64_t ordinal; /**< how many decisions of this kind came before */
+};
+
+/** A random run: everything follows from the seed, or from the seed and a list of decisions. */
+struct reshard_sim_swarm {
+    uint32_t struct_size; /**< sizeof(struct reshard_sim_swarm) */
+    uint32_t mode;        /**< RESHARD_MODE_*; 0 = as the seed says */
+    uint64_t seed;        /**< sizes, load and faults */
+    uint32_t sabotage;    /**< RESHARD_SABOTAGE_* */
+    uint32_t replay;      /**< 1 = decide by `decisions`, 0 = at random */
+    uint32_t trace;       /**< 1 = messages, 2 = actions too */
+    uint32_t reserved;    /**< 0 */
+    const struct reshard_sim_decision *decisions; /**< replay: ascending within a kind */
+    uint64_t decision_count;                      /**< items */
+};
+
+/** Zero a swarm and set its struct_size.
+ * @param swarm [out] non-NULL.
+ * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API void reshard_sim_swarm_init(struct reshard_sim_swarm *swarm);
+
+/** Run one seed: a cluster under load, migrations, operators and faults; then the faults stop and
+ * everything must come to its end, with nothing lost.
+ * @param swarm [in, borrowed for the call] what to run.
+ * @param print [in] takes the transcript; NULL allowed.
+ * @param print_data [in] handed to print.
+ * @param decisions_out [out] what was decided; NULL allowed.
+ * @param capacity [in] room in decisions_out.
+ * @param report_out [in,out] its struct_size is set by the caller; decision_count may be above
+ *   capacity.
+ * @return RESHARD_OK when it ran, whatever the report says; or E_NULL, E_STRUCT_SIZE.
+ * Calls: print.  Allocates: yes.  Threads: any.  Re-entry: no.
+ */
+RESHARD_API int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm,
+    reshard_sim_print print, void *print_data, struct reshard_sim_decision *decisions_out,
+    uint64_t capacity, struct reshard_sim_report *report_out);
+
+/** Take decisions away as long as the same checker still fires.
+ * @param swarm [in, borrowed for the call] a failing replay.
+ * @param decisions [in,out] its decisions; on return the fewest that were found.
+ * @param count [in,out] items.
+ * @param checker [in] the checker that must fire, NUL-terminated.
+ * @return RESHARD_OK, or E_NULL, E_STATE (it does not fire to begin with).
+ * Calls: nothing.  Allocates: yes.  Threads: any.  Re-entry: no.
+ */
+RESHARD_API int32_t reshard_sim_shrink(const struct reshard_sim_swarm *swarm,
+    struct reshard_sim_decision *decisions, uint64_t *count, const char *checker);
+
 /** Label of a row of the transition table.
  * @param row [in] 0 <= row < 96.
  * @return such as "T12"; NULL where no such row exists. Static.

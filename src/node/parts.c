@@ -146,12 +146,16 @@ void reshard__parts_close(struct reshard_node *node)
     size_t kept = 0;
     for (size_t i = 0; i < node->part_count; i++) {
         struct reshard__part *part = node->parts[i];
-        if (!part->closed && part_over(node, part)) {
-            part->closed = true;
-            reshard__stream_drop(node, part);
-            for (size_t r = 0; r < part->range_count; r++)
-                reshard__words_range(node, &part->ranges[r]);
-        }
+        if (part->closed || !part_over(node, part))
+            continue;
+        part->closed = true;
+        reshard__stream_drop(node, part);
+        for (size_t r = 0; r < part->range_count; r++)
+            reshard__words_range(node, &part->ranges[r]);
+    }
+    /* Only now: the words were looked up in the whole table. */
+    for (size_t i = 0; i < node->part_count; i++) {
+        struct reshard__part *part = node->parts[i];
         if (part->closed && part->open_actions == 0 && !part->writing)
             reshard__part_free(node, part);
         else

@@ -13,12 +13,18 @@ struct reshard__part *reshard__part_of_slot(const struct reshard_node *node, uin
     return NULL;
 }
 
-static uint64_t word_at_rest(const struct reshard_node *node, reshard_shard_id owner)
+/* Without a part of its own. A replica does not know how far its primary's promises in an open
+ * migration go: it sends everybody to the primary until the migration is closed. */
+static uint64_t word_at_rest(const struct reshard_node *node, uint32_t slot)
 {
-    enum reshard__stance stance = owner == 0             ? RESHARD__STANCE_UNOWNED
-                                  : owner != node->shard ? RESHARD__STANCE_FOREIGN
-                                  : node->primary        ? RESHARD__STANCE_OWNER
-                                                         : RESHARD__STANCE_OWNER_REPLICA;
+    reshard_shard_id owner = reshard_map_slot_owner(node->map, slot);
+    enum reshard__stance stance = RESHARD__STANCE_FOREIGN;
+    if (owner == 0)
+        stance = RESHARD__STANCE_UNOWNED;
+    else if (owner == node->shard && node->primary)
+        stance = RESHARD__STANCE_OWNER;
+    else if (owner == node->shard && reshard_map_slot_migration(node->map, slot) == 0)
+        stance = RESHARD__STANCE_OWNER_REPLICA;
     return reshard__word(stance, owner);
 }
 
@@ -27,9 +33,9 @@ void reshard__words_range(struct reshard_node *node, const struct reshard_range 
     RESHARD_ASSERT(range->last < node->config.slot_count);
     for (uint32_t slot = range->first; slot <= range->last; slot++) {
         const struct reshard__part *part =
-            node->part_count ? reshard__part_of_slot(node, slot) : NULL;
+            node->part_count && node->primary ? reshard__part_of_slot(node, slot) : NULL;
         uint64_t word = part ? reshard__word(RESHARD__WORD_CELL, part->cell)
-                             : word_at_rest(node, reshard_map_slot_owner(node->map, slot));
+                             : word_at_rest(node, slot);
         atomic_store_explicit(&node->words[slot], word, memory_order_release);
     }
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Room sim: the invariants of a migration (DESIGN part 7), as far as a world can see them, looked at
- * after every step. */
+/* Room sim: the invariants of a migration (DESIGN part 7), as far as a world can see them, looked
+ * at after every step. */
 #include "sim/sim.h"
-
-#include <stdlib.h>
 
 enum { CELLS_A_STEP = 4096 };
 
@@ -69,21 +67,27 @@ static void check_data(struct reshard_sim *sim, const struct host *host)
     }
 }
 
+/* In a large cluster a step looks at one slot and one host, in turn. */
+static void check_one(struct reshard_sim *sim)
+{
+    const struct host *host = sim->hosts[sim->steps % sim->host_count];
+    check_writers(sim, (uint32_t)(sim->steps % sim->set.slot_count));
+    if (host->disk)
+        check_data(sim, host);
+}
+
 void reshard__check_step(struct reshard_sim *sim)
 {
     if (!sim->authority.map || sim->violated)
         return;
-    uint64_t cells = (uint64_t)sim->set.slot_count * sim->host_count;
-    uint32_t slots = sim->set.slot_count, first = 0;
-    if (cells > CELLS_A_STEP) {
-        slots = 1;
-        first = (uint32_t)(sim->steps % sim->set.slot_count);
+    if ((uint64_t)sim->set.slot_count * sim->host_count > CELLS_A_STEP) {
+        check_one(sim);
+        return;
     }
-    for (uint32_t i = 0; i < slots && !sim->violated; i++)
-        check_writers(sim, first + i);
-    size_t one = cells > CELLS_A_STEP ? (size_t)(sim->steps % sim->host_count) : 0;
-    for (size_t i = 0; i < sim->host_count && !sim->violated; i++)
-        if (sim->hosts[i]->disk && (cells <= CELLS_A_STEP || i == one))
+    for (uint32_t slot = 0; slot < sim->set.slot_count; slot++)
+        check_writers(sim, slot);
+    for (size_t i = 0; i < sim->host_count; i++)
+        if (sim->hosts[i]->disk)
             check_data(sim, sim->hosts[i]);
 }
 
@@ -142,6 +146,15 @@ static bool range_has(const struct moving *moving, uint32_t slot)
     return slot >= moving->range.first && slot <= moving->range.last;
 }
 
+static void check_held(
+    struct reshard_sim *sim, const struct moving *moving, const struct host *source)
+{
+    for (uint32_t slot = moving->range.first; slot <= moving->range.last; slot++)
+        if (can_serve(source) && serves(source, slot, RESHARD_OP_WRITE))
+            reshard__sim_violate(
+                sim, "commit", "m%u is decided while %h serves", moving->migration, source->id);
+}
+
 /* 4: at the decision nothing serves writes of the slots, and the target has what the source has. */
 static void check_commit(struct reshard_sim *sim, const struct moving *moving)
 {
@@ -149,10 +162,7 @@ static void check_commit(struct reshard_sim *sim, const struct moving *moving)
     const struct host *target = shard_host(sim, moving->shards[1]);
     if (!source || !target)
         return;
-    for (uint32_t slot = moving->range.first; slot <= moving->range.last; slot++)
-        if (can_serve(source) && serves(source, slot, RESHARD_OP_WRITE))
-            reshard__sim_violate(
-                sim, "commit", "m%u is decided while %h serves", moving->migration, source->id);
+    check_held(sim, moving, source);
     const struct staging *staging = reshard__staging_find(target->disk, moving->migration);
     size_t capacity = 0;
     uint64_t *values = reshard__sim_grow(NULL, &capacity, sim->set.key_count, sizeof *values);
@@ -163,7 +173,7 @@ static void check_commit(struct reshard_sim *sim, const struct moving *moving)
             source->disk->values[key] != values[key])
             reshard__sim_violate(sim, "commit", "m%u: k%u is %u at the source, %u staged",
                 moving->migration, (uint64_t)key, source->disk->values[key], values[key]);
-    free(values);
+    reshard__sim_release(values);
 }
 
 /* 5, 6, 8 at the end: the losing side is empty. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Room sim: the one stream of decisions. 0 is the decision that nothing special happens; only others
- * are kept, by kind and ordinal within the kind, so that taking one away moves few others. */
+/* Room sim: the one stream of decisions. 0 is the decision that nothing special happens; only
+ * others are kept, by kind and ordinal within the kind: taking one away moves few others. */
 #include "sim/sim.h"
 
 /* Steele, Lea, Flood: Fast splittable pseudorandom number generators (2014): SplitMix64. */
@@ -17,13 +17,13 @@ static void keep(struct choices *choices, enum choice_kind kind, uint64_t ordina
     choices->decisions = reshard__sim_grow(choices->decisions, &choices->decision_capacity,
         choices->decision_count + 1, sizeof *choices->decisions);
     choices->decisions[choices->decision_count++] =
-        (struct decision){.kind = (uint32_t)kind, .value = value, .ordinal = ordinal};
+        (struct reshard_sim_decision){.kind = (uint32_t)kind, .value = value, .ordinal = ordinal};
 }
 
 static uint32_t replay(struct choices *choices, enum choice_kind kind, uint64_t ordinal)
 {
     for (size_t *next = &choices->next[kind]; *next < choices->decision_count; ++*next) {
-        const struct decision *decision = &choices->decisions[*next];
+        const struct reshard_sim_decision *decision = &choices->decisions[*next];
         if (decision->kind != (uint32_t)kind || decision->ordinal < ordinal)
             continue;
         return decision->ordinal == ordinal ? decision->value : 0;
@@ -34,6 +34,8 @@ static uint32_t replay(struct choices *choices, enum choice_kind kind, uint64_t 
 uint32_t reshard__choose(struct reshard_sim *sim, enum choice_kind kind, uint32_t count)
 {
     struct choices *choices = &sim->choices;
+    if (choices->calm)
+        return 0;
     uint64_t ordinal = choices->ordinals[kind]++;
     uint32_t value = 0;
     if (!choices->random) {

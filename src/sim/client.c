@@ -3,8 +3,6 @@
  * execution, parking. A request that was admitted runs a moment later; the fences wait for it. */
 #include "sim/sim.h"
 
-#include <stdlib.h>
-
 enum { PATIENT_TRIES = 5, SIDE_TRIES_MAX = 200 };
 
 struct client *reshard__client_add(struct reshard_sim *sim)
@@ -188,7 +186,7 @@ void reshard__reply_send(struct reshard_sim *sim, struct host *host, const struc
     struct happening happening = {.kind = EVENT_REPLY, .data = copy};
     happening.time_ns = sim->now_ns + sim->set.latency_ns;
     if (reshard__choose(sim, CHOICE_LINK, 2)) {
-        free(copy);
+        reshard__sim_release(copy);
         return;
     }
     reshard__sim_schedule(sim, &happening);
@@ -217,7 +215,7 @@ static void execute(
         if (status)
             reshard__sim_violate(sim, "record", "%h: %d", host->id, status);
     }
-    free(record);
+    reshard__sim_release(record);
     reshard__reply_send(sim, host, &reply);
 }
 
@@ -249,7 +247,8 @@ static void admit(struct reshard_sim *sim, struct host *host, const struct reque
     admitted->verdict = verdict;
     struct happening happening = {.kind = EVENT_EXECUTE, .host = host->id, .boot = host->boot};
     happening.number = admitted->request.serial;
-    happening.time_ns = sim->now_ns + (sim->set.execute_ns << reshard__choose(sim, CHOICE_DELAY, 6));
+    uint64_t time_ns = sim->set.execute_ns << reshard__choose(sim, CHOICE_DELAY, 6);
+    happening.time_ns = sim->now_ns + time_ns;
     reshard__sim_schedule(sim, &happening);
 }
 
@@ -356,7 +355,7 @@ void reshard__requests_wake(
             parked[kept++] = parked[i];
     for (size_t i = 0; i < kept; i++)
         request_route(sim, host, &parked[i]);
-    free(parked);
+    reshard__sim_release(parked);
 }
 
 void reshard__requests_drop(struct reshard_sim *sim, struct host *host)

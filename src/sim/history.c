@@ -4,8 +4,6 @@
  * answer may have taken effect at any later time, or never. */
 #include "sim/sim.h"
 
-#include <stdlib.h>
-
 size_t reshard__history_begin(
     struct reshard_sim *sim, uint32_t client, uint32_t op, uint32_t key, uint64_t value)
 {
@@ -45,7 +43,7 @@ static bool seen_add(struct seen *seen, uint64_t hash)
         for (size_t i = 0; i < seen->capacity; i++)
             if (seen->hashes[i])
                 (void)seen_add(&larger, seen->hashes[i]);
-        free(seen->hashes);
+        reshard__sim_release(seen->hashes);
         *seen = larger;
     }
     size_t at = hash & (seen->capacity - 1);
@@ -153,9 +151,9 @@ bool reshard__history_linear(const struct operation *operations, size_t count)
         search.left += operations[i].end != UINT64_MAX;
     struct frame *frames = reshard__sim_resize(NULL, count + 1, sizeof *frames);
     bool linear = search_run(&search, frames);
-    free(frames);
-    free(search.done);
-    free(search.seen.hashes);
+    reshard__sim_release(frames);
+    reshard__sim_release(search.done);
+    reshard__sim_release(search.seen.hashes);
     return linear;
 }
 
@@ -179,5 +177,5 @@ void reshard__history_check(struct reshard_sim *sim)
         reshard__sim_resize(NULL, sim->history_count + 1, sizeof *operations);
     for (uint32_t key = 0; key < sim->set.key_count && !sim->violated; key++)
         key_check(sim, key, operations);
-    free(operations);
+    reshard__sim_release(operations);
 }

@@ -2,8 +2,6 @@
 /* Room sim: processes: an engine with its disk, what it asked for, and the requests it holds. */
 #include "sim/sim.h"
 
-#include <stdlib.h>
-
 struct host *reshard__host_add(
     struct reshard_sim *sim, reshard_node_id id, reshard_shard_id shard, struct disk *disk)
 {
@@ -35,12 +33,12 @@ void reshard__host_free(struct host *host)
 {
     engine_free(host);
     for (size_t i = 0; i < host->task_count; i++)
-        free(host->tasks[i].copy);
-    free(host->tasks);
-    free(host->parked);
-    free(host->admitted);
+        reshard__sim_release(host->tasks[i].copy);
+    reshard__sim_release(host->tasks);
+    reshard__sim_release(host->parked);
+    reshard__sim_release(host->admitted);
     reshard__disk_release(host->disk);
-    free(host);
+    reshard__sim_release(host);
 }
 
 static int32_t node_start(struct reshard_sim *sim, struct host *host)
@@ -236,7 +234,7 @@ uint64_t reshard__host_deadline(const struct host *host)
 struct host *reshard__host_leader(const struct reshard_sim *sim)
 {
     for (size_t i = 0; i < sim->host_count; i++)
-        if (sim->hosts[i]->coordinator && reshard_coordinator_leads(sim->hosts[i]->coordinator) == 1)
+        if (reshard_coordinator_leads(sim->hosts[i]->coordinator) == 1)
             return sim->hosts[i];
     return NULL;
 }

@@ -3,8 +3,6 @@
  * all of them, compare-and-set on (term, index). */
 #include "sim/sim.h"
 
-#include <stdlib.h>
-
 void reshard__own_append(struct disk *disk, const uint8_t *bytes, size_t size)
 {
     disk->journal = reshard__sim_grow(
@@ -92,7 +90,7 @@ int32_t reshard__authority_load(struct reshard_sim *sim, struct host *host)
 void reshard__authority_free(struct authority *authority)
 {
     for (size_t i = 0; i < authority->record_count; i++)
-        free(authority->records[i].data);
-    free(authority->records);
+        reshard__sim_release(authority->records[i].data);
+    reshard__sim_release(authority->records);
     reshard_coordinator_destroy(authority->reader);
 }

@@ -2,15 +2,13 @@
 /* Room sim: the network: every message takes the latency, or what a rule or a decision says. */
 #include "sim/sim.h"
 
-#include <stdlib.h>
-
 enum { FATES = 5, DELAYS = 12 };
 
 void reshard__packet_free(struct packet *packet)
 {
     if (packet)
-        free(packet->data);
-    free(packet);
+        reshard__sim_release(packet->data);
+    reshard__sim_release(packet);
 }
 
 static struct packet *packet_copy(const struct packet *from)
@@ -57,7 +55,7 @@ void reshard__packet_name(struct reshard_sim *sim, const char *verb, const struc
     struct text text = {0};
     describe(&text, &peek);
     reshard__sim_say(sim, "%h -> %h  %s%s", packet->from, packet->to, text.data, verb);
-    free(text.data);
+    reshard__sim_release(text.data);
 }
 
 bool reshard__net_cut(const struct reshard_sim *sim, reshard_node_id from, reshard_node_id to)
@@ -76,14 +74,18 @@ static void fly(struct reshard_sim *sim, struct packet *packet, uint64_t delay_n
     reshard__sim_schedule(sim, &happening);
 }
 
+/* 0 stands for any. */
+static bool alike(uint64_t wanted, uint64_t is)
+{
+    return wanted == 0 || wanted == is;
+}
+
 static bool rule_fits(
     const struct rule *rule, const struct packet *packet, const struct peek *peek)
 {
-    return rule->count > 0 && (rule->type == 0 || rule->type == peek->type) &&
-           (rule->phase == 0 || rule->phase == peek->phase) &&
+    return rule->count > 0 && alike(rule->type, peek->type) && alike(rule->phase, peek->phase) &&
            (rule->kind < 0 || rule->kind == (int64_t)peek->kind) &&
-           (rule->from == 0 || rule->from == packet->from) &&
-           (rule->to == 0 || rule->to == packet->to);
+           alike(rule->from, packet->from) && alike(rule->to, packet->to);
 }
 
 /* The first rule that fits acts. */

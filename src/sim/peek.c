@@ -64,8 +64,9 @@ struct peek reshard__peek(const uint8_t *bytes, size_t size)
     };
     uint64_t values[MEMBERS_MAX];
     struct peek peek = {0};
-    if (size <= CHECKSUM_SIZE || members(bytes + CHECKSUM_SIZE, size - CHECKSUM_SIZE, values) == 0 ||
-        values[0] == 0 || values[0] > 6)
+    if (size <= CHECKSUM_SIZE ||
+        members(bytes + CHECKSUM_SIZE, size - CHECKSUM_SIZE, values) == 0 || values[0] == 0 ||
+        values[0] > 6)
         return peek;
     peek.type = (uint32_t)values[0];
     const uint8_t *place = places[peek.type];

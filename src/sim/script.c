@@ -2,8 +2,6 @@
 /* Room sim: runs a scenario, line by line. */
 #include "sim/script.h"
 
-#include <stdlib.h>
-
 struct statement {
     const char *name;
     void (*say)(struct script *script);
@@ -79,9 +77,9 @@ static void heap_free(struct reshard_sim *sim)
         if (happening->kind == EVENT_MESSAGE || happening->kind == EVENT_LATE)
             reshard__packet_free(happening->data);
         else
-            free(happening->data);
+            reshard__sim_release(happening->data);
     }
-    free(sim->heap);
+    reshard__sim_release(sim->heap);
 }
 
 void reshard__sim_free(struct reshard_sim *sim)
@@ -90,22 +88,22 @@ void reshard__sim_free(struct reshard_sim *sim)
     for (size_t i = 0; i < sim->host_count; i++)
         reshard__host_free(sim->hosts[i]);
     for (size_t i = 0; i < sim->client_count; i++)
-        free(sim->clients[i].owners);
+        reshard__sim_release(sim->clients[i].owners);
     for (size_t i = 0; i < sim->held_count; i++)
         reshard__packet_free(sim->held[i]);
     reshard__authority_free(&sim->authority);
-    free(sim->hosts);
-    free(sim->clients);
-    free(sim->held);
-    free(sim->history);
-    free(sim->rules);
-    free(sim->task_rules);
-    free(sim->cuts);
-    free(sim->movings);
-    free(sim->map_digests);
-    free(sim->choices.decisions);
-    free(sim->line.data);
-    free(sim);
+    reshard__sim_release(sim->hosts);
+    reshard__sim_release(sim->clients);
+    reshard__sim_release(sim->held);
+    reshard__sim_release(sim->history);
+    reshard__sim_release(sim->rules);
+    reshard__sim_release(sim->task_rules);
+    reshard__sim_release(sim->cuts);
+    reshard__sim_release(sim->movings);
+    reshard__sim_release(sim->map_digests);
+    reshard__sim_release(sim->choices.decisions);
+    reshard__sim_release(sim->line.data);
+    reshard__sim_release(sim);
 }
 
 void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_report *report)
@@ -133,7 +131,7 @@ void reshard__script_fail(struct script *script, const char *format, ...)
     reshard__text_char(&text, '\0');
     script->failed = true;
     reshard__sim_say(script->sim, "FAILED: %s", text.data);
-    free(text.data);
+    reshard__sim_release(text.data);
 }
 
 bool reshard__script_until(struct script *script,
@@ -170,7 +168,7 @@ static void echo(struct script *script)
     }
     reshard__text_char(&text, '\0');
     reshard__sim_say(script->sim, ">%s", text.data);
-    free(text.data);
+    reshard__sim_release(text.data);
 }
 
 static void statement_run(struct script *script)
@@ -188,7 +186,7 @@ static void statement_run(struct script *script)
 }
 
 /* The number of the line that stopped it; 0 = it ran to its end. */
-static uint32_t lines_run(struct script *script, const char *text, size_t size)
+uint32_t reshard__script_lines(struct script *script, const char *text, size_t size)
 {
     uint32_t line = 0;
     for (size_t from = 0, to; from < size; from = to + 1) {
@@ -225,7 +223,7 @@ int32_t reshard_sim_scenario(const char *text, size_t size, reshard_sim_print pr
     script.sim->print = print;
     script.sim->print_data = print_data;
     reshard_sim_report_init(report_out);
-    report_out->line = lines_run(&script, text, size);
+    report_out->line = reshard__script_lines(&script, text, size);
     report_out->failed = script.failed || script.bad;
     reshard__sim_report(script.sim, report_out);
     int32_t status = script.bad ? RESHARD_E_SYNTAX : RESHARD_OK;

@@ -33,6 +33,8 @@ uint32_t reshard__script_phase(struct script *script);
 uint32_t reshard__script_choice(struct script *script, const char *const *list);
 
 /* ---- script.c ---- */
+/* Run lines of text; the number of the one that stopped it, 0 = none. */
+uint32_t reshard__script_lines(struct script *script, const char *text, size_t size);
 /* An expectation or a statement failed: the scenario ends there. */
 void reshard__script_fail(struct script *script, const char *format, ...);
 /* Let things happen until the condition holds; false: it did not within the time. */

@@ -178,6 +178,18 @@ static void slots_share(struct script *script)
     }
 }
 
+static void map_make(struct script *script)
+{
+    const struct reshard_sim *sim = script->sim;
+    for (uint32_t i = 1; i <= sim->shard_count; i++)
+        shard_put(script, i);
+    for (size_t i = 0; i < sim->host_count; i++)
+        if (sim->hosts[i]->shard)
+            node_put(script, sim->hosts[i]);
+    for (uint32_t i = 1; i <= sim->shard_count; i++)
+        primary_put(script, i, i);
+}
+
 void reshard__say_start(struct script *script)
 {
     struct reshard_sim *sim = script->sim;
@@ -188,13 +200,7 @@ void reshard__say_start(struct script *script)
     reshard__host_start(sim, first);
     if (!reshard__script_until(script, leads, 0, SIM_SECOND))
         reshard__script_fail(script, "no coordinator leads");
-    for (uint32_t i = 1; i <= sim->shard_count && !script->failed; i++)
-        shard_put(script, i);
-    for (size_t i = 0; i < sim->host_count && !script->failed; i++)
-        if (sim->hosts[i]->shard)
-            node_put(script, sim->hosts[i]);
-    for (uint32_t i = 1; i <= sim->shard_count && !script->failed; i++)
-        primary_put(script, i, i);
+    map_make(script);
     if (!bare)
         slots_share(script);
     for (size_t i = 0; i < sim->host_count; i++)

@@ -232,42 +232,29 @@ static void expect_status(struct script *script)
         reshard__script_fail(script, "it was %d", script->sim->last_status);
 }
 
+static void expect_row(struct script *script)
+{
+    if (!row_taken(script, row_number(script)))
+        reshard__script_fail(script, "it was not taken");
+}
+
+static void expect_open(struct script *script)
+{
+    if (ended(script, 0))
+        reshard__script_fail(script, "it ended");
+}
+
 void reshard__say_expect(struct script *script)
 {
     static const char *const subjects[] = {"phase", "end", "owner", "keys", "present", "absent",
         "intact", "status", "row", "state", "open", NULL};
+    static void (*const others[])(struct script *script) = {NULL, NULL, expect_owner, expect_keys,
+        NULL, NULL, expect_intact, expect_status, expect_row, expect_state, expect_open};
     uint32_t subject = reshard__script_choice(script, subjects);
-    switch (subject) {
-    case 0:
-    case 1:
+    if (others[subject])
+        others[subject](script);
+    else if (subject < 2)
         expect_migration(script, subject == 1);
-        break;
-    case 2:
-        expect_owner(script);
-        break;
-    case 3:
-        expect_keys(script);
-        break;
-    case 4:
-    case 5:
+    else
         expect_key(script, subject == 4);
-        break;
-    case 6:
-        expect_intact(script);
-        break;
-    case 7:
-        expect_status(script);
-        break;
-    case 8:
-        if (!row_taken(script, row_number(script)))
-            reshard__script_fail(script, "it was not taken");
-        break;
-    case 9:
-        expect_state(script);
-        break;
-    default:
-        if (ended(script, 0))
-            reshard__script_fail(script, "it ended");
-        break;
-    }
 }

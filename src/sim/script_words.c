@@ -6,9 +6,10 @@ bool reshard__script_split(struct script *script, const char *line, size_t size)
 {
     size_t length = 0;
     script->count = script->at = 0;
+    while (size > 0 && memchr(line, '#', size))
+        size--; /* a comment reaches to the end */
     for (size_t i = 0; i <= size; i++) {
-        bool end = i == size || line[i] == ' ' || line[i] == '#' || line[i] == '\r';
-        if (!end) {
+        if (i < size && line[i] != ' ') {
             if (script->count == WORDS_MAX || length == WORD_SIZE - 1)
                 return false;
             script->words[script->count][length++] = line[i];
@@ -17,8 +18,6 @@ bool reshard__script_split(struct script *script, const char *line, size_t size)
         if (length > 0)
             script->words[script->count++][length] = '\0';
         length = 0;
-        if (i < size && line[i] == '#')
-            break;
     }
     return true;
 }

@@ -39,6 +39,7 @@ struct text {
 };
 /* Memory of the simulator itself; running out of it ends the process. */
 void *reshard__sim_resize(void *block, size_t count, size_t item_size);
+void reshard__sim_release(void *block);
 /* Grow to `count` items, zeroing what is new. */
 void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item_size);
 void reshard__text_char(struct text *text, char c);
@@ -154,6 +155,7 @@ struct host {
     uint64_t clock_offset;
     uint64_t seen_version; /* check.c */
     uint64_t seen_term;
+    uint64_t down_until_ns; /* swarm.c: when it comes back */
     uint64_t failed_deadline; /* a tick that did not move its deadline */
 };
 
@@ -256,17 +258,13 @@ struct moving {
 
 enum choice_kind { CHOICE_MESSAGE, CHOICE_DELAY, CHOICE_TASK, CHOICE_CRASH, CHOICE_TORN,
     CHOICE_OPERATOR, CHOICE_LINK, CHOICE_MEMORY, CHOICE_COUNT };
-struct decision {
-    uint32_t kind;
-    uint32_t value;
-    uint64_t ordinal;
-};
 struct choices {
     bool random;
+    bool calm; /* no faults any more */
     uint64_t state;
     uint64_t ordinals[CHOICE_COUNT];
     uint32_t parts_per_million[CHOICE_COUNT];
-    struct decision *decisions; /* other than 0, made or to be replayed */
+    struct reshard_sim_decision *decisions; /* other than 0, made or to be replayed */
     size_t decision_count;
     size_t decision_capacity;
     size_t next[CHOICE_COUNT]; /* replay */
@@ -441,6 +439,9 @@ void reshard__requests_wake(
     struct reshard_sim *sim, struct host *host, const struct reshard_action *action);
 void reshard__requests_drop(struct reshard_sim *sim, struct host *host);
 void reshard__reply_send(struct reshard_sim *sim, struct host *host, const struct reply *reply);
+
+/* ---- swarm.c ---- */
+void reshard__moving_resume(struct reshard_sim *sim, const struct moving *moving);
 
 /* ---- history.c ---- */
 size_t reshard__history_begin(

@@ -4,8 +4,6 @@
  * applied; SYNC moves the mark behind which a crash may take pieces away. */
 #include "sim/sim.h"
 
-#include <stdlib.h>
-
 enum { RECORD_HEAD = 14, ITEM_HEAD = 8, ITEM_KEY = 4, STATE_HEAD = 8, PURGE_BATCH = 16 };
 
 static void put32(uint8_t *place, uint32_t number)
@@ -47,7 +45,7 @@ struct disk *reshard__disk_make(const struct reshard_sim *sim)
 static void staging_clear(struct staging *staging)
 {
     for (size_t i = 0; i < staging->piece_count; i++)
-        free(staging->pieces[i].data);
+        reshard__sim_release(staging->pieces[i].data);
     staging->piece_count = staging->durable_count = 0;
     staging->copy_term = staging->copy_n = staging->sequence = 0;
 }
@@ -58,13 +56,13 @@ void reshard__disk_release(struct disk *disk)
         return;
     for (size_t i = 0; i < disk->staging_count; i++) {
         staging_clear(&disk->stagings[i]);
-        free(disk->stagings[i].pieces);
+        reshard__sim_release(disk->stagings[i].pieces);
     }
-    free(disk->stagings);
-    free(disk->journal);
-    free(disk->values);
-    free(disk->slot_keys);
-    free(disk);
+    reshard__sim_release(disk->stagings);
+    reshard__sim_release(disk->journal);
+    reshard__sim_release(disk->values);
+    reshard__sim_release(disk->slot_keys);
+    reshard__sim_release(disk);
 }
 
 void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk)
@@ -77,7 +75,7 @@ void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk)
         /* 0 loses all that was not synced. */
         size_t kept = reshard__choose(sim, CHOICE_TORN, (uint32_t)loose + 1);
         while (staging->piece_count > staging->durable_count + kept)
-            free(staging->pieces[--staging->piece_count].data);
+            reshard__sim_release(staging->pieces[--staging->piece_count].data);
         staging->durable_count = staging->piece_count;
         if (staging->piece_count == 0)
             staging->copy_term = staging->copy_n = 0;
@@ -162,7 +160,7 @@ bool reshard__ranges_have(const struct reshard_action *action, uint32_t slot)
     return false;
 }
 
-static void do_export(struct reshard_sim *sim, const struct disk *disk,
+static void do_export(struct reshard_sim *sim, struct disk *disk,
     const struct reshard_action *action, struct reshard_completion *completion)
 {
     size_t record = reshard__record_size(sim);
@@ -237,7 +235,7 @@ static bool pick_one(struct reshard_sim *sim, const struct disk *disk,
     return true;
 }
 
-static void do_pick(struct reshard_sim *sim, const struct disk *disk,
+static void do_pick(struct reshard_sim *sim, struct disk *disk,
     const struct reshard_action *action, struct reshard_completion *completion)
 {
     struct item item;
@@ -256,10 +254,11 @@ static void do_pick(struct reshard_sim *sim, const struct disk *disk,
     completion->done = key >= sim->set.key_count;
 }
 
-static void do_remove(
-    struct reshard_sim *sim, struct disk *disk, const struct reshard_action *action)
+static void do_remove(struct reshard_sim *sim, struct disk *disk,
+    const struct reshard_action *action, struct reshard_completion *completion)
 {
     struct item item;
+    (void)completion;
     for (size_t offset = 0; item_next(action, &offset, &item);)
         if (item.key < sim->set.key_count)
             reshard__disk_put(sim, disk, item.key, 0);
@@ -320,9 +319,10 @@ static void do_sync(struct reshard_sim *sim, struct disk *disk,
             staging->piece_count ? staging->pieces[staging->piece_count - 1].sequence : 0;
 }
 
-static void do_activate(
-    struct reshard_sim *sim, struct disk *disk, const struct reshard_action *action)
+static void do_activate(struct reshard_sim *sim, struct disk *disk,
+    const struct reshard_action *action, struct reshard_completion *completion)
 {
+    (void)completion;
     struct staging *staging = staging_of(disk, action);
     size_t capacity = 0;
     uint64_t *values = reshard__sim_grow(NULL, &capacity, sim->set.key_count, sizeof *values);
@@ -330,7 +330,7 @@ static void do_activate(
     for (uint32_t key = 0; key < sim->set.key_count; key++)
         if (!staging->activated && reshard__ranges_have(action, reshard__key_slot(sim, key)))
             reshard__disk_put(sim, disk, key, values[key]);
-    free(values);
+    reshard__sim_release(values);
     staging_clear(staging);
     staging->activated = true;
 }
@@ -339,6 +339,7 @@ static void do_purge(struct reshard_sim *sim, struct disk *disk,
     const struct reshard_action *action, struct reshard_completion *completion)
 {
     uint64_t key = action->cursor;
+    reshard__check_purge(sim, action);
     for (; key < sim->set.key_count && completion->keys < PURGE_BATCH; key++) {
         if (disk->values[key] == 0 ||
             !reshard__ranges_have(action, reshard__key_slot(sim, (uint32_t)key)))
@@ -351,7 +352,7 @@ static void do_purge(struct reshard_sim *sim, struct disk *disk,
     completion->done = key >= sim->set.key_count;
 }
 
-static void do_digest(struct reshard_sim *sim, const struct disk *disk,
+static void do_digest(struct reshard_sim *sim, struct disk *disk,
     const struct reshard_action *action, struct reshard_completion *completion)
 {
     size_t capacity = 0;
@@ -373,46 +374,34 @@ static void do_digest(struct reshard_sim *sim, const struct disk *disk,
     }
     if (sim->set.sabotage == RESHARD_SABOTAGE_DIGEST)
         completion->digest.low = completion->digest.high = 0;
-    free(folded);
+    reshard__sim_release(folded);
+}
+
+static void do_discard(struct reshard_sim *sim, struct disk *disk,
+    const struct reshard_action *action, struct reshard_completion *completion)
+{
+    (void)completion;
+    struct staging *staging = reshard__staging_find(disk, action->migration);
+    if (staging && sim->set.sabotage != RESHARD_SABOTAGE_DISCARD)
+        staging_clear(staging);
 }
 
 void reshard__store_do(struct reshard_sim *sim, struct host *host, const struct task *task,
     struct reshard_completion *completion)
 {
-    const struct reshard_action *action = &task->action;
-    struct disk *disk = host->disk;
-    switch (action->kind) {
-    case RESHARD_ACTION_EXPORT:
-        do_export(sim, disk, action, completion);
-        break;
-    case RESHARD_ACTION_APPLY:
-        do_apply(sim, disk, action, completion);
-        break;
-    case RESHARD_ACTION_SYNC:
-        do_sync(sim, disk, action, completion);
-        break;
-    case RESHARD_ACTION_ACTIVATE:
-        do_activate(sim, disk, action);
-        break;
-    case RESHARD_ACTION_DISCARD:
-        if (reshard__staging_find(disk, action->migration) &&
-            sim->set.sabotage != RESHARD_SABOTAGE_DISCARD)
-            staging_clear(reshard__staging_find(disk, action->migration));
-        break;
-    case RESHARD_ACTION_PURGE:
-        reshard__check_purge(sim, action);
-        do_purge(sim, disk, action, completion);
-        break;
-    case RESHARD_ACTION_DIGEST:
-        do_digest(sim, disk, action, completion);
-        break;
-    case RESHARD_ACTION_PICK:
-        do_pick(sim, disk, action, completion);
-        break;
-    case RESHARD_ACTION_REMOVE:
-        do_remove(sim, disk, action);
-        break;
-    default:
-        break;
-    }
+    static void (*const work[RESHARD_ACTION_KIND_COUNT])(struct reshard_sim *sim,
+        struct disk *disk, const struct reshard_action *action,
+        struct reshard_completion *completion) = {
+        [RESHARD_ACTION_EXPORT] = do_export,
+        [RESHARD_ACTION_APPLY] = do_apply,
+        [RESHARD_ACTION_SYNC] = do_sync,
+        [RESHARD_ACTION_ACTIVATE] = do_activate,
+        [RESHARD_ACTION_DISCARD] = do_discard,
+        [RESHARD_ACTION_PURGE] = do_purge,
+        [RESHARD_ACTION_DIGEST] = do_digest,
+        [RESHARD_ACTION_PICK] = do_pick,
+        [RESHARD_ACTION_REMOVE] = do_remove,
+    };
+    if (work[task->action.kind])
+        work[task->action.kind](sim, host->disk, &task->action, completion);
 }

@@ -3,8 +3,6 @@
  * takes its time, and is completed once; a crash leaves what was under way done or not. */
 #include "sim/sim.h"
 
-#include <stdlib.h>
-
 enum { SPEEDS = 10, APPEND_FATES = 4 };
 
 static struct task *task_find(struct host *host, uint64_t id)
@@ -17,7 +15,7 @@ static struct task *task_find(struct host *host, uint64_t id)
 
 static void task_drop(struct host *host, struct task *task)
 {
-    free(task->copy);
+    reshard__sim_release(task->copy);
     size_t index = (size_t)(task - host->tasks);
     memmove(task, task + 1, (host->task_count - index - 1) * sizeof *task);
     host->task_count--;
@@ -262,7 +260,22 @@ static void fault_say(struct reshard_sim *sim, const struct host *host, const st
     reshard__text_char(&text, '\0');
     reshard__sim_say(sim, "%h %s%s %s", host->id, reshard_action_name(task->action.kind),
         text.data, names[fault]);
-    free(text.data);
+    reshard__sim_release(text.data);
+}
+
+/* The work, or the fault in its place; false: it is not to be completed now. */
+static bool task_do(struct reshard_sim *sim, struct host *host, struct task *task,
+    struct reshard_completion *completion)
+{
+    uint64_t delay_ns = 0;
+    enum task_fault fault = fault_of(sim, host, task, &delay_ns);
+    fault_say(sim, host, task, fault);
+    reshard_completion_init(completion);
+    if (task->read && fault == FAULT_NONE)
+        *completion = task->completion;
+    else
+        return fault_act(sim, host, task, fault, delay_ns, completion);
+    return true;
 }
 
 void reshard__task_run(struct reshard_sim *sim, struct host *host, uint64_t id)
@@ -275,19 +288,8 @@ void reshard__task_run(struct reshard_sim *sim, struct host *host, uint64_t id)
         return;
     }
     struct reshard_completion completion;
-    reshard_completion_init(&completion);
-    uint64_t delay_ns = 0;
-    enum task_fault fault = fault_of(sim, host, task, &delay_ns);
-    if (task->read && fault == FAULT_NONE)
-        completion = task->completion;
-    fault_say(sim, host, task, fault);
-    uint32_t kind = task->action.kind;
-    bool reads = task->read && fault == FAULT_NONE;
-    if (!reads && !fault_act(sim, host, task, fault, delay_ns, &completion))
+    if (!task_do(sim, host, task, &completion))
         return;
-    if (sim->set.trace > 1)
-        reshard__sim_say(sim, "%h %s done: %d", host->id, reshard_action_name(kind),
-            completion.status);
     complete(sim, host, id, &completion);
     task = task_find(host, id);
     if (task)
@@ -306,7 +308,7 @@ void reshard__tasks_drop(struct reshard_sim *sim, struct host *host)
         else if (choice == 2 && host->disk)
             reshard__own_append(
                 host->disk, task->action.header, task->action.header_size * 2 / 3);
-        free(task->copy);
+        reshard__sim_release(task->copy);
     }
     host->task_count = 0;
 }

@@ -15,6 +15,11 @@ void *reshard__sim_resize(void *block, size_t count, size_t item_size)
     return moved;
 }
 
+void reshard__sim_release(void *block)
+{
+    free(block);
+}
+
 void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item_size)
 {
     if (count <= *capacity)
@@ -117,7 +122,7 @@ static void line_begin(struct reshard_sim *sim)
     for (size_t i = 0; i < time.size; i++)
         reshard__text_char(&sim->line, time.data[i]);
     reshard__text_string(&sim->line, "  ");
-    free(time.data);
+    reshard__sim_release(time.data);
 }
 
 void reshard__sim_say(struct reshard_sim *sim, const char *format, ...)

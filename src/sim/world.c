@@ -3,8 +3,6 @@
  * first. */
 #include "sim/sim.h"
 
-#include <stdlib.h>
-
 static bool before(const struct happening *a, const struct happening *b)
 {
     return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->serial < b->serial;
@@ -111,6 +109,18 @@ static void host_happens(struct reshard_sim *sim, struct happening *happening)
         reshard__host_drain(sim, host);
 }
 
+static void request_happens(struct reshard_sim *sim, struct happening *happening)
+{
+    struct host *host = reshard__host_find(sim, happening->host);
+    if (host && host->up && host->frozen) {
+        happening->time_ns = sim->now_ns + SIM_MILLI;
+        reshard__sim_schedule(sim, happening);
+        return;
+    }
+    reshard__request_arrive(sim, host, happening->data);
+    reshard__sim_release(happening->data);
+}
+
 static void happen(struct reshard_sim *sim, struct happening *happening)
 {
     switch (happening->kind) {
@@ -121,20 +131,12 @@ static void happen(struct reshard_sim *sim, struct happening *happening)
     case EVENT_EXECUTE:
         host_happens(sim, happening);
         break;
-    case EVENT_REQUEST: {
-        struct host *host = reshard__host_find(sim, happening->host);
-        if (host && host->up && host->frozen) {
-            happening->time_ns = sim->now_ns + SIM_MILLI;
-            reshard__sim_schedule(sim, happening);
-            break;
-        }
-        reshard__request_arrive(sim, host, happening->data);
-        free(happening->data);
+    case EVENT_REQUEST:
+        request_happens(sim, happening);
         break;
-    }
     case EVENT_REPLY:
         reshard__client_reply(sim, happening->data);
-        free(happening->data);
+        reshard__sim_release(happening->data);
         break;
     case EVENT_CLIENT:
         reshard__client_wake(sim, happening->client, happening->number);

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: random runs. The seed chooses sizes, load and which faults come how often; then the
+ * faults stop, and everything must end. */
+#include "sim/script.h"
+
+#define CHAOS_NS (300 * SIM_MILLI)
+#define CALM_NS (60 * SIM_SECOND)
+
+enum { CLIENTS = 3, OPERATIONS = 120, CRASH_FATES = 24, OPERATOR_FATES = 12 };
+
+static uint32_t pick(uint64_t *state, uint32_t low, uint32_t high)
+{
+    return low + (uint32_t)(reshard__sim_random(state) % (high - low + 1));
+}
+
+/* Each class of faults is off, rare or frequent. */
+static uint32_t weight(uint64_t *state, uint32_t rare, uint32_t frequent)
+{
+    uint32_t which = pick(state, 0, 3);
+    return which == 0 ? 0 : which == 3 ? frequent : rare;
+}
+
+static void sizes_choose(struct reshard_sim *sim, uint64_t *state)
+{
+    struct settings *set = &sim->set;
+    set->slot_count = pick(state, 2, 8);
+    set->key_count = set->slot_count * pick(state, 2, 6);
+    set->value_size = pick(state, 0, 1) ? pick(state, 10, 60) : pick(state, 100, 900);
+    set->window_size = 1024 * pick(state, 1, 8);
+    set->tail_size = 1024 * pick(state, 4, 64);
+    set->execute_ns = pick(state, 0, 1) ? 0 : 30 * SIM_MICRO;
+    set->conflict = pick(state, 1, 2);
+    set->conflict_limit = pick(state, 1, 4);
+    set->bare = pick(state, 0, 3) == 0;
+    set->freeze_ns = pick(state, 1, 40) * SIM_MILLI;
+    set->linger_ns = pick(state, 0, 1) ? 0 : 10 * SIM_MILLI;
+    set->lag_size = pick(state, 1, 64) * 100;
+    set->timeout_ns = 300 * SIM_MILLI;
+    set->copy_limit = 1000;
+    set->attempt_limit = pick(state, 2, 16);
+}
+
+static void faults_choose(struct reshard_sim *sim, uint64_t *state)
+{
+    uint32_t *weights = sim->choices.parts_per_million;
+    weights[CHOICE_MESSAGE] = weight(state, 20000, 150000);
+    weights[CHOICE_DELAY] = weight(state, 50000, 400000);
+    weights[CHOICE_TASK] = weight(state, 10000, 60000);
+    weights[CHOICE_CRASH] = weight(state, 800, 5000);
+    weights[CHOICE_TORN] = 500000;
+    weights[CHOICE_OPERATOR] = weight(state, 500, 2500);
+    weights[CHOICE_LINK] = weight(state, 5000, 30000);
+}
+
+static const char *const setup[] = {"nodes 3\n", "replica n4 of s1\n", "replica n5 of s2\n",
+    "start\n"};
+
+static void say(struct script *script, const char *line)
+{
+    if (!script->bad && !script->failed)
+        (void)reshard__script_lines(script, line, strlen(line));
+}
+
+static void clients_start(struct reshard_sim *sim, uint64_t *state)
+{
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        struct client *client = reshard__client_add(sim);
+        client->period_ns = pick(state, 100, 3000) * SIM_MICRO;
+        client->left = OPERATIONS;
+        client->last_key = sim->set.key_count - 1;
+        client->read_percent = pick(state, 20, 60);
+        client->remove_percent = pick(state, 5, 30);
+        client->multi_percent = pick(state, 0, 1) ? 0 : 15;
+        reshard__client_wake(sim, (uint32_t)sim->client_count - 1, 0);
+    }
+}
+
+/* A move of some slots that a shard owns to another one; refused when they are on the move. */
+static void move_ask(struct reshard_sim *sim, uint32_t mode, uint64_t random)
+{
+    struct host *leader = reshard__host_leader(sim);
+    struct reshard_migration_spec spec;
+    reshard_migration_spec_init(&spec);
+    struct reshard_range range;
+    range.first = (uint32_t)(random % sim->set.slot_count);
+    spec.source = reshard_map_slot_owner(sim->authority.map, range.first);
+    range.last = range.first;
+    while (range.last + 1 < sim->set.slot_count && (random >> 8 & 3) &&
+           reshard_map_slot_owner(sim->authority.map, range.last + 1) == spec.source)
+        range.last++;
+    spec.target = 1 + (spec.source + (uint32_t)(random >> 16) % 2) % 3;
+    spec.mode = mode ? mode : 1 + (uint32_t)(random >> 24) % 2;
+    spec.ranges = &range;
+    spec.range_count = 1;
+    if (!leader || sim->heap_count == 0)
+        return;
+    (void)reshard_coordinator_open(leader->coordinator, &spec, NULL);
+    reshard__host_drain(sim, leader);
+}
+
+static void crash(struct reshard_sim *sim, uint32_t which)
+{
+    struct host *host = sim->hosts[which % sim->host_count];
+    if (!host->up || host->fenced)
+        return;
+    reshard__sim_say(sim, "%h is dead", host->id);
+    reshard__host_crash(sim, host);
+    host->down_until_ns = sim->now_ns + (1 + which / sim->host_count * 7) * SIM_MILLI;
+}
+
+static void stall(struct reshard_sim *sim, uint32_t which)
+{
+    struct host *host = sim->hosts[which % sim->host_count];
+    if (!host->up || host->frozen)
+        return;
+    reshard__sim_say(sim, "%h stands still", host->id);
+    host->frozen = true;
+    host->down_until_ns = sim->now_ns + 30 * SIM_MILLI;
+}
+
+static void cut(struct reshard_sim *sim, uint32_t which)
+{
+    reshard_node_id id = sim->hosts[which % sim->host_count]->id;
+    sim->cuts = reshard__sim_grow(
+        sim->cuts, &sim->cut_capacity, sim->cut_count + 2, sizeof *sim->cuts);
+    sim->cuts[sim->cut_count++] = (struct link_cut){id, 0};
+    if (which & 1)
+        sim->cuts[sim->cut_count++] = (struct link_cut){0, id};
+    reshard__sim_say(sim, "%h is cut off", id);
+}
+
+static void hosts_return(struct reshard_sim *sim, bool all)
+{
+    for (size_t i = 0; i < sim->host_count; i++) {
+        struct host *host = sim->hosts[i];
+        if (!all && sim->now_ns < host->down_until_ns)
+            continue;
+        host->frozen = false;
+        bool superseded =
+            host->coordinator && reshard_coordinator_leads(host->coordinator) == RESHARD_E_FENCED;
+        if (!host->up || (superseded && all && !reshard__host_leader(sim))) {
+            reshard__host_crash(sim, host);
+            reshard__sim_say(sim, "%h starts again", host->id);
+            reshard__host_start(sim, host);
+        }
+    }
+}
+
+static void failover(struct script *script, uint32_t shard)
+{
+    static const char *const lines[2][2] = {
+        {"failover s1 n4\n", "failover s1 n1\n"}, {"failover s2 n5\n", "failover s2 n2\n"}};
+    struct reshard_sim *sim = script->sim;
+    struct reshard_map_shard entry = {.struct_size = sizeof entry};
+    if (!reshard__host_leader(sim) ||
+        reshard_map_shard_find(sim->authority.map, shard + 1, &entry))
+        return;
+    struct host *old = reshard__host_find(sim, entry.primary);
+    say(script, lines[shard][entry.primary > 3]);
+    old->fenced = false; /* it comes back, later, with an empty disk, as a replica */
+    old->down_until_ns = sim->now_ns + 20 * SIM_MILLI;
+}
+
+static void operate(struct script *script, uint32_t choice, uint32_t mode)
+{
+    struct reshard_sim *sim = script->sim;
+    switch (choice) {
+    case 1:
+    case 2:
+        say(script, "abort\n");
+        break;
+    case 3:
+        say(script, "pause\n");
+        break;
+    case 4:
+        say(script, "resume\n");
+        break;
+    case 5:
+        say(script, "finish\n");
+        break;
+    case 6:
+        if (!reshard__host_find(sim, SIM_COORDINATOR + 1))
+            say(script, "coordinator c2\n");
+        break;
+    case 7:
+    case 8:
+        failover(script, choice - 7);
+        break;
+    default:
+        move_ask(sim, mode, sim->values_made * 2654435761u + choice);
+        break;
+    }
+}
+
+static void chaos_step(struct script *script, uint32_t mode)
+{
+    struct reshard_sim *sim = script->sim;
+    uint32_t fate = reshard__choose(sim, CHOICE_CRASH, CRASH_FATES);
+    if (fate > 0 && fate <= 14)
+        crash(sim, fate);
+    else if (fate > 14 && fate <= 18)
+        stall(sim, fate);
+    else if (fate > 18 && fate <= 21)
+        cut(sim, fate);
+    else if (fate > 21)
+        sim->cut_count = 0;
+    operate(script, reshard__choose(sim, CHOICE_OPERATOR, OPERATOR_FATES), mode);
+    hosts_return(sim, false);
+}
+
+static bool quiet(const struct reshard_sim *sim)
+{
+    for (size_t i = 0; i < sim->client_count; i++)
+        if (sim->clients[i].busy || sim->clients[i].left > 0)
+            return false;
+    return reshard_map_migration_count(sim->authority.map) == 0;
+}
+
+/* Nothing breaks any more: all must come to an end within the bound. */
+static void calm(struct script *script)
+{
+    struct reshard_sim *sim = script->sim;
+    memset(sim->choices.parts_per_million, 0, sizeof sim->choices.parts_per_million);
+    sim->choices.calm = true;
+    sim->cut_count = 0;
+    reshard__sim_say(sim, "the faults stop");
+    hosts_return(sim, true);
+    uint64_t end_ns = sim->now_ns + CALM_NS, next_ns = sim->now_ns;
+    while (!quiet(sim)) {
+        if (sim->now_ns >= next_ns) {
+            next_ns = sim->now_ns + 100 * SIM_MILLI;
+            hosts_return(sim, true);
+            for (size_t i = 0; i < sim->moving_count; i++)
+                reshard__moving_resume(sim, &sim->movings[i]);
+        }
+        if (sim->now_ns > end_ns)
+            reshard__sim_violate(sim, "stuck", "not everything ends");
+        if (!reshard__sim_step(sim))
+            return;
+    }
+    say(script, "expect intact\n");
+    if (script->failed)
+        reshard__sim_violate(sim, "stuck", "a request is not answered");
+}
+
+void reshard__moving_resume(struct reshard_sim *sim, const struct moving *moving)
+{
+    struct host *leader = reshard__host_leader(sim);
+    if (!leader || moving->closed)
+        return;
+    (void)reshard_coordinator_pause(leader->coordinator, moving->migration, 0);
+    reshard__host_drain(sim, leader);
+}
+
+static void swarm_play(struct script *script, const struct reshard_sim_swarm *swarm)
+{
+    struct reshard_sim *sim = script->sim;
+    uint64_t state = swarm->seed * UINT64_C(0x9E3779B97F4A7C15) + 7;
+    sizes_choose(sim, &state);
+    for (size_t i = 0; i < sizeof setup / sizeof *setup; i++)
+        say(script, setup[i]);
+    struct text load = {0};
+    reshard__text_string(&load, "load ");
+    reshard__text_number(&load, sim->set.key_count * 3 / 4);
+    reshard__text_string(&load, "\n");
+    (void)reshard__script_lines(script, load.data, load.size);
+    reshard__sim_release(load.data);
+    faults_choose(sim, &state);
+    sim->choices.random = !swarm->replay;
+    sim->choices.state = swarm->seed;
+    clients_start(sim, &state);
+    move_ask(sim, swarm->mode, reshard__sim_random(&state));
+    uint64_t end_ns = sim->now_ns + CHAOS_NS;
+    while (sim->now_ns < end_ns && !script->failed && reshard__sim_step(sim))
+        chaos_step(script, swarm->mode);
+    if (!sim->violated)
+        calm(script);
+}
+
+void reshard_sim_swarm_init(struct reshard_sim_swarm *swarm)
+{
+    if (!swarm)
+        return;
+    memset(swarm, 0, sizeof *swarm);
+    swarm->struct_size = sizeof *swarm;
+}
+
+int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim_print print,
+    void *print_data, struct reshard_sim_decision *decisions_out, uint64_t capacity,
+    struct reshard_sim_report *report_out)
+{
+    if (!swarm || !report_out || (swarm->decision_count && !swarm->decisions))
+        return RESHARD_E_NULL;
+    if (swarm->struct_size != sizeof *swarm || report_out->struct_size != sizeof *report_out)
+        return RESHARD_E_STRUCT_SIZE;
+    struct script script = {.sim = reshard__sim_make()};
+    struct reshard_sim *sim = script.sim;
+    sim->print = print;
+    sim->print_data = print_data;
+    sim->quiet = print == NULL;
+    sim->set.seed = swarm->seed;
+    sim->set.sabotage = swarm->sabotage;
+    sim->set.trace = swarm->trace;
+    for (uint64_t i = 0; i < swarm->decision_count; i++) {
+        sim->choices.decisions = reshard__sim_grow(sim->choices.decisions,
+            &sim->choices.decision_capacity, i + 1, sizeof *sim->choices.decisions);
+        sim->choices.decisions[sim->choices.decision_count++] = swarm->decisions[i];
+    }
+    swarm_play(&script, swarm);
+    reshard_sim_report_init(report_out);
+    reshard__sim_report(sim, report_out);
+    report_out->failed = script.bad;
+    for (uint64_t i = 0; i < sim->choices.decision_count && i < capacity && decisions_out; i++)
+        decisions_out[i] = sim->choices.decisions[i];
+    reshard__sim_free(sim);
+    return RESHARD_OK;
+}
+
+static bool still_fires(const struct reshard_sim_swarm *swarm,
+    const struct reshard_sim_decision *decisions, uint64_t count, const char *checker)
+{
+    struct reshard_sim_swarm try = *swarm;
+    struct reshard_sim_report report;
+    try.replay = 1;
+    try.decisions = decisions;
+    try.decision_count = count;
+    reshard_sim_report_init(&report);
+    return reshard_sim_swarm_run(&try, NULL, NULL, NULL, 0, &report) == RESHARD_OK &&
+           report.violated && strcmp(report.checker, checker) == 0;
+}
+
+/* Zeller and Hildebrandt: Simplifying and isolating failure-inducing input (2002): ddmin. */
+int32_t reshard_sim_shrink(const struct reshard_sim_swarm *swarm,
+    struct reshard_sim_decision *decisions, uint64_t *count, const char *checker)
+{
+    if (!swarm || !decisions || !count || !checker)
+        return RESHARD_E_NULL;
+    if (!still_fires(swarm, decisions, *count, checker))
+        return RESHARD_E_STATE;
+    struct reshard_sim_decision *fewer =
+        reshard__sim_resize(NULL, *count + 1, sizeof *fewer);
+    for (uint64_t piece = *count / 2 ? *count / 2 : 1; piece > 0; piece /= 2) {
+        for (uint64_t from = 0; from < *count;) {
+            uint64_t to = from + piece < *count ? from + piece : *count;
+            memcpy(fewer, decisions, from * sizeof *fewer);
+            memcpy(fewer + from, decisions + to, (*count - to) * sizeof *fewer);
+            if (still_fires(swarm, fewer, *count - (to - from), checker)) {
+                *count -= to - from;
+                memcpy(decisions, fewer, *count * sizeof *fewer);
+            } else {
+                from = to;
+            }
+        }
+    }
+    reshard__sim_release(fewer);
+    return RESHARD_OK;
+}
