@@ -25,7 +25,8 @@ static void check_writers(struct reshard_sim *sim, uint32_t slot)
         if (!can_serve(host))
             continue;
         bool writes = serves(host, slot, RESHARD_OP_WRITE);
-        bool reads = serves(host, slot, RESHARD_OP_READ);
+        /* Replicas answer reads only to who asked for stale ones. */
+        bool reads = serves(host, slot, RESHARD_OP_READ) && reshard__host_primary(host);
         if (writes && writer)
             reshard__sim_violate(sim, "one-writer", "slot %u: %h and %h", (uint64_t)slot,
                 writer->id, host->id);
@@ -127,18 +128,10 @@ void reshard__check_executed(
         if (!can_serve(other) || other->shard == host->shard)
             continue;
         for (uint32_t k = 0; k < request->key_count; k++)
-            if (serves_key(sim, other, request->keys[k]))
+            if (reshard__host_primary(other) && serves_key(sim, other, request->keys[k]))
                 reshard__sim_violate(sim, "one-holder", "k%u is executed at %h, and %h serves it",
                     (uint64_t)request->keys[k], host->id, other->id);
     }
-}
-
-static const struct host *shard_host(const struct reshard_sim *sim, reshard_shard_id id)
-{
-    struct reshard_map_shard shard = {.struct_size = sizeof shard};
-    if (reshard_map_shard_find(sim->authority.map, id, &shard))
-        return NULL;
-    return reshard__host_find(sim, shard.primary);
 }
 
 static bool range_has(const struct moving *moving, uint32_t slot)
@@ -158,8 +151,8 @@ static void check_held(
 /* 4: at the decision nothing serves writes of the slots, and the target has what the source has. */
 static void check_commit(struct reshard_sim *sim, const struct moving *moving)
 {
-    const struct host *source = shard_host(sim, moving->shards[0]);
-    const struct host *target = shard_host(sim, moving->shards[1]);
+    const struct host *source = reshard__host_acting(sim, moving->shards[0]);
+    const struct host *target = reshard__host_acting(sim, moving->shards[1]);
     if (!source || !target)
         return;
     check_held(sim, moving, source);
@@ -180,7 +173,7 @@ static void check_commit(struct reshard_sim *sim, const struct moving *moving)
 static void check_end(struct reshard_sim *sim, struct moving *moving)
 {
     bool done = moving->decision == RESHARD_DECISION_COMMIT;
-    const struct host *empty = shard_host(sim, moving->shards[done ? 0 : 1]);
+    const struct host *empty = reshard__host_acting(sim, moving->shards[done ? 0 : 1]);
     moving->closed = true;
     for (uint32_t slot = moving->range.first; empty && slot <= moving->range.last; slot++)
         if (empty->disk->slot_keys[slot])
@@ -250,11 +243,11 @@ void reshard__check_purge(struct reshard_sim *sim, const struct reshard_action *
     const struct moving *moving = reshard__moving_find(sim, action->migration);
     if (!moving || moving->mode != RESHARD_MODE_SNAPSHOT)
         return;
-    const struct host *target = shard_host(sim, moving->shards[1]);
+    const struct host *target = reshard__host_acting(sim, moving->shards[1]);
     const struct staging *staging =
         target ? reshard__staging_find(target->disk, moving->migration) : NULL;
     size_t keys = 0;
-    const struct host *source = shard_host(sim, moving->shards[0]);
+    const struct host *source = reshard__host_acting(sim, moving->shards[0]);
     for (uint32_t slot = moving->range.first; source && slot <= moving->range.last; slot++)
         keys += source->disk->slot_keys[slot];
     if (moving->decision != RESHARD_DECISION_COMMIT || (keys && !(staging && staging->activated)))

@@ -305,6 +305,10 @@ static void request_route(struct reshard_sim *sim, struct host *host, const stru
     if (sim->set.sabotage == RESHARD_SABOTAGE_ROUTE)
         verdict = RESHARD_SERVE;
     struct reply reply = {.request = *request, .shard = route.shard, .token = route.token};
+    if (verdict == RESHARD_SERVE && !by_keys && !reshard__host_primary(host)) {
+        reply.shard = host->shard;
+        verdict = RESHARD_MOVED;
+    }
     switch (verdict) {
     case RESHARD_SERVE:
     case RESHARD_SERVE_CAPTURE:

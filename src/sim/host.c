@@ -165,8 +165,11 @@ void reshard__host_drain(struct reshard_sim *sim, struct host *host)
         return;
     events_drain(sim, host);
     reshard__tasks_begin(sim, host);
-    if (host->node)
-        reshard__check_node(sim, host);
+    if (!host->node)
+        return;
+    reshard__check_node(sim, host);
+    if (host->fenced && !host->acting && !reshard__host_primary(host))
+        host->fenced = false; /* it knows */
 }
 
 static void receive_check(struct reshard_sim *sim, const struct host *host,
@@ -229,6 +232,22 @@ uint64_t reshard__host_deadline(const struct host *host)
         return UINT64_MAX;
     return host->node ? reshard_node_deadline(host->node)
                       : reshard_coordinator_deadline(host->coordinator);
+}
+
+struct host *reshard__host_acting(const struct reshard_sim *sim, reshard_shard_id shard)
+{
+    for (size_t i = 0; i < sim->host_count; i++)
+        if (sim->hosts[i]->shard == shard && sim->hosts[i]->acting)
+            return sim->hosts[i];
+    return NULL;
+}
+
+bool reshard__host_primary(const struct host *host)
+{
+    struct reshard_map_shard shard = {.struct_size = sizeof shard};
+    return reshard_map_shard_find(reshard_node_map(host->node), host->shard, &shard) ==
+               RESHARD_OK &&
+           shard.primary == host->id;
 }
 
 struct host *reshard__host_leader(const struct reshard_sim *sim)

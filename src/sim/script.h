@@ -82,6 +82,7 @@ void reshard__say_delete(struct script *script);
 void reshard__say_begin(struct script *script);
 void reshard__say_expect(struct script *script);
 
+void reshard__failover(struct reshard_sim *sim, reshard_shard_id shard, struct host *heir);
 struct reshard_sim *reshard__sim_make(void);
 void reshard__sim_free(struct reshard_sim *sim);
 void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_report *report);

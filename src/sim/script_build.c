@@ -65,8 +65,7 @@ void reshard__say_nodes(struct script *script)
     uint64_t count = reshard__script_number(script);
     script->bad |= count == 0 || count >= SIM_COORDINATOR || sim->host_count > 0;
     for (uint64_t id = 1; id <= count && !script->bad; id++)
-        (void)reshard__host_add(
-            sim, id, (reshard_shard_id)id, reshard__disk_make(sim));
+        reshard__host_add(sim, id, (reshard_shard_id)id, reshard__disk_make(sim))->acting = true;
     sim->shard_count = (uint32_t)count;
 }
 

@@ -210,41 +210,49 @@ void reshard__say_clock(struct script *script)
         host->clock_offset += jump_ns;
 }
 
-/* The host fences the old primary, the heir takes over what is replicated, the map is told. */
-void reshard__say_failover(struct script *script)
+/* The old primary keeps nothing: what it had is the shard's, and the heir's now. */
+static void heir_take(struct reshard_sim *sim, struct host *old, struct host *heir)
 {
-    struct reshard_sim *sim = script->sim;
-    reshard_shard_id shard = reshard__script_shard(script);
-    struct host *heir = host_of(script);
+    old->fenced = true;
+    reshard__host_crash(sim, heir);
+    reshard__host_crash(sim, old);
+    struct disk *disk = heir->disk;
+    heir->disk = old->disk;
+    old->disk = disk;
+    old->acting = false;
+    heir->acting = true;
+    heir->fenced = false;
+    heir->seen_version = old->seen_version = heir->seen_term = old->seen_term = 0;
+    reshard__host_start(sim, heir);
+}
+
+void reshard__failover(struct reshard_sim *sim, reshard_shard_id shard, struct host *heir)
+{
     struct host *leader = reshard__host_leader(sim);
-    struct reshard_map_shard entry = {.struct_size = sizeof entry};
-    if (script->bad || !leader ||
-        reshard_map_shard_find(sim->authority.map, shard, &entry) || heir->shard != shard) {
-        reshard__script_fail(script, "no fail-over");
-        return;
-    }
-    struct host *old = reshard__host_find(sim, entry.primary);
-    if (old && old != heir) {
-        old->fenced = true;
-        if (old->up)
-            reshard__requests_drop(sim, old);
-        reshard__host_crash(sim, heir);
-        /* The old one keeps nothing: what it had is the shard's, and the heir's now. */
-        struct disk *lost = heir->disk;
-        heir->disk = old->disk;
-        reshard__host_crash(sim, old);
-        old->disk = lost;
-        heir->fenced = false;
-        reshard__host_start(sim, heir);
-    }
+    struct host *old = reshard__host_acting(sim, shard);
     struct reshard_change change;
     reshard_change_init(&change);
     change.kind = RESHARD_CHANGE_SHARD_PRIMARY;
     change.shard = shard;
     change.node = heir->id;
-    sim->last_status = reshard_coordinator_change(leader->coordinator, &change);
+    if (old && old != heir)
+        heir_take(sim, old, heir);
     reshard__sim_say(sim, "s%u fails over to %h", (uint64_t)shard, heir->id);
+    if (!leader)
+        return;
+    sim->last_status = reshard_coordinator_change(leader->coordinator, &change);
     reshard__host_drain(sim, leader);
+}
+
+/* The host fences the old primary, the heir takes over what is replicated, the map is told. */
+void reshard__say_failover(struct script *script)
+{
+    reshard_shard_id shard = reshard__script_shard(script);
+    struct host *heir = host_of(script);
+    if (!script->bad && heir->shard == shard)
+        reshard__failover(script->sim, shard, heir);
+    else
+        script->bad = true;
 }
 
 /* The migration an operator means: the one named, else the newest. */

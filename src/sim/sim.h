@@ -138,7 +138,8 @@ struct host {
     reshard_shard_id shard; /* 0 = a coordinator */
     bool up;
     bool frozen; /* the process stands still */
-    bool fenced; /* deposed: the host lets it serve no more */
+    bool fenced; /* deposed: the host lets it serve nothing before it knows that it is */
+    bool acting; /* has the shard's data, whatever the maps say */
     uint64_t boot;
     struct reshard_node *node;
     struct reshard_coordinator *coordinator;
@@ -368,6 +369,10 @@ uint64_t reshard__host_deadline(const struct host *host);
 /* Pull what the engine asks for, and its events, until it asks for nothing. */
 void reshard__host_drain(struct reshard_sim *sim, struct host *host);
 uint64_t reshard__host_now(const struct reshard_sim *sim, const struct host *host);
+/* The host that has the shard's data. */
+struct host *reshard__host_acting(const struct reshard_sim *sim, reshard_shard_id shard);
+/* Whether the host acts for its shard, by its own map. */
+bool reshard__host_primary(const struct host *host);
 /* The coordinator that leads, or NULL. */
 struct host *reshard__host_leader(const struct reshard_sim *sim);
 

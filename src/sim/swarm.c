@@ -4,7 +4,7 @@
 #include "sim/script.h"
 
 #define CHAOS_NS (300 * SIM_MILLI)
-#define CALM_NS (60 * SIM_SECOND)
+#define CALM_NS (10 * SIM_SECOND)
 
 enum { CLIENTS = 3, OPERATIONS = 120, CRASH_FATES = 24, OPERATOR_FATES = 12 };
 
@@ -101,7 +101,7 @@ static void move_ask(struct reshard_sim *sim, uint32_t mode, uint64_t random)
 static void crash(struct reshard_sim *sim, uint32_t which)
 {
     struct host *host = sim->hosts[which % sim->host_count];
-    if (!host->up || host->fenced)
+    if (!host->up)
         return;
     reshard__sim_say(sim, "%h is dead", host->id);
     reshard__host_crash(sim, host);
@@ -146,19 +146,27 @@ static void hosts_return(struct reshard_sim *sim, bool all)
     }
 }
 
-static void failover(struct script *script, uint32_t shard)
+/* Between a shard's first node and its replica, and back. */
+static void failover(struct reshard_sim *sim, reshard_shard_id shard)
 {
-    static const char *const lines[2][2] = {
-        {"failover s1 n4\n", "failover s1 n1\n"}, {"failover s2 n5\n", "failover s2 n2\n"}};
-    struct reshard_sim *sim = script->sim;
-    struct reshard_map_shard entry = {.struct_size = sizeof entry};
-    if (!reshard__host_leader(sim) ||
-        reshard_map_shard_find(sim->authority.map, shard + 1, &entry))
+    struct host *old = reshard__host_acting(sim, shard);
+    reshard_node_id heir = old->id == shard ? shard + 3 : shard;
+    if (!reshard__host_leader(sim))
         return;
-    struct host *old = reshard__host_find(sim, entry.primary);
-    say(script, lines[shard][entry.primary > 3]);
-    old->fenced = false; /* it comes back, later, with an empty disk, as a replica */
+    reshard__failover(sim, shard, reshard__host_find(sim, heir));
     old->down_until_ns = sim->now_ns + 20 * SIM_MILLI;
+}
+
+/* A fail-over whose change was lost is told again. */
+static void failovers_repeat(struct reshard_sim *sim)
+{
+    for (uint32_t shard = 1; shard <= sim->shard_count; shard++) {
+        struct reshard_map_shard entry = {.struct_size = sizeof entry};
+        struct host *acting = reshard__host_acting(sim, shard);
+        (void)reshard_map_shard_find(sim->authority.map, shard, &entry);
+        if (entry.primary != acting->id)
+            reshard__failover(sim, shard, acting);
+    }
 }
 
 static void operate(struct script *script, uint32_t choice, uint32_t mode)
@@ -184,7 +192,7 @@ static void operate(struct script *script, uint32_t choice, uint32_t mode)
         break;
     case 7:
     case 8:
-        failover(script, choice - 7);
+        failover(sim, choice - 6);
         break;
     default:
         move_ask(sim, mode, sim->values_made * 2654435761u + choice);
@@ -230,6 +238,7 @@ static void calm(struct script *script)
         if (sim->now_ns >= next_ns) {
             next_ns = sim->now_ns + 100 * SIM_MILLI;
             hosts_return(sim, true);
+            failovers_repeat(sim);
             for (size_t i = 0; i < sim->moving_count; i++)
                 reshard__moving_resume(sim, &sim->movings[i]);
         }

@@ -91,7 +91,7 @@ void reshard__task_take(
     struct task *task = &host->tasks[host->task_count++];
     memset(task, 0, sizeof *task);
     task->action = *action;
-    if (action->kind == RESHARD_ACTION_APPLY && action->payload_size) {
+    if (action->kind == RESHARD_ACTION_APPLY && action->mode == RESHARD_MODE_SNAPSHOT) {
         /* It points into the message, which is gone when this function's caller returns. */
         task->copy = reshard__sim_resize(NULL, action->payload_size, 1);
         memcpy(task->copy, action->payload, action->payload_size);
