@@ -25,14 +25,14 @@ class Failed(Exception):
     """A step did not do what it should."""
 
 
-def wait_for(condition, what, seconds=20):
+def wait_for(condition, what, seconds=20, pause=0.01):
     """Poll, because another process decides when; the limit only ends a broken run."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         result = condition()
         if result:
             return result
-        time.sleep(0.01)
+        time.sleep(pause)
     raise Failed(f"waited {seconds} s for {what}")
 
 
@@ -462,7 +462,7 @@ class Cluster:
     def move(self, moves, target, seconds=60):
         """Atomically, until the target says that it owns all of it."""
         self.move_start(moves, target)
-        wait_for(lambda: self.moved(moves, target), "the atomic migration", seconds)
+        wait_for(lambda: self.moved(moves, target), "the atomic migration", seconds, 0.001)
 
     def move_settled(self, moves, target, seconds=60):
         """Wait until no migration is under way: all of the slots moved, or none; True = all."""

@@ -162,9 +162,12 @@ static void sweep_end(struct load *load)
         (unsigned long long)phase->answers[ANSWER_STALE],
         (unsigned long long)phase->answers[ANSWER_WRONG]);
     (void)fflush(stdout);
+    bool verified = load->sweep == SWEEP_VERIFY;
     load->sweep = SWEEP_NONE;
     load->sweep_next = 0;
-    if (load->ending)
+    if (load->ending && !verified)
+        workers_sweep(load, SWEEP_VERIFY);
+    else if (load->ending)
         uv_stop(&load->loop);
     else if (load->resuming)
         workers_resume(load);
