@@ -34,6 +34,17 @@ struct reshard_node_config {
     uint32_t conflict;        /**< keywise: RESHARD_CONFLICT_LOCK */
     uint32_t conflict_limit;  /**< keywise retry: tries before it locks: 3 */
     struct reshard_allocator allocator; /**< all-zero = malloc */
+    uint32_t check;     /**< RESHARD_CHECK_* of the data that this node sends: CHECK_DIGEST */
+    uint32_t reserved;  /**< 0 */
+};
+
+/** What finds damage to the data on its way, mode snapshot (field `check`). Everything else, and
+ * all data of mode keywise, is always under a checksum of its message. */
+enum {
+    RESHARD_CHECK_DIGEST = 0,  /**< the comparison of digests before the owner changes */
+    RESHARD_CHECK_PAYLOADS = 1 /**< besides, each message's checksum, at both ends: for hosts
+                                    without a digest hook whose transport may corrupt, and to send
+                                    one damaged chunk again instead of the whole copy */
 };
 
 /** What a write to a key in flight does, keywise (field `conflict`). */

@@ -48,7 +48,7 @@ static int32_t config_import(
         reshard__struct_import(config, sizeof *config, sizeof(struct reshard_node_config), from);
     if (status)
         return status;
-    if (config->flags)
+    if (config->flags || config->reserved)
         return RESHARD_E_FLAGS;
     if (config->node == 0)
         return RESHARD_E_NODE;
@@ -66,7 +66,8 @@ static int32_t config_import(
     bool in_range = config->migration_limit <= MIGRATION_LIMIT_MAX &&
                     config->chunk_size >= CHUNK_SIZE_MIN && config->chunk_size <= CHUNK_SIZE_MAX &&
                     config->window_size >= config->chunk_size &&
-                    config->conflict <= RESHARD_CONFLICT_RETRY;
+                    config->conflict <= RESHARD_CONFLICT_RETRY &&
+                    config->check <= RESHARD_CHECK_PAYLOADS;
     return in_range ? RESHARD_OK : RESHARD_E_ARGUMENT;
 }
 

@@ -150,6 +150,8 @@ static void chunk_send(
     message.sequence = chunk->sequence;
     message.kind = RESHARD__CHUNK_DATA;
     message.attempt = part->attempt;
+    if (node->config.check == RESHARD_CHECK_DIGEST)
+        message.flags = RESHARD__CHUNK_UNCOVERED; /* the digests at FREEZE cover it */
     message.payload.data = chunk->data;
     message.payload.size = chunk->size;
     reshard__message_send(node, reshard__primary_of(node, part->target), &message, part, chunk);

@@ -82,7 +82,8 @@ enum {
 /* Bits of `flags`; on the wire, append-only. */
 enum {
     RESHARD__ORDER_PAUSED = 1, /* ORDER: start no new piece of data */
-    RESHARD__QUERY_BARE = 1,   /* CHUNK QUERY: for a request without token (R22) */
+    RESHARD__QUERY_BARE = 1,   /* CHUNK QUERY: for a request without token (R22); 2 of CHUNK DATA
+                                  stands in wire.h */
     RESHARD__ACK_GAP = 1       /* ACK: a chunk came whose predecessor is missing */
 };
 

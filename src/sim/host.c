@@ -55,6 +55,7 @@ static int32_t node_start(struct reshard_sim *sim, struct host *host)
     config.alarm_ns = sim->set.alarm_ns;
     config.conflict = sim->set.conflict;
     config.conflict_limit = sim->set.conflict_limit;
+    config.check = RESHARD_CHECK_PAYLOADS; /* no damaged message may be taken */
     int32_t status = reshard_node_create(&config, &host->node);
     if (status)
         return status;

@@ -1,10 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* Room wire: messages. 8 bytes of checksum, little-endian, then one array. */
+/* Room wire: messages. 8 bytes of checksum, little-endian, then one array. Which bytes the checksum
+ * covers stands in the array, so that is read first: its reader takes any bytes, nothing is handed
+ * on before the checksum holds, and the flag that decides is covered itself. */
 #include "wire/schema.h"
 
 #include <string.h>
 
 enum { CHECKSUM_SIZE = 8, LIMIT_DEFAULT = 64 * 1024 * 1024 };
+
+/* Whether the payload is left out of the checksum. */
+static bool uncovered(const struct reshard__message *message)
+{
+    return message->type == RESHARD__CHUNK && message->kind == RESHARD__CHUNK_DATA &&
+           message->flags & RESHARD__CHUNK_UNCOVERED;
+}
+
+uint64_t reshard__message_checksum(
+    const uint8_t *bytes, size_t size, const struct reshard__message *message)
+{
+    const uint8_t *array = bytes + CHECKSUM_SIZE, *end = bytes + size;
+    if (!message || !uncovered(message) || message->payload.size == 0)
+        return reshard__checksum(array, (size_t)(end - array), 0);
+    const uint8_t *payload = message->payload.data, *behind = payload + message->payload.size;
+    RESHARD_ASSERT(array < payload && behind <= end);
+    return reshard__checksum_pair(
+        array, (size_t)(payload - array), behind, (size_t)(end - behind));
+}
 
 int32_t reshard__message_encode(
     const struct reshard__message *message, uint8_t *buffer, size_t capacity, size_t *size_out)
@@ -17,7 +38,7 @@ int32_t reshard__message_encode(
     /* The payload of a CHUNK is the last member; it follows from where it lies. */
     struct reshard__bytes tail = {NULL, 0};
     struct reshard__encode_options options = {message->type == RESHARD__CHUNK, NULL, NULL};
-    if (options.head_only)
+    if (options.head_only && !uncovered(message))
         tail = message->payload;
     struct reshard__writer writer = {buffer, capacity, 0};
     reshard__put_raw(&writer, placeholder, sizeof placeholder);
@@ -32,8 +53,7 @@ int32_t reshard__message_encode(
     return RESHARD_OK;
 }
 
-/* The array of a message whose checksum holds. */
-static int32_t body_decode(
+int32_t reshard__message_array_decode(
     const uint8_t *bytes, size_t size, struct reshard__message *message, size_t *error_offset)
 {
     struct reshard__walk walk;
@@ -68,11 +88,12 @@ int32_t reshard__message_decode(const uint8_t *bytes, size_t size, size_t limit,
         error_offset = limit > 0 ? limit : LIMIT_DEFAULT;
         status = RESHARD_E_SIZE;
     } else if (size > CHECKSUM_SIZE) {
-        error_offset = 0;
-        status = RESHARD_E_CHECKSUM;
-        if (reshard__checksum_pair(bytes + CHECKSUM_SIZE, size - CHECKSUM_SIZE, NULL, 0) ==
-            reshard__get_le64(bytes))
-            status = body_decode(bytes, size, &decoded, &error_offset);
+        status = reshard__message_array_decode(bytes, size, &decoded, &error_offset);
+        if (reshard__message_checksum(bytes, size, status ? NULL : &decoded) !=
+            reshard__get_le64(bytes)) {
+            error_offset = 0;
+            status = RESHARD_E_CHECKSUM;
+        }
     }
     if (!status)
         *message = decoded;

@@ -114,7 +114,7 @@ static const struct reshard__field chunk_fields[] = {
     M("attempt", attempt, 0, ANY, "fin"),
     M("final_sequence", final_sequence, 0, ANY, "fin"),
     DIGEST(struct reshard__message, "digest", digest, "fin: of the slots' data"),
-    M("flags", flags, 0, ANY, ""),
+    M("flags", flags, 0, ANY, "query: 1 no token; data: 2 payload not in the checksum"),
     BYTES(struct reshard__message, "payload", payload, 0, "the host's bytes"),
 };
 

@@ -198,6 +198,13 @@ uint64_t reshard__checksum(const uint8_t *data, size_t size, uint64_t seed);
 /* Of head and tail as if they were one. */
 uint64_t reshard__checksum_pair(
     const uint8_t *head, size_t head_size, const uint8_t *tail, size_t tail_size);
+/* The array of a message, whatever its checksum, into a zeroed struct. */
+int32_t reshard__message_array_decode(
+    const uint8_t *bytes, size_t size, struct reshard__message *message, size_t *error_offset);
+/* What the first 8 bytes of a message must hold; size >= 8. `message`: what its array decodes to,
+ * NULL where it does not. */
+uint64_t reshard__message_checksum(
+    const uint8_t *bytes, size_t size, const struct reshard__message *message);
 void reshard__put_le64(uint8_t *bytes, uint64_t value);
 uint64_t reshard__get_le64(const uint8_t *bytes);
 

@@ -43,6 +43,10 @@ enum { /* kind of a CHUNK */
     RESHARD__CHUNK_QUERY = 6    /* keywise: receiver → giver, payload = one key */
 };
 
+/* Bit of a CHUNK's flags (others: phase.h): the payload of DATA is not in the checksum, because a
+ * digest of the slots covers it. */
+enum { RESHARD__CHUNK_UNCOVERED = 2 };
+
 enum { /* answer of an ACK */
     RESHARD__ANSWER_NONE = 0,
     RESHARD__ANSWER_HAVE = 1,
@@ -105,7 +109,8 @@ struct reshard__message {
 
 /* Encode all but the payload of a CHUNK (for an ACK the payload is copied, it is one key): on the
  * wire a message is the 8-byte little-endian XXH3-64 of what follows, then the CBOR array. A
- * CHUNK's payload bytes follow buffer[0 ... *size_out) unchanged. Errors: SPACE (with *size_out =
+ * CHUNK's payload bytes follow buffer[0 ... *size_out) unchanged; where its flags say UNCOVERED
+ * they are left out of the checksum, and are not read here. Errors: SPACE (with *size_out =
  * needed), BOUND, KIND. */
 int32_t reshard__message_encode(
     const struct reshard__message *message, uint8_t *buffer, size_t capacity, size_t *size_out);

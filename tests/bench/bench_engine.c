@@ -423,8 +423,12 @@ static void bench_memory(void)
     cluster_stop();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "snapshot") == 0) { /* for a profiler */
+        bench_mode("snapshot", RESHARD_MODE_SNAPSHOT);
+        return 0;
+    }
     bench_routes();
     bench_mode("snapshot", RESHARD_MODE_SNAPSHOT);
     bench_memory();

@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         return 0;
     if (size > 0)
         memcpy(framed + HEAD, bytes, size);
-    reshard__put_le64(framed, reshard__checksum(framed + HEAD, size, 0));
+    wire_message_frame(framed, size + HEAD);
     (void)memory_watch();
     decode(bytes, size);
     decode(framed, size + HEAD);

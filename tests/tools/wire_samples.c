@@ -98,7 +98,7 @@ static void dump(unsigned long count)
 static int32_t message_again(uint8_t *bytes, size_t size, size_t *again)
 {
     struct reshard__message message;
-    reshard__put_le64(bytes, reshard__checksum(bytes + MESSAGE_HEAD, size, 0));
+    wire_message_frame(bytes, size + MESSAGE_HEAD);
     int32_t status =
         reshard__message_decode(bytes, size + MESSAGE_HEAD, sizeof buffer, &message, NULL);
     if (!status)

@@ -184,4 +184,14 @@ static inline bool wire_fields_equal(
     return true;
 }
 
+/* Put the checksum that an array asks for in front of it: bytes[8 ... size). */
+static inline void wire_message_frame(uint8_t *bytes, size_t size)
+{
+    struct reshard__message message;
+    size_t offset;
+    memset(&message, 0, sizeof message);
+    int32_t status = reshard__message_array_decode(bytes, size, &message, &offset);
+    reshard__put_le64(bytes, reshard__message_checksum(bytes, size, status ? NULL : &message));
+}
+
 #endif

@@ -16,6 +16,13 @@ static size_t encode_whole(const struct reshard__message *message, uint8_t *buff
     return size;
 }
 
+static size_t uncovered_size(const struct reshard__message *message)
+{
+    bool uncovered = message->type == RESHARD__CHUNK && message->kind == RESHARD__CHUNK_DATA &&
+                     message->flags & RESHARD__CHUNK_UNCOVERED;
+    return uncovered ? message->payload.size : 0;
+}
+
 Test(message, generated_value_comes_back_and_encodes_the_same, .timeout = 300)
 {
     static struct wire_source source;
@@ -73,7 +80,9 @@ Test(message, every_flip_and_truncation_is_refused)
         for (size_t cut = 0; cut < size; cut++)
             cr_assert_leq(
                 reshard__message_decode(bytes, cut, 0, &out, &offset), RESHARD_E_TRUNCATED);
-        for (size_t bit = 0; bit < 8 * size; bit++) {
+        /* Only the payload of an uncovered chunk may be damaged unseen; it is the end. */
+        size_t covered = size - uncovered_size(&in);
+        for (size_t bit = 0; bit < 8 * covered; bit++) {
             bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
             cr_assert_eq(
                 reshard__message_decode(bytes, size, 0, &out, &offset), RESHARD_E_CHECKSUM);
@@ -218,7 +227,8 @@ Test(message, chunk_payload_is_neither_copied_nor_read_back)
     in.type = RESHARD__CHUNK;
     in.kind = RESHARD__CHUNK_DATA;
     in.migration = in.copy.term = in.copy.n = in.sequence = UINT64_MAX;
-    in.attempt = in.final_sequence = in.flags = UINT64_MAX;
+    in.attempt = in.final_sequence = UINT64_MAX;
+    in.flags = UINT64_MAX & ~(uint64_t)RESHARD__CHUNK_UNCOVERED;
     in.digest.low = in.digest.high = UINT64_MAX;
     in.payload = (struct reshard__bytes){payload, sizeof payload};
     cr_assert_eq(reshard__message_encode(&in, head, sizeof head, &size), RESHARD_OK);
@@ -227,4 +237,61 @@ Test(message, chunk_payload_is_neither_copied_nor_read_back)
     cr_assert_eq(reshard__message_decode(whole, size + sizeof payload, 0, &out, NULL), RESHARD_OK);
     cr_assert_eq(out.payload.data, whole + size);
     cr_assert_eq(out.payload.size, sizeof payload);
+}
+
+/* Encode a chunk of 100 bytes, count which of its bytes may be flipped unseen. */
+static size_t unseen_flips(uint32_t kind, uint64_t flags)
+{
+    uint8_t payload[100], bytes[400];
+    struct reshard__message in, out;
+    size_t unseen = 0;
+    memset(payload, 0x5A, sizeof payload);
+    memset(&in, 0, sizeof in);
+    in.type = RESHARD__CHUNK;
+    in.kind = kind;
+    in.migration = 7;
+    in.copy = (struct reshard__order_id){3, 4};
+    in.sequence = 300;
+    in.flags = flags;
+    in.payload = (struct reshard__bytes){payload, sizeof payload};
+    size_t size = encode_whole(&in, bytes, sizeof bytes);
+    for (size_t i = 0; i < size; i++)
+        for (unsigned bit = 0; bit < 8; bit++) {
+            bytes[i] ^= (uint8_t)(1U << bit);
+            int32_t status = reshard__message_decode(bytes, size, 0, &out, NULL);
+            cr_assert(status == RESHARD_OK || status == RESHARD_E_CHECKSUM);
+            cr_assert(status || i >= size - sizeof payload, "byte %zu of the head", i);
+            unseen += status == RESHARD_OK;
+            bytes[i] ^= (uint8_t)(1U << bit);
+        }
+    return unseen;
+}
+
+Test(message, only_data_that_says_so_has_its_payload_outside_the_checksum)
+{
+    const uint64_t flag = RESHARD__CHUNK_UNCOVERED;
+    cr_assert_eq(unseen_flips(RESHARD__CHUNK_DATA, flag), 800);
+    cr_assert_eq(unseen_flips(RESHARD__CHUNK_DATA, ~UINT64_C(0)), 800);
+    cr_assert_eq(unseen_flips(RESHARD__CHUNK_DATA, 0), 0);
+    cr_assert_eq(unseen_flips(RESHARD__CHUNK_DATA, ~flag), 0);
+    for (uint32_t kind = RESHARD__CHUNK_VOID; kind <= RESHARD__CHUNK_QUERY; kind++)
+        cr_assert_eq(unseen_flips(kind, flag), 0);
+}
+
+Test(message, members_behind_an_uncovered_payload_are_covered)
+{
+    /* chunk, migration, copy, data, sequence, three of 0, UNCOVERED, "ab", a member to come */
+    uint8_t bytes[8 + 16] = {0, 0, 0, 0, 0, 0, 0, 0, 0x8C, 5, 1, 1, 1, 1, 1, 0, 0, 0x40, 2, 0x42,
+        'a', 'b', 9};
+    const size_t size = 8 + 15, behind = size - 1;
+    struct reshard__message out;
+    uint8_t covered[13];
+    memcpy(covered, bytes + 8, 12);
+    covered[12] = bytes[behind];
+    reshard__put_le64(bytes, reshard__checksum(covered, sizeof covered, 0));
+    cr_assert_eq(reshard__message_decode(bytes, size, 0, &out, NULL), RESHARD_OK);
+    bytes[behind - 1] ^= 1;
+    cr_assert_eq(reshard__message_decode(bytes, size, 0, &out, NULL), RESHARD_OK);
+    bytes[behind] ^= 1;
+    cr_assert_eq(reshard__message_decode(bytes, size, 0, &out, NULL), RESHARD_E_CHECKSUM);
 }
