@@ -302,8 +302,8 @@ RESHARD_API int32_t reshard_coordinator_progress(const struct reshard_coordinato
  * @param spec [in, copied] how.
  * @param job_out [out] its id, to be closed by reshard_coordinator_job_close. NULL allowed.
  * @return RESHARD_OK: it runs, and ends with the event JOB; or E_NULL, E_STRUCT_SIZE,
- *   E_STRUCT_TAIL, E_FLAGS, E_MODE, E_ARGUMENT, E_SLOT_COUNT, E_PLAN (RESHARD_JOB_EXACT), E_STATE, E_FENCED,
- *   E_NOMEM.
+ *   E_STRUCT_TAIL, E_FLAGS, E_MODE, E_ARGUMENT, E_SLOT_COUNT, E_PLAN (RESHARD_JOB_EXACT),
+ *   E_STATE, E_FENCED, E_NOMEM.
  * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
  */
 RESHARD_API int32_t reshard_coordinator_submit(struct reshard_coordinator *coordinator,
