@@ -254,7 +254,7 @@ class Cluster:
     """Nodes, and redis-cli to run them."""
 
     def __init__(self, server, count, durability="batch", options=(), root=None):
-        self.server = server
+        self.server = os.path.abspath(server)
         self.durability = durability
         self.options = list(options)
         self.root = root or tempfile.mkdtemp(prefix="slotd-cluster-")

@@ -1,0 +1,112 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Slots move under a checking load, driven by the stock redis-cli and by CLUSTER MIGRATESLOTS:
+there and back, key by key and atomically, one after the other and at once."""
+import threading
+
+from e2e import Failed, loaded, right, run, seeded, some_slots, worked
+
+SOURCE = seeded()
+
+
+def test_keywise_there_and_back():
+    with loaded(3) as (cluster, load):
+        a, b, c = cluster.nodes
+        before = cluster.slots(c)
+        cluster.reshard(120, b, a)
+        load.verify()
+        cluster.reshard(60, c)
+        load.verify()
+        assert len(cluster.slots(c) - before) >= 58
+        cluster.reshard(150, a, b, pipeline=100)
+        right(load.phase("after"))
+
+
+def test_atomic_there_and_back():
+    with loaded(3) as (cluster, load):
+        a, b, c = cluster.nodes
+        for source, target in ((a, b), (b, a), (c, a), (a, c)):
+            slots = some_slots(cluster, source, 300, SOURCE)
+            cluster.move({source: slots}, target)
+            assert slots <= cluster.slots(target)
+            load.verify()
+            right(load.phase("after"))
+
+
+def test_atomic_from_many_sources_at_once():
+    with loaded(4) as (cluster, load):
+        plan = {node: some_slots(cluster, node, 200, SOURCE) for node in cluster.nodes[:3]}
+        cluster.move(plan, cluster.nodes[3])
+        assert set().union(*plan.values()) <= cluster.slots(cluster.nodes[3])
+
+
+def test_both_modes_at_once():
+    with loaded(4) as (cluster, load):
+        a, b, c, d = cluster.nodes
+        failures = []
+
+        def keywise():
+            try:
+                cluster.reshard(150, b, a)
+            except Failed as failure:
+                failures.append(failure)
+        thread = threading.Thread(target=keywise)
+        thread.start()
+        for _ in range(3):
+            cluster.move({c: some_slots(cluster, c, 200, SOURCE)}, d)
+            cluster.move({d: some_slots(cluster, d, 200, SOURCE)}, c)
+        thread.join()
+        assert not failures, failures
+
+
+def test_add_node_then_rebalance_at_once_then_drain():
+    with loaded(3) as (cluster, load):
+        node = cluster.start_node()
+        cluster.manage("add-node", node.address, cluster.nodes[0].address)
+        # No wait: stock Redis fails here, and leaves a slot open.
+        cluster.manage("rebalance", cluster.nodes[0].address, "--cluster-use-empty-masters")
+        cluster.settle()
+        assert 4000 <= len(cluster.slots(node)) <= 4200
+        load.verify()
+        cluster.manage("rebalance", cluster.nodes[0].address, "--cluster-weight",
+                       f"{cluster.name(node)}=0")
+        cluster.settle()
+        assert not cluster.slots(node)
+        cluster.manage("del-node", cluster.nodes[0].address, cluster.name(node))
+        cluster.nodes.remove(node)
+        worked(load)
+        right(load.phase("without it"))
+
+
+def test_cancelled_migration_leaves_all_as_it_was():
+    with loaded(3, "--size", 2000, keys=8000) as (cluster, load):
+        a, b, _ = cluster.nodes
+        before = cluster.slots(a)
+        cancelled = 0
+        for _ in range(8):
+            moves = cluster.move_start({a: sorted(before)[:3000]}, b)
+            a.ask("CLUSTER", "CANCELSLOTMIGRATIONS")
+            if cluster.move_settled(moves, b):
+                cluster.move({b: sorted(before)[:3000]}, a)
+            else:
+                cancelled += 1
+            assert cluster.slots(a) == before
+        assert cancelled > 0
+
+
+def test_fix_closes_what_an_operator_left_open():
+    with loaded(3) as (cluster, load):
+        a, b, c = cluster.nodes
+        slots = sorted(cluster.slots(a))[:3]
+        names = {node: cluster.name(node) for node in cluster.nodes}
+        b.ask("CLUSTER", "SETSLOT", slots[0], "IMPORTING", names[a])
+        a.ask("CLUSTER", "SETSLOT", slots[0], "MIGRATING", names[b])
+        a.ask("CLUSTER", "SETSLOT", slots[1], "MIGRATING", names[c])
+        c.ask("CLUSTER", "SETSLOT", slots[2], "IMPORTING", names[a])
+        cluster.manage("fix", a.address)
+        cluster.settle()
+        cluster.check()
+
+
+if __name__ == "__main__":
+    run(globals())
