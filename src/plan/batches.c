@@ -278,8 +278,8 @@ static void next_open(struct reshard_batches *batches, const struct reshard_map 
         struct reshard_map_migration migration;
         memset(&migration, 0, sizeof migration);
         migration.struct_size = sizeof migration;
-        if (reshard_map_migration_at(map, i, &migration))
-            continue;
+        int32_t status = reshard_map_migration_at(map, i, &migration);
+        RESHARD_ASSERT(status == RESHARD_OK);
         struct batch_shard *source = batch_shard_find(batches, migration.source);
         struct batch_shard *target = batch_shard_find(batches, migration.target);
         if (source)

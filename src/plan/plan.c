@@ -26,8 +26,7 @@ int32_t reshard_plan_check(const struct reshard_plan *plan, const struct reshard
         reshard_map_slot_count(map) != plan->slot_count)
         return RESHARD_E_PLAN;
     int32_t status = reshard_map_digest(map, &digest);
-    if (status)
-        return status;
+    RESHARD_ASSERT(status == RESHARD_OK);
     if (digest.low != plan->digest.low || digest.high != plan->digest.high)
         return RESHARD_E_PLAN;
     return RESHARD_OK;

@@ -146,8 +146,7 @@ int32_t reshard__plan_view_load(struct reshard__plan_view *view, const struct re
     if (view->shard_count > RESHARD_PLAN_SHARD_COUNT_MAX)
         return RESHARD_E_LIMIT;
     status = reshard_map_digest(map, &view->digest);
-    if (status)
-        return status;
+    RESHARD_ASSERT(status == RESHARD_OK);
     view->shards = reshard__plan_view_u32(view);
     view->weights =
         reshard__mem_alloc(&view->mem, view_size(view->shard_count, sizeof *view->weights));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Room map, tests: each kind of change, by hand: what it does and what refuses it. */
+#include "support/alloc.h"
 #include "unit/map/fixture.h"
 #include <criterion/criterion.h>
 
@@ -136,4 +137,41 @@ Test(apply, a_version_is_applied_once_and_in_order)
     cr_assert_eq(unique, 99);
     cr_assert_eq(reshard_map_version(map), version + 1);
     reshard_map_destroy(map);
+}
+
+/* Two shards and 30 more members of each sort, so that every table grows. */
+static int32_t grow(struct reshard_map *map)
+{
+    int32_t status = RESHARD_OK;
+    for (uint32_t i = 1; i <= 30 && !status; i++) {
+        status = do_shard_put(map, i, 1.0);
+        if (!status)
+            status = do_node_put(map, 100 + i, i, RESHARD_ROLE_REPLICA);
+        if (!status)
+            status = do_primary(map, i, 100 + i);
+        if (!status)
+            status = do_assign(map, RESHARD_CHANGE_ASSIGN, i, i, i);
+        if (!status && i > 1)
+            status = do_open(map, i, i, i - 1, i, i);
+    }
+    return status;
+}
+
+Test(apply, failing_allocation_of_any_table_leaves_a_sound_map)
+{
+    int32_t status = RESHARD_E_NOMEM;
+    for (size_t fail_at = 1; status == RESHARD_E_NOMEM; fail_at++) {
+        struct support_alloc alloc;
+        struct reshard_allocator allocator = support_alloc_init(&alloc);
+        struct reshard_map *map = NULL;
+        alloc.fail_at = fail_at;
+        status = reshard_map_create(64, &allocator, &map);
+        if (!status)
+            status = grow(map);
+        if (map)
+            cr_assert(reshard__map_sound(map), "allocation %zu", fail_at);
+        reshard_map_destroy(map);
+        cr_assert(support_alloc_clean(&alloc), "allocation %zu", fail_at);
+    }
+    cr_assert_eq(status, RESHARD_OK);
 }

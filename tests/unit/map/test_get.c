@@ -118,3 +118,33 @@ Test(get, null_maps_answer_zero_or_refuse)
     cr_assert_eq(reshard_map_equal(NULL, NULL), RESHARD_E_NULL);
     reshard_change_init(NULL);
 }
+
+Test(get, null_outputs_are_refused)
+{
+    struct reshard_map *map = map_of_everything(NULL);
+    uint32_t cursor = 0;
+    struct reshard_range run;
+    reshard_shard_id owner;
+    cr_assert_eq(reshard_map_owner_next(map, NULL, &run, &owner), RESHARD_E_NULL);
+    cr_assert_eq(reshard_map_owner_next(map, &cursor, NULL, &owner), RESHARD_E_NULL);
+    cr_assert_eq(reshard_map_owner_next(map, &cursor, &run, NULL), RESHARD_E_NULL);
+    cr_assert_eq(cursor, 0);
+    cr_assert_eq(reshard_map_node_at(map, 0, NULL), RESHARD_E_NULL);
+    cr_assert_eq(reshard_map_node_find(map, 11, NULL), RESHARD_E_NULL);
+    cr_assert_eq(reshard_map_shard_at(map, 0, NULL), RESHARD_E_NULL);
+    cr_assert_eq(reshard_map_shard_find(map, 1, NULL), RESHARD_E_NULL);
+    cr_assert_eq(reshard_map_migration_at(map, 0, NULL), RESHARD_E_NULL);
+    cr_assert_eq(reshard_map_migration_find(map, 1, NULL), RESHARD_E_NULL);
+    cr_assert_eq(reshard_map_equal(map, NULL), RESHARD_E_NULL);
+    reshard_map_destroy(map);
+}
+
+Test(get, the_header_is_what_the_map_was_told)
+{
+    struct reshard_map *map = map_of_everything(NULL);
+    struct reshard__map_header header = {0};
+    reshard__map_header(map, &header);
+    cr_assert_eq(header.version, reshard_map_version(map));
+    cr_assert(header.term == 3 && header.unique == 77 && header.last_migration == 4);
+    reshard_map_destroy(map);
+}

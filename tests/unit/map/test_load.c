@@ -136,6 +136,7 @@ Test(load, unsound_slots_and_migrations_are_named)
     EXPECT(RESHARD_E_ARGUMENT, items.migration.migration = 0);
     EXPECT(RESHARD_E_ARGUMENT, items.migration.target = 1);
     EXPECT(RESHARD_E_ARGUMENT, items.migration.range_count = 0);
+    EXPECT(RESHARD_E_SHARD, items.migration.source = 9);
     EXPECT(RESHARD_E_SHARD, items.migration.target = 9);
     EXPECT(RESHARD_E_SLOT, items.moving.last = 9);
     EXPECT(RESHARD_E_MODE, items.migration.mode = 0);
@@ -174,6 +175,11 @@ Test(load, a_map_that_lives_takes_no_items)
     struct items items;
     items_init(&items);
     cr_assert_eq(reshard__map_load_node(map, &items.nodes[0]), RESHARD_E_STATE);
+    cr_assert_eq(reshard__map_load_shard(map, &items.shards[0]), RESHARD_E_STATE);
+    cr_assert_eq(reshard__map_load_owner(map, &items.owned, 1, 1), RESHARD_E_STATE);
+    cr_assert_eq(reshard__map_load_migration(map, &items.migration), RESHARD_E_STATE);
+    cr_assert_eq(reshard__map_load_removed_node(map, 40), RESHARD_E_STATE);
+    cr_assert_eq(reshard__map_load_removed_shard(map, 41), RESHARD_E_STATE);
     cr_assert_eq(reshard__map_load_finish(map, &items.header), RESHARD_E_STATE);
     cr_assert_eq(reshard__map_load_node(NULL, &items.nodes[0]), RESHARD_E_NULL);
     cr_assert_eq(reshard__map_load_shard(map, NULL), RESHARD_E_NULL);

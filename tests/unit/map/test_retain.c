@@ -144,3 +144,13 @@ Test(retain, a_map_from_a_snapshot_retains_what_follows)
     cr_assert(reshard__map_sound(map));
     reshard_map_destroy(map);
 }
+
+Test(retain, a_version_to_come_is_not_retained)
+{
+    struct reshard_map *map = map_of_two_shards();
+    uint64_t version = reshard_map_version(map);
+    cr_assert_not_null(reshard__map_retained(map, version));
+    cr_assert_null(reshard__map_retained(map, version + 1));
+    cr_assert_null(reshard__map_retained(map, UINT64_MAX));
+    reshard_map_destroy(map);
+}

@@ -63,6 +63,9 @@ Test(sound, members_that_disagree_are_found)
     EXPECT_UNSOUND(map->nodes[3]->shard = 99);
     EXPECT_UNSOUND(map->shards[0]->primary = 12);
     EXPECT_UNSOUND(map->shards[0]->primary = 0);
+    /* a primary that nobody is, or that another shard has, with the nodes' roles to match */
+    EXPECT_UNSOUND(map->nodes[0]->role = RESHARD_ROLE_REPLICA; map->shards[0]->primary = 99);
+    EXPECT_UNSOUND(map->nodes[0]->role = RESHARD_ROLE_REPLICA; map->shards[0]->primary = 12);
     EXPECT_UNSOUND(map->shards[0]->epoch = 0);
     EXPECT_UNSOUND(map->shards[0]->slot_count++);
     EXPECT_UNSOUND(map->shards[1]->node_count++);
@@ -73,6 +76,36 @@ Test(sound, members_that_disagree_are_found)
     EXPECT_UNSOUND(SWAP(struct reshard__map_node *, map->nodes[1], map->nodes[2]));
     EXPECT_UNSOUND(SWAP(struct reshard__map_shard *, map->shards[1], map->shards[2]));
     EXPECT_UNSOUND(SWAP(struct reshard__map_migration *, map->migrations[0], map->migrations[2]));
+}
+
+Test(sound, removed_members_out_of_order_are_found)
+{
+    static const reshard_node_id nodes[] = {30, 29, 31};
+    static const reshard_shard_id shards[] = {9, 8, 10};
+    EXPECT_UNSOUND(memcpy(map->removed_nodes, nodes, sizeof nodes); map->removed_node_count = 3);
+    EXPECT_UNSOUND(memcpy(map->removed_shards, shards, sizeof shards);
+                   map->removed_shard_count = 3);
+    EXPECT_UNSOUND(map->removed_nodes[1] = map->removed_nodes[0]; map->removed_node_count = 2);
+}
+
+Test(sound, version_zero_is_for_empty_maps_only)
+{
+    struct reshard_map *map = NULL;
+    cr_assert_eq(reshard_map_create(4, NULL, &map), RESHARD_OK);
+    size_t *counts[] = {&map->node_count, &map->shard_count, &map->migration_count,
+        &map->removed_node_count, &map->removed_shard_count};
+    uint64_t *numbers[] = {&map->header.term, &map->header.unique, &map->header.last_migration,
+        &map->sum.low, &map->sum.high};
+    for (size_t i = 0; i < 5; i++) {
+        cr_assert_eq(reshard__map_consistent(map), RESHARD_OK);
+        *counts[i] = 1;
+        cr_expect_eq(reshard__map_consistent(map), RESHARD_E_VERSION, "count %zu", i);
+        *counts[i] = 0;
+        *numbers[i] = 1;
+        cr_expect_eq(reshard__map_consistent(map), RESHARD_E_VERSION, "number %zu", i);
+        *numbers[i] = 0;
+    }
+    reshard_map_destroy(map);
 }
 
 Test(sound, slots_and_migrations_that_disagree_are_found)
@@ -89,9 +122,15 @@ Test(sound, slots_and_migrations_that_disagree_are_found)
     EXPECT_UNSOUND(map->handle_count++);
     EXPECT_UNSOUND(map->migrations[0]->handle = map->migrations[1]->handle);
     EXPECT_UNSOUND(map->migrations[0]->handle = 0);
+    EXPECT_UNSOUND(map->migrations[0]->handle = 77);
+    EXPECT_UNSOUND(map->handles[9] = ++map->handle_count); /* a handle of no migration */
+    EXPECT_UNSOUND(map->handle_free = 1; map->handle_table[0].next_free = 1);
+    EXPECT_UNSOUND(map->migrations[0]->range_count = 0);
     EXPECT_UNSOUND(map->migrations[0]->slot_count++);
     EXPECT_UNSOUND(map->migrations[0]->source = 2);
     EXPECT_UNSOUND(map->migrations[0]->target = 1);
+    EXPECT_UNSOUND(map->migrations[0]->source = 99);
+    EXPECT_UNSOUND(map->migrations[0]->target = 99);
     EXPECT_UNSOUND(map->migrations[0]->decision = RESHARD_DECISION_COMMIT);
     EXPECT_UNSOUND(map->migrations[0]->version = 21);
     EXPECT_UNSOUND(map->migrations[2]->version = 25);
@@ -106,6 +145,11 @@ Test(sound, retained_changes_that_disagree_are_found)
     EXPECT_UNSOUND(map->retained_count--);
     EXPECT_UNSOUND(map->retained[3]->change.version++);
     EXPECT_UNSOUND(map->header.version++);
+    EXPECT_UNSOUND(map->retained_count++);
+    EXPECT_UNSOUND(map->retained[1]->size += RESHARD_MAP_RETAINED_BYTES;
+                   map->retained_size += RESHARD_MAP_RETAINED_BYTES);
+    /* one more, where none belongs */
+    EXPECT_UNSOUND(map->retained[0] = map->retained[1]);
 }
 
 Test(sound, a_wrong_sum_is_found)
@@ -160,10 +204,46 @@ Test(sound, every_field_counts_in_equal_and_in_the_digest)
     EXPECT_DIFFERENT(map->migrations[0]->attempt++);
     EXPECT_DIFFERENT(map->migrations[0]->version--);
     EXPECT_DIFFERENT(map->migrations[0]->ranges[0].last++);
+    EXPECT_DIFFERENT(map->migrations[0]->range_count--);
     EXPECT_DIFFERENT(map->removed_nodes[0]++);
     EXPECT_DIFFERENT(map->removed_shards[0]++);
     EXPECT_DIFFERENT(word_set(map, 9, reshard__word(1, 2)));
     EXPECT_DIFFERENT(word_set(map, 9, reshard__word(2, 1)));
+}
+
+Test(sound, a_member_more_counts_in_equal)
+{
+    struct reshard_map *map = map_of_everything(NULL);
+    struct reshard_map *copy = map_of_everything(NULL);
+    size_t *counts[] = {&map->node_count, &map->shard_count, &map->migration_count,
+        &map->removed_node_count, &map->removed_shard_count};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        cr_assert_eq(reshard_map_equal(map, copy), 1);
+        (*counts[i])--;
+        cr_expect_eq(reshard_map_equal(map, copy), 0, "count %zu", i);
+        (*counts[i])++;
+    }
+    reshard_map_destroy(map);
+    reshard_map_destroy(copy);
+}
+
+Test(sound, a_longer_zone_counts_in_equal)
+{
+    struct reshard_map *map = map_of_everything(NULL);
+    struct reshard_map *copy = map_of_everything(NULL);
+    struct reshard_change change = change_of_kind(RESHARD_CHANGE_NODE_PUT);
+    change.node = 21;
+    change.shard = 1;
+    change.role = RESHARD_ROLE_REPLICA;
+    change.zone = "aa";
+    change.zone_size = 1;
+    cr_assert_eq(reshard_map_apply(map, &change), RESHARD_OK);
+    change.zone_size = 2;
+    cr_assert_eq(reshard_map_apply(copy, &change), RESHARD_OK);
+    cr_assert_eq(reshard_map_equal(map, copy), 0);
+    cr_assert(!digests_equal(map, copy));
+    reshard_map_destroy(map);
+    reshard_map_destroy(copy);
 }
 
 #define EXPECT_HEADER_DIFFERENT(spoil)                                                             \

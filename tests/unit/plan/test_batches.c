@@ -279,3 +279,23 @@ Test(batches, failing_any_allocation_leaks_nothing)
     reshard_plan_destroy(plan);
     reshard_map_destroy(map);
 }
+
+Test(batches, empty_plan_has_none)
+{
+    struct reshard_map *map = fixture_even(12, 3, 3);
+    struct reshard_plan *plan = rebalance(map, NULL);
+    struct reshard_batches *batches = NULL;
+    struct reshard_move move = {.struct_size = sizeof move};
+    uint32_t index = 7;
+    cr_assert_eq(reshard_plan_move_count(plan), 0);
+    cr_assert_eq(reshard_batches_create(plan, NULL, NULL, &batches), RESHARD_OK);
+    cr_assert_eq(reshard_batches_count(batches), 0);
+    cr_assert_eq(reshard_batches_count(NULL), 0);
+    cr_assert_eq(reshard_batches_at(batches, 0, &move), RESHARD_E_ARGUMENT);
+    cr_assert_eq(reshard_batches_at(NULL, 0, &move), RESHARD_E_NULL);
+    cr_assert_eq(reshard_batches_next(batches, map, NULL, 0, &index), RESHARD_E_EMPTY);
+    cr_assert_eq(index, 7);
+    reshard_batches_destroy(batches);
+    reshard_plan_destroy(plan);
+    reshard_map_destroy(map);
+}

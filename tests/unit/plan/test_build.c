@@ -74,3 +74,34 @@ Test(build, fix_may_name_first_owners)
     reshard__plan_view_free(&view);
     reshard_map_destroy(map);
 }
+
+Test(build, fix_without_memory_leaks_nothing)
+{
+    struct reshard_map *map = fixture_even(12, 3, 3);
+    struct support_alloc alloc;
+    int32_t status = RESHARD_E_NOMEM;
+    for (size_t at = 1; status == RESHARD_E_NOMEM; at++) {
+        struct reshard_allocator allocator = support_alloc_init(&alloc);
+        struct reshard__plan_pieces pieces = {NULL, 0, 0};
+        struct reshard__plan_view view;
+        struct reshard_plan *plan = NULL;
+        alloc.fail_at = at;
+        status = reshard__plan_view_load(&view, map, &allocator);
+        if (status)
+            continue;
+        for (uint32_t i = 0; i < 12 && !status; i += 2) {
+            const struct reshard__plan_piece piece = {0, i / 4, (i / 4 + 1) % 3, i, i};
+            status = reshard__plan_pieces_add(&view.mem, &pieces, &piece);
+        }
+        if (!status)
+            status = reshard__plan_fix(&view, &pieces, &plan);
+        cr_assert_eq(status == RESHARD_OK, plan != NULL);
+        cr_assert_eq(reshard_plan_move_count(plan), plan ? 3 : 0);
+        reshard_plan_destroy(plan);
+        reshard__plan_pieces_free(&view.mem, &pieces);
+        reshard__plan_view_free(&view);
+        cr_assert(support_alloc_clean(&alloc), "allocation %zu", at);
+    }
+    cr_assert_eq(status, RESHARD_OK);
+    reshard_map_destroy(map);
+}

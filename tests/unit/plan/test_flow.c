@@ -150,3 +150,31 @@ Test(flow, random_demands_are_met)
         reshard_map_destroy(map);
     }
 }
+
+/* Many pieces of each sort, so that any of them may be the one that has no place. */
+Test(flow, failing_any_allocation_leaks_nothing)
+{
+    for (uint64_t number = 1; number <= 12; number++) {
+        uint64_t seed = number;
+        reshard_shard_id owners[200];
+        struct support_alloc alloc;
+        int32_t status = RESHARD_E_NOMEM;
+        for (uint32_t slot = 0; slot < 200; slot++)
+            owners[slot] = 1 + fixture_random(&seed, 2 + (uint32_t)number);
+        struct reshard_map *map = fixture_map(200, 3 + (uint32_t)number, owners, NULL);
+        struct reshard_rebalance_request request;
+        reshard_rebalance_request_init(&request);
+        request.flags = RESHARD_REBALANCE_EMPTY_SHARDS;
+        for (size_t at = 1; status == RESHARD_E_NOMEM; at++) {
+            struct reshard_allocator allocator = support_alloc_init(&alloc);
+            struct reshard_plan *plan = NULL;
+            alloc.fail_at = at;
+            status = reshard_plan_rebalance(map, &request, &allocator, &plan);
+            cr_assert_eq(status == RESHARD_OK, plan != NULL);
+            reshard_plan_destroy(plan);
+            cr_assert(support_alloc_clean(&alloc), "seed %d, allocation %zu", (int)number, at);
+        }
+        cr_assert_eq(status, RESHARD_OK);
+        reshard_map_destroy(map);
+    }
+}

@@ -130,6 +130,10 @@ Test(plan, changed_map_is_refused)
     fixture_apply(other, &change);
     cr_assert_eq(reshard_map_version(other), reshard_map_version(map));
     cr_assert_eq(reshard_plan_check(plan, other), RESHARD_E_PLAN);
+    reshard_map_destroy(other);
+    other = fixture_even(SLOTS + 1, 4, 3); /* the same version, other slots */
+    cr_assert_eq(reshard_map_version(other), reshard_map_version(map));
+    cr_assert_eq(reshard_plan_check(plan, other), RESHARD_E_PLAN);
     fixture_apply(map, &change);
     cr_assert_eq(reshard_plan_check(plan, map), RESHARD_E_PLAN);
     reshard_plan_destroy(plan);
@@ -151,6 +155,12 @@ Test(plan, null_and_misplaced_arguments_are_refused)
     cr_assert_eq(reshard_plan_rebalance(map, NULL, NULL, &plan), RESHARD_E_NULL);
     cr_assert_eq(reshard_plan_drain(map, NULL, NULL, &plan), RESHARD_E_NULL);
     cr_assert_eq(reshard_plan_load(map, NULL, NULL, &plan), RESHARD_E_NULL);
+    cr_assert_eq(reshard_plan_rebalance(NULL, NULL, NULL, &plan), RESHARD_E_NULL);
+    cr_assert_eq(reshard_plan_drain(NULL, NULL, NULL, &plan), RESHARD_E_NULL);
+    cr_assert_eq(reshard_plan_load(NULL, NULL, NULL, &plan), RESHARD_E_NULL);
+    cr_assert_eq(reshard_plan_map_version(NULL), 0);
+    cr_assert_eq(reshard_plan_map_digest(NULL, &digest), RESHARD_E_NULL);
+    cr_assert_eq(reshard_plan_move_count(NULL), 0);
     cr_assert_eq(reshard_plan_check(plan, NULL), RESHARD_E_NULL);
     cr_assert_eq(reshard_plan_check(NULL, map), RESHARD_E_NULL);
     cr_assert_eq(reshard_plan_hash(plan, NULL), RESHARD_E_NULL);
@@ -242,6 +252,7 @@ Test(plan, bad_rebalance_and_drain_requests_are_refused)
     REFUSED(reshard_plan_rebalance, request, slot_bytes, NULL, RESHARD_E_NULL);
     reshard_drain_request_init(&drain);
     REFUSED(reshard_plan_drain, drain, flags, 0, RESHARD_E_ARGUMENT);
+    REFUSED(reshard_plan_drain, drain, struct_size, 1, RESHARD_E_STRUCT_SIZE);
     REFUSED(reshard_plan_drain, drain, shard_count, 1, RESHARD_E_NULL);
     drain.shards = all;
     drain.shard_count = 4;

@@ -342,6 +342,34 @@ Test(request, reshard_ranges_move_those_slots)
     reshard_map_destroy(map);
 }
 
+Test(request, reshard_ranges_bring_adjacent_slots_of_a_source_together)
+{
+    const reshard_shard_id owners[] = {1, 1, 1, 2, 2, 1, 0, 3};
+    const struct reshard_range ranges[] = {{0, 1}, {3, 5}};
+    const struct reshard_range nobody = {6, 6};
+    struct reshard_map *map = fixture_map(8, 3, owners, NULL);
+    struct reshard_reshard_request request;
+    struct reshard_plan *plan = NULL;
+    reshard_reshard_request_init(&request);
+    request.target = 3;
+    request.ranges = ranges;
+    request.range_count = 2;
+    cr_assert_eq(reshard_plan_reshard(map, &request, NULL, &plan), RESHARD_OK);
+    cr_assert_eq(reshard_plan_move_count(plan), 2);
+    struct reshard_move move = fixture_move(plan, 0);
+    cr_assert(move.source == 1 && move.range_count == 2 && move.slot_count == 3);
+    cr_assert(move.ranges[0].first == 0 && move.ranges[0].last == 1);
+    move = fixture_move(plan, 1);
+    cr_assert(move.source == 2 && move.range_count == 1 && move.ranges[0].last == 4);
+    reshard_plan_destroy(plan);
+    plan = NULL;
+    request.ranges = &nobody;
+    request.range_count = 1;
+    cr_assert_eq(reshard_plan_reshard(map, &request, NULL, &plan), RESHARD_E_OWNER);
+    cr_assert_null(plan);
+    reshard_map_destroy(map);
+}
+
 Test(request, drain_empties_and_moves_nothing_else)
 {
     static reshard_shard_id owners[1000], after[1000];

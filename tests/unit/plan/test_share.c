@@ -143,3 +143,12 @@ Test(share, random_shares_with_bounds_keep_them)
         }
     }
 }
+
+Test(share, shards_of_weight_zero_stay_at_their_lower_bounds)
+{
+    const uint64_t weights[] = {0, 0, 0};
+    const uint32_t lower[] = {1, 0, 4};
+    uint32_t targets[] = {9, 9, 9};
+    share(3, 5, weights, lower, lower, targets);
+    cr_assert(targets[0] == 1 && targets[1] == 0 && targets[2] == 4);
+}

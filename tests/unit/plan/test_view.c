@@ -76,3 +76,39 @@ Test(view, map_without_shards_is_flattened)
     reshard__plan_view_free(&view);
     reshard_map_destroy(map);
 }
+
+Test(view, ids_with_gaps_are_found)
+{
+    struct reshard_map *map = NULL;
+    struct reshard__plan_view view;
+    struct reshard_change change;
+    static const reshard_shard_id shards[] = {3, 4, 70, 900};
+    cr_assert_eq(reshard_map_create(5, NULL, &map), RESHARD_OK);
+    for (size_t i = 0; i < 4; i++) {
+        reshard_change_init(&change);
+        change.kind = RESHARD_CHANGE_SHARD_PUT;
+        change.shard = shards[i];
+        change.weight = 1.0;
+        fixture_apply(map, &change);
+    }
+    cr_assert_eq(reshard__plan_view_load(&view, map, NULL), RESHARD_OK);
+    for (uint32_t i = 0; i < 4; i++) {
+        cr_assert_eq(reshard__plan_view_find(&view, shards[i]), i);
+        cr_assert_eq(reshard__plan_view_find(&view, shards[i] + 1),
+            i == 0 ? 1 : RESHARD__PLAN_NONE);
+    }
+    cr_assert_eq(reshard__plan_view_find(&view, 0), RESHARD__PLAN_NONE);
+    reshard__plan_view_free(&view);
+    reshard_map_destroy(map);
+}
+
+Test(view, bad_allocator_is_refused)
+{
+    struct support_alloc alloc;
+    struct reshard_allocator allocator = support_alloc_init(&alloc);
+    struct reshard_map *map = fixture_even(5, 2, 2);
+    struct reshard__plan_view view;
+    allocator.struct_size = 1;
+    cr_assert_eq(reshard__plan_view_load(&view, map, &allocator), RESHARD_E_STRUCT_SIZE);
+    reshard_map_destroy(map);
+}

@@ -165,6 +165,36 @@ Test(request, ask_concerns_the_next_hop_only)
     tear_down();
 }
 
+/* A target that did not answer is not asked again before the cache is newer. */
+Test(request, ask_for_a_node_that_did_not_answer_needs_a_refresh)
+{
+    set_up_zone(NULL);
+    begin(17, RESHARD_REQUEST_WRITE);
+    cr_assert_eq(take((struct reshard_answer){.kind = RESHARD_ANSWER_UNREACHABLE, .node = 40}),
+        RESHARD_OK);
+    cr_assert_eq(take_to(RESHARD_ANSWER_ASK, 4), RESHARD_OK);
+    cr_assert_eq(reshard_router_next(router, &request, &hop), RESHARD_E_EMPTY);
+    cluster_primary(map, 4, 41);
+    cr_assert_eq(reshard_router_refresh(router, map), RESHARD_OK);
+    cr_assert_eq(next(), 41);
+    cr_assert_eq(hop.flags, RESHARD_HOP_ASKING);
+    tear_down();
+}
+
+Test(request, ask_for_another_node_than_the_silent_one_is_followed)
+{
+    set_up_zone(NULL);
+    begin(17, RESHARD_REQUEST_WRITE);
+    cr_assert_eq(take((struct reshard_answer){.kind = RESHARD_ANSWER_UNREACHABLE, .node = 20}),
+        RESHARD_OK);
+    cr_assert_eq(take((struct reshard_answer){.kind = RESHARD_ANSWER_ASK, .shard = 4,
+                     .version = reshard_map_version(map) + 5}),
+        RESHARD_OK);
+    cr_assert_eq(next(), 40);
+    cr_assert_eq(reshard_router_stale(router), 1);
+    tear_down();
+}
+
 Test(request, redirects_are_bounded)
 {
     set_up_zone(NULL);
@@ -249,6 +279,10 @@ Test(request, keys_must_lie_in_one_slot)
     cr_assert_eq(reshard_router_begin_keys(router, other, 0, 0, &request), RESHARD_E_ARGUMENT);
     cr_assert_eq(reshard_router_begin_keys(router, NULL, 1, 0, &request), RESHARD_E_NULL);
     cr_assert_eq(reshard_router_begin_keys(NULL, same, 1, 0, &request), RESHARD_E_NULL);
+    cr_assert_eq(reshard_router_begin_keys(router, same, 1, 0, NULL), RESHARD_E_NULL);
+    const struct reshard_key nothing = {NULL, 3};
+    cr_assert_eq(reshard_router_begin_keys(router, &nothing, 1, 0, &request), RESHARD_E_NULL);
+    cr_assert_eq(reshard_router_begin_keys(router, NULL, 0, 0, &request), RESHARD_E_ARGUMENT);
     cr_assert_eq(memcmp(&before, &request, sizeof before), 0);
     tear_down();
 }
@@ -268,6 +302,14 @@ Test(request, bad_calls_are_refused)
         take((struct reshard_answer){.kind = RESHARD_ANSWER_ASK, .shard = 2, .direction = 2}),
         RESHARD_E_ARGUMENT);
     cr_assert_eq(reshard_router_answer(router, &request, NULL, &wait_ns), RESHARD_E_NULL);
+    const struct reshard_answer again = {
+        .struct_size = sizeof again, .kind = RESHARD_ANSWER_TRYAGAIN};
+    cr_assert_eq(reshard_router_answer(NULL, &request, &again, &wait_ns), RESHARD_E_NULL);
+    cr_assert_eq(reshard_router_answer(router, NULL, &again, &wait_ns), RESHARD_E_NULL);
+    cr_assert_eq(reshard_router_answer(router, &request, &again, NULL), RESHARD_E_NULL);
+    cr_assert_eq(request.retries, 0);
+    cr_assert_eq(reshard_router_begin(NULL, 0, 0, &request), RESHARD_E_NULL);
+    cr_assert_eq(reshard_router_next(NULL, &request, &hop), RESHARD_E_NULL);
     cr_assert_eq(reshard_router_next(router, NULL, &hop), RESHARD_E_NULL);
     cr_assert_eq(reshard_router_next(router, &request, NULL), RESHARD_E_NULL);
     request.slot = CLUSTER_SLOTS;

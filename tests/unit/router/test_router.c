@@ -228,3 +228,84 @@ Test(router, any_failing_allocation_is_reported_and_leaks_nothing)
     cr_assert_gt(alloc.calls, 10);
     reshard_map_destroy(map);
 }
+
+/* Shards 3, 40 and 900: no guess by distance is right but the first. */
+Test(router, shards_with_gaps_are_found)
+{
+    static const reshard_shard_id shards[] = {3, 40, 500, 900};
+    struct reshard_map *map;
+    struct reshard_change change;
+    struct reshard_request request;
+    struct reshard_hop hop;
+    cr_assert_eq(reshard_map_create(CLUSTER_SLOTS, NULL, &map), RESHARD_OK);
+    for (uint32_t i = 0; i < 4; i++) {
+        reshard_change_init(&change);
+        change.kind = RESHARD_CHANGE_SHARD_PUT;
+        change.shard = shards[i];
+        change.weight = 1.0;
+        cluster_change(map, &change);
+        cluster_put_node(map, 10 * shards[i], shards[i], "a");
+        cluster_primary(map, shards[i], 10 * shards[i]);
+        cluster_assign(map, RESHARD_CHANGE_ASSIGN, shards[i], i, i);
+    }
+    struct reshard_router *router = cluster_router(map, NULL, NULL);
+    reshard_request_init(&request);
+    reshard_hop_init(&hop);
+    for (uint32_t i = 0; i < 4; i++) {
+        cr_assert_eq(reshard_router_begin(router, i, 0, &request), RESHARD_OK);
+        cr_assert_eq(reshard_router_next(router, &request, &hop), RESHARD_OK);
+        cr_assert_eq(hop.node, 10 * shards[i]);
+        moved(router, i, shards[i] + 1, 0); /* of which no map says who it is */
+        cr_assert_eq(reshard_router_begin(router, i, 0, &request), RESHARD_OK);
+        cr_assert_eq(reshard_router_next(router, &request, &hop), RESHARD_E_EMPTY);
+    }
+    moved(router, 9, 1, 0); /* below the first */
+    cr_assert_eq(reshard_router_begin(router, 9, 0, &request), RESHARD_OK);
+    cr_assert_eq(reshard_router_next(router, &request, &hop), RESHARD_E_EMPTY);
+    reshard_router_destroy(router);
+    reshard_map_destroy(map);
+}
+
+Test(router, own_hasher_of_the_same_slots_is_taken)
+{
+    struct reshard_router_config config;
+    struct reshard_router *router = NULL;
+    struct reshard_hasher hasher;
+    struct reshard_request request;
+    const struct reshard_key key = {"{u}a", 4};
+    uint32_t slot;
+    reshard_hasher_init(&hasher);
+    hasher.algorithm = RESHARD_HASH_XXH3;
+    hasher.slot_count = 1000;
+    reshard_router_config_init(&config);
+    config.slot_count = 1000;
+    config.hasher = &hasher;
+    cr_assert_eq(reshard_router_create(&config, &router), RESHARD_OK);
+    reshard_request_init(&request);
+    cr_assert_eq(reshard_router_begin_keys(router, &key, 1, 0, &request), RESHARD_OK);
+    cr_assert_eq(reshard_slot_of_key(&hasher, key.data, key.key_size, &slot), RESHARD_OK);
+    cr_assert_eq(request.slot, slot);
+    cr_assert_eq(reshard_router_version(NULL), 0);
+    cr_assert_eq(reshard_router_refresh(NULL, NULL), RESHARD_E_NULL);
+    reshard_router_destroy(router);
+}
+
+/* Replicas that wait for a shard are none to read from. */
+Test(router, nodes_without_a_shard_are_nobodys_replicas)
+{
+    struct reshard_map *map = cluster_make(2);
+    struct reshard_request request;
+    struct reshard_hop hop;
+    cluster_put_node(map, 99, 0, "a");
+    struct reshard_router *router = cluster_router(map, "a", NULL);
+    reshard_request_init(&request);
+    reshard_hop_init(&hop);
+    for (uint32_t slot = 0; slot < CLUSTER_SLOTS; slot++) {
+        cr_assert_eq(
+            reshard_router_begin(router, slot, RESHARD_REQUEST_REPLICA, &request), RESHARD_OK);
+        cr_assert_eq(reshard_router_next(router, &request, &hop), RESHARD_OK);
+        cr_assert_neq(hop.node, 99);
+    }
+    reshard_router_destroy(router);
+    reshard_map_destroy(map);
+}

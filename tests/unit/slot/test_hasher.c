@@ -206,3 +206,27 @@ Test(hasher, batch_stops_at_the_key_that_is_refused)
     cr_assert(slots[0] == 55 && slots[1] == 56 && slots[2] == 9 && slots[3] == 9);
     cr_assert_eq(calls, 3);
 }
+
+Test(hasher, batch_without_a_key_or_a_place_is_refused)
+{
+    struct reshard_hasher hasher = hasher_of(RESHARD_HASH_CRC16, 4096);
+    struct reshard_key keys[] = {{"a", 1}, {NULL, 0}, {NULL, 3}};
+    uint32_t slots[3] = {9, 9, 9};
+    cr_assert_eq(reshard_slots_of_keys(&hasher, keys, 3, slots), RESHARD_E_NULL);
+    cr_assert_eq(reshard_slots_of_keys(&hasher, NULL, 1, slots), RESHARD_E_NULL);
+    cr_assert_eq(reshard_slots_of_keys(&hasher, keys, 1, NULL), RESHARD_E_NULL);
+    cr_assert_eq(slots[0], 9);
+    cr_assert_eq(reshard_slots_of_keys(&hasher, keys, 2, slots), RESHARD_OK);
+    cr_assert_eq(slots[1], 0, "the empty key");
+    cr_assert_eq(reshard_slots_of_keys(&hasher, NULL, 0, NULL), RESHARD_OK);
+}
+
+Test(hasher, crc16_has_at_most_65536_slots)
+{
+    struct reshard_hasher hasher = hasher_of(RESHARD_HASH_CRC16, 1U << 16);
+    cr_assert_eq(reshard_hasher_check(&hasher), RESHARD_OK);
+    hasher.slot_count = 1U << 17;
+    cr_assert_eq(reshard_hasher_check(&hasher), RESHARD_E_SLOT_COUNT);
+    hasher.slot_count = 3000;
+    cr_assert_eq(reshard_hasher_check(&hasher), RESHARD_E_SLOT_COUNT);
+}

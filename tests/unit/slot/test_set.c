@@ -92,3 +92,15 @@ Test(set, clone_is_independent)
     reshard_slot_set_destroy(set);
     reshard_slot_set_destroy(copy);
 }
+
+Test(set, clone_of_nothing_is_empty)
+{
+    struct reshard_slot_set *set = set_of(100, ""), *copy = NULL;
+    cr_assert_eq(reshard_slot_set_clone(set, NULL, NULL), RESHARD_E_NULL);
+    cr_assert_eq(reshard_slot_set_clone(NULL, NULL, &copy), RESHARD_E_NULL);
+    cr_assert_null(copy);
+    cr_assert_eq(reshard_slot_set_clone(set, NULL, &copy), RESHARD_OK);
+    assert_text(copy, "");
+    reshard_slot_set_destroy(set);
+    reshard_slot_set_destroy(copy);
+}

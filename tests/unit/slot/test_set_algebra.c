@@ -93,3 +93,12 @@ Test(set_algebra, equal_ignores_the_form)
     reshard_slot_set_destroy(b);
     reshard_slot_set_destroy(c);
 }
+
+Test(set_algebra, equal_and_overlap_refuse_null)
+{
+    struct reshard_slot_set *a = six(0x2D, false);
+    cr_assert_eq(reshard_slot_set_equal(a, NULL), RESHARD_E_NULL);
+    cr_assert_eq(reshard_slot_set_overlap(NULL, a), RESHARD_E_NULL);
+    cr_assert_eq(reshard_slot_set_overlap(a, NULL), RESHARD_E_NULL);
+    reshard_slot_set_destroy(a);
+}
