@@ -31,6 +31,7 @@ packages=(
   libclang-rt-14-dev
   libcriterion-dev
   liblmdb-dev
+  libssl-dev
   libuv1-dev
   libxxhash-dev
   meson

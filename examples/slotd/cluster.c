@@ -1,26 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Room cluster: this node's identity and map, and the verdict on requests. See cluster.h.
- *
- * The map is a cluster of one: own node, own shard, the slots it was given. What it consists of is
- * kept in the store's meta table and read back at start.
- */
+/* Room cluster: this node's identity, and the verdict on requests. See cluster.h. */
 #include "cluster_room.h"
 
-#include "log.h"
-
+#include <reshard/node.h>
 #include <reshard/slot.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { SLOT_BITMAP_SIZE = STORE_SLOT_COUNT / 8, SHARD_OWN = 1 };
-
-static void apply(struct cluster *cluster, struct reshard_change *change)
-{
-    int32_t result = reshard_map_apply(cluster->map, change);
-    if (result != RESHARD_OK)
-        log_fatal("cluster_failed", "kind=%u error=%s", change->kind, reshard_strname(result));
-}
 
 static void name_load(struct cluster *cluster)
 {
@@ -33,9 +19,6 @@ static void name_load(struct cluster *cluster)
             cluster->name[index] = "0123456789abcdef"[slotd_random(cluster->slotd) % 16];
         store_meta_put(cluster->slotd->store, "cluster.name", bytes_of(cluster->name));
     }
-    char head[17] = {0};
-    memcpy(head, cluster->name, 16);
-    cluster->node = strtoull(head, NULL, 16) | 1;
 }
 
 static void epoch_load(struct cluster *cluster)
@@ -52,105 +35,17 @@ static void epoch_store(struct cluster *cluster)
     store_meta_put(cluster->slotd->store, "cluster.epoch", (struct bytes){epoch, 8});
 }
 
-static void slots_store(struct cluster *cluster)
-{
-    uint8_t bitmap[SLOT_BITMAP_SIZE] = {0};
-    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
-        if (reshard_map_slot_owner(cluster->map, slot) == cluster->shard)
-            bitmap[slot / 8] = (uint8_t)(bitmap[slot / 8] | 1u << slot % 8);
-    store_meta_put(
-        cluster->slotd->store, "cluster.slots", (struct bytes){bitmap, sizeof(bitmap)});
-}
-
-static void slots_load(struct cluster *cluster)
-{
-    struct bytes bitmap;
-    if (!store_meta_get(cluster->slotd->store, "cluster.slots", &bitmap) ||
-        bitmap.size != SLOT_BITMAP_SIZE)
-        return;
-    struct reshard_range *ranges = memory_take(STORE_SLOT_COUNT * sizeof(*ranges));
-    uint32_t count = 0;
-    bool before = false;
-    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++) {
-        bool owned = (bitmap.data[slot / 8] >> slot % 8 & 1) != 0;
-        if (owned && before)
-            ranges[count - 1].last = slot;
-        else if (owned)
-            ranges[count++] = (struct reshard_range){slot, slot};
-        before = owned;
-    }
-    if (count > 0) {
-        struct reshard_change change;
-        reshard_change_init(&change);
-        change.kind = RESHARD_CHANGE_ASSIGN;
-        change.shard = cluster->shard;
-        change.ranges = ranges;
-        change.range_count = count;
-        apply(cluster, &change);
-    }
-    free(ranges);
-}
-
-/* Own node as the map has it: the address is "host port bus_port", the library never reads it. */
-static void node_put(struct cluster *cluster, uint32_t role)
-{
-    struct reshard_change change;
-    char address[ADDRESS_TEXT_SIZE + 32];
-    reshard_change_init(&change);
-    change.kind = RESHARD_CHANGE_NODE_PUT;
-    change.node = cluster->node;
-    change.shard = cluster->shard;
-    change.role = role;
-    change.name = cluster->name;
-    change.name_size = CLUSTER_NAME_SIZE;
-    (void)snprintf(address, sizeof(address), "%s %d %d", cluster->host, cluster->port,
-        cluster->bus_port);
-    change.address = address;
-    change.address_size = (uint32_t)strlen(address);
-    apply(cluster, &change);
-}
-
-static void map_make(struct cluster *cluster)
-{
-    struct reshard_change change;
-    int32_t result = reshard_map_create(STORE_SLOT_COUNT, NULL, &cluster->map);
-    if (result != RESHARD_OK)
-        log_fatal("cluster_failed", "call=map_create error=%s", reshard_strname(result));
-    reshard_change_init(&change);
-    change.kind = RESHARD_CHANGE_TERM;
-    change.term = 1;
-    change.unique = slotd_random(cluster->slotd) | 1;
-    apply(cluster, &change);
-    reshard_change_init(&change);
-    change.kind = RESHARD_CHANGE_SHARD_PUT;
-    change.shard = cluster->shard;
-    change.weight = 1.0;
-    apply(cluster, &change);
-    node_put(cluster, RESHARD_ROLE_REPLICA);
-    reshard_change_init(&change);
-    change.kind = RESHARD_CHANGE_SHARD_PRIMARY;
-    change.shard = cluster->shard;
-    change.node = cluster->node;
-    apply(cluster, &change);
-}
-
 struct cluster *cluster_open(struct slotd *slotd)
 {
     struct cluster *cluster = memory_take(sizeof(*cluster));
     cluster->slotd = slotd;
-    cluster->shard = SHARD_OWN;
     name_load(cluster);
     epoch_load(cluster);
-    map_make(cluster);
-    slots_load(cluster);
     return cluster;
 }
 
 void cluster_close(struct cluster *cluster)
 {
-    if (cluster == NULL)
-        return;
-    reshard_map_destroy(cluster->map);
     free(cluster);
 }
 
@@ -163,7 +58,16 @@ void cluster_listening(struct cluster *cluster, int port, int bus_port)
     (void)snprintf(cluster->host, sizeof(cluster->host), "%s", anywhere ? "" : host);
     cluster->port = settings->announce_port != 0 ? settings->announce_port : port;
     cluster->bus_port = settings->announce_bus_port != 0 ? settings->announce_bus_port : bus_port;
-    node_put(cluster, RESHARD_ROLE_PRIMARY);
+}
+
+void cluster__map_set(
+    struct cluster *cluster, const struct reshard_map *map, reshard_node_id node_id)
+{
+    struct reshard_map_node node = {.struct_size = sizeof(node)};
+    cluster->map = map;
+    cluster->node = node_id;
+    cluster->shard =
+        reshard_map_node_find(map, node_id, &node) == RESHARD_OK ? node.shard : 0;
 }
 
 uint32_t cluster_key_slot(struct bytes key)
@@ -206,51 +110,133 @@ static void address_of(
         verdict->address, sizeof(verdict->address), "%s:%d", address.host, address.port);
 }
 
+enum { DISTINCT_MAX = 32 };
+
+/* Distinct keys of a request, as the library wants them; of many, repeats are kept. */
+struct key_list {
+    const uint8_t *names_inline[DISTINCT_MAX];
+    size_t sizes_inline[DISTINCT_MAX];
+    const uint8_t **names;
+    size_t *sizes;
+    uint32_t count;
+    uint32_t present;
+};
+
+static bool key_repeats(const struct key_list *list, struct bytes key)
+{
+    for (uint32_t index = 0; index < list->count; index++)
+        if (bytes_equal(key, (struct bytes){list->names[index], list->sizes[index]}))
+            return true;
+    return false;
+}
+
+static void keys_list(struct cluster *cluster, const struct cluster_request *request,
+    uint32_t slot, struct key_list *list)
+{
+    bool few = request->key_count <= DISTINCT_MAX;
+    *list = (struct key_list){.count = 0};
+    list->names = few ? list->names_inline : memory_take(request->key_count * sizeof(uint8_t *));
+    list->sizes = few ? list->sizes_inline : memory_take(request->key_count * sizeof(size_t));
+    for (size_t index = 0; index < request->key_count; index++) {
+        struct store_item item;
+        struct store_key key = {slot, request->keys[index]};
+        if (few && key_repeats(list, key.name))
+            continue;
+        list->names[list->count] = key.name.data;
+        list->sizes[list->count++] = key.name.size;
+        list->present += store_find(cluster->slotd->store, &key, &item) ? 1 : 0;
+    }
+}
+
+/* The answer depends on which of the keys are here. */
+static uint32_t route_keys(struct cluster *cluster, const struct cluster_request *request,
+    uint32_t slot, reshard_shard_id *shard_out)
+{
+    struct key_list list;
+    struct reshard_route route = {.struct_size = sizeof(route)};
+    keys_list(cluster, request, slot, &list);
+    struct reshard_node_request asked = {.struct_size = sizeof(asked), .op = request->op,
+        .slot = slot, .asking = request->asking ? 1 : 0, .key_count = list.count,
+        .present_count = list.present, .keys = list.names, .key_sizes = list.sizes};
+    int32_t status = reshard_node_route_keys(engine_node(cluster->engine), &asked, &route);
+    if (list.names != list.names_inline) {
+        free(list.names);
+        free(list.sizes);
+    }
+    *shard_out = route.shard;
+    return status == RESHARD_OK ? route.verdict : RESHARD_TRYAGAIN;
+}
+
+static int kind_of(uint32_t verdict)
+{
+    switch (verdict) {
+    case RESHARD_SERVE:
+    case RESHARD_SERVE_CAPTURE:
+        return CLUSTER_SERVE;
+    case RESHARD_MOVED:
+        return CLUSTER_MOVED;
+    case RESHARD_ASK:
+        return CLUSTER_ASK;
+    case RESHARD_PARK:
+        return CLUSTER_PARK;
+    case RESHARD_TRYAGAIN:
+        return CLUSTER_TRYAGAIN;
+    case RESHARD_CROSSSLOT:
+        return CLUSTER_CROSSSLOT;
+    default:
+        return CLUSTER_UNBOUND;
+    }
+}
+
+static bool one_slot(const struct cluster_request *request, uint32_t slot)
+{
+    for (size_t index = 1; index < request->key_count; index++)
+        if (cluster_key_slot(request->keys[index]) != slot)
+            return false;
+    return true;
+}
+
 void cluster_route(struct cluster *cluster, const struct cluster_request *request,
     struct cluster_verdict *verdict_out)
 {
-    verdict_out->slot = cluster_key_slot(request->keys[0]);
-    reshard_shard_id owner = reshard_map_slot_owner(cluster->map, verdict_out->slot);
-    verdict_out->kind = CLUSTER_UNBOUND;
-    if (owner == 0)
+    static const uint32_t ops[] = {
+        [CLUSTER_READ] = RESHARD_OP_READ, [CLUSTER_WRITE] = RESHARD_OP_WRITE,
+        [CLUSTER_REMOVE] = RESHARD_OP_REMOVE};
+    struct cluster_request asked = *request;
+    reshard_shard_id shard = 0;
+    uint32_t slot = cluster_key_slot(request->keys[0]);
+    verdict_out->slot = slot;
+    asked.op = ops[request->op];
+    uint32_t verdict = reshard_node_route(engine_node(cluster->engine), slot, asked.op, &shard);
+    if (verdict != RESHARD_DOWN && !one_slot(request, slot))
+        verdict = RESHARD_CROSSSLOT;
+    else if (verdict == RESHARD_LOOKUP && request->operator)
+        verdict = RESHARD_SERVE;
+    else if (verdict == RESHARD_LOOKUP)
+        verdict = route_keys(cluster, &asked, slot, &shard);
+    verdict_out->kind = kind_of(verdict);
+    if (verdict == RESHARD_MOVED || verdict == RESHARD_ASK)
+        address_of(cluster, shard, verdict_out);
+}
+
+bool cluster_slot_clearable(const struct cluster *cluster, uint32_t slot)
+{
+    uint32_t verdict =
+        reshard_node_route(engine_node(cluster->engine), slot, RESHARD_OP_REMOVE, NULL);
+    return verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE ||
+        verdict == RESHARD_DOWN;
+}
+
+void cluster_slot_clear(struct cluster *cluster, uint32_t slot)
+{
+    struct reshard_node *node = engine_node(cluster->engine);
+    struct buffer record = {0};
+    store_slot_clear(cluster->slotd->store, slot);
+    if (reshard_node_route(node, slot, RESHARD_OP_REMOVE, NULL) != RESHARD_SERVE_CAPTURE)
         return;
-    verdict_out->kind = CLUSTER_CROSSSLOT;
-    for (size_t index = 1; index < request->key_count; index++)
-        if (cluster_key_slot(request->keys[index]) != verdict_out->slot)
-            return;
-    verdict_out->kind = CLUSTER_SERVE;
-    if (owner == cluster->shard)
-        return;
-    verdict_out->kind = CLUSTER_MOVED;
-    address_of(cluster, owner, verdict_out);
-}
-
-static const char *slots_change(struct cluster *cluster, uint32_t kind,
-    const struct reshard_range *ranges, size_t range_count)
-{
-    struct reshard_change change;
-    reshard_change_init(&change);
-    change.kind = kind;
-    change.shard = cluster->shard;
-    change.ranges = ranges;
-    change.range_count = (uint32_t)range_count;
-    int32_t result = reshard_map_apply(cluster->map, &change);
-    if (result != RESHARD_OK)
-        return "ERR the slots cannot be changed now";
-    slots_store(cluster);
-    return NULL;
-}
-
-const char *cluster_assign(
-    struct cluster *cluster, const struct reshard_range *ranges, size_t range_count)
-{
-    return slots_change(cluster, RESHARD_CHANGE_ASSIGN, ranges, range_count);
-}
-
-const char *cluster_unassign(
-    struct cluster *cluster, const struct reshard_range *ranges, size_t range_count)
-{
-    return slots_change(cluster, RESHARD_CHANGE_UNASSIGN, ranges, range_count);
+    store_record_clear(slot, &record);
+    (void)reshard_node_record(node, slot, record.data, record.size);
+    buffer_free(&record);
 }
 
 const char *cluster_epoch_set(struct cluster *cluster, int64_t epoch)
@@ -275,9 +261,37 @@ uint64_t cluster_epoch_bump(struct cluster *cluster, bool *bumped_out)
     return cluster->epoch;
 }
 
-const char *cluster_migrate(struct cluster *cluster, const struct cluster_migrate *migrate)
+bool cluster_node_find(const struct cluster *cluster, struct bytes name, uint64_t *node_out,
+    reshard_shard_id *shard_out)
 {
-    (void)cluster;
-    (void)migrate;
-    return "ERR this node knows no other node to move keys to";
+    struct reshard_map_node node = {.struct_size = sizeof(node)};
+    for (uint32_t index = 0; reshard_map_node_at(cluster->map, index, &node) == RESHARD_OK;
+         index++)
+        if (bytes_equal(name, (struct bytes){(const uint8_t *)node.name, node.name_size})) {
+            *node_out = node.node;
+            *shard_out = node.shard;
+            return true;
+        }
+    return false;
+}
+
+bool cluster_address_find(const struct cluster *cluster, struct bytes host, int port,
+    reshard_shard_id *shard_out)
+{
+    struct reshard_map_node node = {.struct_size = sizeof(node)};
+    struct cluster_address address;
+    for (uint32_t index = 0; reshard_map_node_at(cluster->map, index, &node) == RESHARD_OK;
+         index++) {
+        cluster__address(&node, &address);
+        if (address.port != port || !bytes_equal(host, bytes_of(address.host)))
+            continue;
+        *shard_out = node.shard;
+        return true;
+    }
+    return false;
+}
+
+reshard_shard_id cluster_my_shard(const struct cluster *cluster)
+{
+    return cluster->shard;
 }

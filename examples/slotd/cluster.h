@@ -42,20 +42,7 @@ struct cluster_verdict {
     char address[ADDRESS_TEXT_SIZE + 8]; /* host:port */
 };
 
-/* MIGRATE's arguments. */
-struct cluster_migrate {
-    struct bytes host;
-    int port;
-    int64_t timeout_ms;
-    bool copy;
-    bool replace;
-    struct bytes user;
-    struct bytes password;
-    const struct bytes *keys;
-    size_t key_count;
-};
-
-/* Make the view from what the store has; ports of the running server are given later. */
+/* Who this node is, from the store; the map comes with the engine. */
 struct cluster *cluster_open(struct slotd *slotd);
 void cluster_close(struct cluster *cluster);
 /* The server listens: its own address may be told. */
@@ -76,16 +63,21 @@ void cluster_info_text(struct cluster *cluster, struct buffer *text);
 void cluster_slots_reply(struct cluster *cluster, struct reply *reply);
 void cluster_shards_reply(struct cluster *cluster, struct reply *reply);
 
-/* Changes an operator makes; NULL, or the error's text. */
-const char *cluster_assign(
-    struct cluster *cluster, const struct reshard_range *ranges, size_t range_count);
-const char *cluster_unassign(
-    struct cluster *cluster, const struct reshard_range *ranges, size_t range_count);
+/* NULL, or the error's text. */
 const char *cluster_epoch_set(struct cluster *cluster, int64_t epoch);
 /* Raise the own epoch unless it is the highest; returns it. */
 uint64_t cluster_epoch_bump(struct cluster *cluster, bool *bumped_out);
-/* Move keys that are here to another node; at least one of them is present. */
-const char *cluster_migrate(struct cluster *cluster, const struct cluster_migrate *migrate);
 bool cluster_slot_owned(const struct cluster *cluster, uint32_t slot);
+/* Whether all keys of a slot may be removed now; and do it. */
+bool cluster_slot_clearable(const struct cluster *cluster, uint32_t slot);
+void cluster_slot_clear(struct cluster *cluster, uint32_t slot);
+
+/* A node by its name; false when there is none. */
+bool cluster_node_find(const struct cluster *cluster, struct bytes name, uint64_t *node_out,
+    reshard_shard_id *shard_out);
+/* A shard's node that listens at host:port for clients. */
+bool cluster_address_find(const struct cluster *cluster, struct bytes host, int port,
+    reshard_shard_id *shard_out);
+reshard_shard_id cluster_my_shard(const struct cluster *cluster);
 
 #endif

@@ -63,7 +63,7 @@ static void markers_append(const struct cluster *cluster, struct buffer *text)
     for (uint32_t index = 0;
          reshard_map_migration_at(cluster->map, index, &open) == RESHARD_OK; index++) {
         bool gives = open.source == cluster->shard;
-        if ((open.migration_flags & RESHARD_MIGRATION_OPERATOR) == 0 ||
+        if (open.mode != RESHARD_MODE_KEYWISE || open.decision != RESHARD_DECISION_NONE ||
             (!gives && open.target != cluster->shard))
             continue;
         for (uint32_t at = 0; at < open.range_count; at++)
@@ -76,6 +76,13 @@ static void markers_append(const struct cluster *cluster, struct buffer *text)
     }
 }
 
+static struct cluster_address own_address(const struct cluster *cluster)
+{
+    struct cluster_address address = {{0}, cluster->port, cluster->bus_port};
+    memcpy(address.host, cluster->host, sizeof(address.host));
+    return address;
+}
+
 static void node_line(
     const struct cluster *cluster, const struct reshard_map_node *node, struct buffer *text)
 {
@@ -84,6 +91,8 @@ static void node_line(
     bool myself = node->node == cluster->node;
     bool is_primary = primary == node->node || node->shard == 0;
     cluster__address(node, &address);
+    if (myself) /* the map hears of new ports a moment later */
+        address = own_address(cluster);
     buffer_append(text, node->name, node->name_size);
     buffer_append_format(text, " %s:%d@%d %s%s ", address.host, address.port, address.bus_port,
         myself ? "myself," : "", is_primary ? "master" : "slave");
@@ -91,8 +100,8 @@ static void node_line(
         buffer_append_text(text, "-");
     else
         name_append(cluster, primary, text);
-    buffer_append_format(
-        text, " 0 0 %llu connected", (unsigned long long)(myself ? cluster->epoch : 0));
+    buffer_append_format(text, " 0 0 %llu connected",
+        (unsigned long long)(myself && cluster->epoch > 0 ? cluster->epoch : node->shard));
     if (is_primary)
         ranges_append(cluster, node->shard, text);
     if (myself)
@@ -103,16 +112,26 @@ static void node_line(
 void cluster_nodes_text(struct cluster *cluster, struct buffer *text)
 {
     struct reshard_map_node node = {.struct_size = sizeof(node)};
+    bool found = false;
     for (uint32_t index = 0; reshard_map_node_at(cluster->map, index, &node) == RESHARD_OK;
-         index++)
+         index++) {
+        found = found || node.node == cluster->node;
         node_line(cluster, &node, text);
+    }
+    if (!found) /* it joins just now: the map is on its way */
+        buffer_append_format(text, "%s %s:%d@%d myself,master - 0 0 0 connected\n", cluster->name,
+            cluster->host, cluster->port, cluster->bus_port);
 }
 
 void cluster_info_text(struct cluster *cluster, struct buffer *text)
 {
     uint32_t assigned = 0;
     uint32_t size = 0;
+    uint32_t known = reshard_map_node_count(cluster->map);
+    uint64_t sent = 0;
+    uint64_t received = 0;
     struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
+    engine_message_counts(cluster->engine, &sent, &received);
     for (uint32_t index = 0; reshard_map_shard_at(cluster->map, index, &shard) == RESHARD_OK;
          index++) {
         assigned += shard.slot_count;
@@ -122,11 +141,12 @@ void cluster_info_text(struct cluster *cluster, struct buffer *text)
         "cluster_state:%s\r\ncluster_slots_assigned:%u\r\ncluster_slots_ok:%u\r\n"
         "cluster_slots_pfail:0\r\ncluster_slots_fail:0\r\ncluster_known_nodes:%u\r\n"
         "cluster_size:%u\r\ncluster_current_epoch:%llu\r\ncluster_my_epoch:%llu\r\n"
-        "cluster_stats_messages_sent:0\r\ncluster_stats_messages_received:0\r\n"
+        "cluster_stats_messages_sent:%llu\r\ncluster_stats_messages_received:%llu\r\n"
         "total_cluster_links_buffer_limit_exceeded:0\r\n",
         assigned == STORE_SLOT_COUNT ? "ok" : "fail", assigned, assigned,
-        reshard_map_node_count(cluster->map), size, (unsigned long long)cluster->epoch,
-        (unsigned long long)cluster->epoch);
+        known > 0 ? known : 1, size, (unsigned long long)reshard_map_version(cluster->map),
+        (unsigned long long)cluster->epoch, (unsigned long long)sent,
+        (unsigned long long)received);
 }
 
 static void host_reply(const struct cluster_address *address, struct reply *reply)

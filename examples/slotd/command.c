@@ -245,6 +245,14 @@ static bool queued_by(const struct session *session, const struct command *comma
     return session->in_multi && (command->flags & COMMAND_IMMEDIATE) == 0;
 }
 
+/* What waits for the coordinator has begun already: it is not routed again. */
+static int admit_route(struct call *call, const struct command *command, bool is_exec)
+{
+    if (call->session->ticket != NULL || call->session->in_exec)
+        return CLUSTER_SERVE;
+    return is_exec ? route_queue(call) : route_call(call, command);
+}
+
 /* Checks, then run or queue. */
 static int admit(struct call *call, const struct command *command)
 {
@@ -253,7 +261,7 @@ static int admit(struct call *call, const struct command *command)
     bool queues = queued_by(session, command);
     if (!allowed(call, command) || !has_room(call, command))
         return refused(session, false);
-    int kind = is_exec ? route_queue(call) : route_call(call, command);
+    int kind = admit_route(call, command, is_exec);
     /* What only queues need not wait: EXEC will. */
     if (kind == CLUSTER_PARK && !queues)
         return COMMAND_PARKED;
@@ -263,13 +271,14 @@ static int admit(struct call *call, const struct command *command)
         enqueue(call);
     else
         command->run(call);
-    return COMMAND_DONE;
+    return call->parked ? COMMAND_PARKED : COMMAND_DONE;
 }
 
 static void account(struct call *call, const struct command *command)
 {
     struct session *session = call->session;
     call->slotd->statistics.commands++;
+    session->wait_ns = 0;
     if (command != NULL) {
         session->last_command = command->name;
         session->last_ns = clock_monotonic_ns();
@@ -281,7 +290,7 @@ static void account(struct call *call, const struct command *command)
 int command_run(
     struct slotd *slotd, struct session *session, const struct bytes *args, size_t arg_count)
 {
-    struct call call = {slotd, session, &session->reply, NULL, args, arg_count};
+    struct call call = {slotd, session, &session->reply, NULL, args, arg_count, false};
     size_t size_before = session->reply.out->size;
     uint64_t errors_before = session->reply.error_count;
     bool silent = session->silent || session->silent_once;
@@ -337,14 +346,22 @@ void command_exec(struct call *call)
         reply_error(call->reply, "EXECABORT Transaction discarded because of previous errors.");
         return;
     }
-    reply_array(call->reply, session->queue_count);
-    for (size_t index = 0; index < session->queue_count; index++) {
-        const struct queued *queued = &session->queue[index];
+    if (!session->in_exec) {
+        reply_array(call->reply, session->queue_count);
+        session->exec_at = 0;
+        session->in_exec = true;
+    }
+    for (; session->exec_at < session->queue_count; session->exec_at++) {
+        const struct queued *queued = &session->queue[session->exec_at];
         struct call inner = {call->slotd, session, call->reply, NULL, queued->args,
-            queued->arg_count};
+            queued->arg_count, false};
         inner.command = lookup(&inner);
         if (inner.command != NULL && has_room(&inner, inner.command))
             inner.command->run(&inner);
+        if (inner.parked) {
+            call->parked = true;
+            return;
+        }
         call->slotd->statistics.commands++;
     }
     session_discard(session);

@@ -8,6 +8,7 @@
 #define SLOTD_COMMAND_H
 
 #include "cluster.h"
+#include "engine.h"
 #include "slotd.h"
 
 /* Flags of a command; names as COMMAND shows them. */
@@ -33,6 +34,7 @@ struct call {
     const struct command *command;
     const struct bytes *args;
     size_t arg_count;
+    bool parked; /* set by the command: nothing was answered, call it again later */
 };
 
 struct command {
@@ -71,6 +73,16 @@ void call_syntax_error(struct call *call);
 /* An argument as int64; answers the usual error and returns false when it is none. */
 bool call_number(struct call *call, size_t index, int64_t *number_out);
 
+/* A number of a slot; answers the error when it is none. */
+bool call_slot(struct call *call, size_t index, uint32_t *slot_out);
+
+/* Ask the coordinator; `wait` is taken over. The command ends here and is called again. */
+void call_ask(struct call *call, const struct buffer *words, const struct engine_wait *wait);
+/* Whether what call_ask began is still under way (then the command ends here), and how it ended:
+ * false, with the error answered. */
+bool call_waits(struct call *call);
+bool call_answered(struct call *call, struct buffer *text);
+
 #define COMMAND_RUN(name) void command_##name(struct call *call)
 COMMAND_RUN(append);
 COMMAND_RUN(asking);
@@ -87,15 +99,24 @@ COMMAND_RUN(client_setname);
 COMMAND_RUN(cluster_addslots);
 COMMAND_RUN(cluster_addslotsrange);
 COMMAND_RUN(cluster_bumpepoch);
+COMMAND_RUN(cluster_cancelslotmigrations);
 COMMAND_RUN(cluster_countkeysinslot);
 COMMAND_RUN(cluster_delslots);
 COMMAND_RUN(cluster_delslotsrange);
+COMMAND_RUN(cluster_forget);
 COMMAND_RUN(cluster_getkeysinslot);
+COMMAND_RUN(cluster_getslotmigrations);
 COMMAND_RUN(cluster_info);
 COMMAND_RUN(cluster_keyslot);
+COMMAND_RUN(cluster_meet);
+COMMAND_RUN(cluster_migrateslots);
 COMMAND_RUN(cluster_myid);
 COMMAND_RUN(cluster_nodes);
+COMMAND_RUN(cluster_replicas);
+COMMAND_RUN(cluster_reset);
+COMMAND_RUN(cluster_reshard);
 COMMAND_RUN(cluster_set_config_epoch);
+COMMAND_RUN(cluster_setslot);
 COMMAND_RUN(cluster_shards);
 COMMAND_RUN(cluster_slots);
 COMMAND_RUN(command);

@@ -56,14 +56,14 @@ void command_cluster_countkeysinslot(struct call *call)
 }
 
 /* A slot number in args[index]; answers the error when it is none. */
-static bool slot_read(struct call *call, size_t index, uint32_t *slot)
+bool call_slot(struct call *call, size_t index, uint32_t *slot_out)
 {
     int64_t number;
     if (!bytes_number(call->args[index], &number) || number < 0 || number >= STORE_SLOT_COUNT) {
         reply_error(call->reply, "ERR Invalid or out of range slot");
         return false;
     }
-    *slot = (uint32_t)number;
+    *slot_out = (uint32_t)number;
     return true;
 }
 
@@ -119,28 +119,43 @@ static bool slots_read(struct call *call, uint8_t *marks, bool pairs, bool take)
     for (size_t index = 2; index < call->arg_count; index += step) {
         uint32_t first = 0;
         uint32_t last = 0;
-        if (!slot_read(call, index, &first) || !slot_read(call, index + step - 1, &last) ||
+        if (!call_slot(call, index, &first) || !call_slot(call, index + step - 1, &last) ||
             !slots_mark(call, marks, first, last, take))
             return false;
     }
     return true;
 }
 
+static void slots_ask(struct call *call, const uint8_t *marks, bool take)
+{
+    struct cluster *cluster = call->slotd->cluster;
+    struct buffer words = {0};
+    struct engine_wait wait = {.kind = WAIT_OWNER};
+    wait.ranges = memory_take(STORE_SLOT_COUNT * sizeof(*wait.ranges));
+    wait.range_count = ranges_of(marks, wait.ranges);
+    wait.shard = take ? cluster_my_shard(cluster) : 0;
+    words_add_text(&words, take ? "assign" : "unassign");
+    words_add_number(&words, cluster_my_shard(cluster));
+    words_add_ranges(&words, wait.ranges, wait.range_count);
+    call_ask(call, &words, &wait);
+    buffer_free(&words);
+}
+
 static void slots_change(struct call *call, bool pairs, bool take)
 {
-    uint8_t *marks = memory_take(STORE_SLOT_COUNT);
-    struct reshard_range *ranges = memory_take(STORE_SLOT_COUNT * sizeof(*ranges));
-    if (slots_read(call, marks, pairs, take)) {
-        size_t count = ranges_of(marks, ranges);
-        const char *error = take ? cluster_assign(call->slotd->cluster, ranges, count)
-                                 : cluster_unassign(call->slotd->cluster, ranges, count);
-        if (error == NULL)
-            reply_ok(call->reply);
-        else
-            reply_error(call->reply, error);
+    struct buffer text = {0};
+    if (call->session->ticket == NULL) {
+        uint8_t *marks = memory_take(STORE_SLOT_COUNT);
+        if (slots_read(call, marks, pairs, take))
+            slots_ask(call, marks, take);
+        free(marks);
+        return;
     }
-    free(ranges);
-    free(marks);
+    if (call_waits(call))
+        return;
+    if (call_answered(call, &text))
+        reply_ok(call->reply);
+    buffer_free(&text);
 }
 
 void command_cluster_addslots(struct call *call)

@@ -181,6 +181,15 @@ void command_randomkey(struct call *call)
     buffer_free(&name);
 }
 
+static bool slots_clearable(const struct call *call)
+{
+    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
+        if (!store_slot_hidden(call->slotd->store, slot) &&
+            !cluster_slot_clearable(call->slotd->cluster, slot))
+            return false;
+    return true;
+}
+
 void command_flushall(struct call *call)
 {
     bool plain = call->arg_count == 1 ||
@@ -190,11 +199,17 @@ void command_flushall(struct call *call)
         call_syntax_error(call);
         return;
     }
+    struct cluster *cluster = call->slotd->cluster;
+    struct store *store = call->slotd->store;
+    if (!slots_clearable(call)) {
+        reply_error(call->reply, "TRYAGAIN Slots of this node are being moved");
+        return;
+    }
     for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++) {
         struct store_stats stats;
-        store_slot_stats(call->slotd->store, slot, &stats);
-        if (stats.key_count > 0 && !store_slot_hidden(call->slotd->store, slot))
-            store_slot_clear(call->slotd->store, slot);
+        store_slot_stats(store, slot, &stats);
+        if (stats.key_count > 0 && !store_slot_hidden(store, slot))
+            cluster_slot_clear(cluster, slot);
     }
     reply_ok(call->reply);
 }

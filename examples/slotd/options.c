@@ -53,7 +53,7 @@ static const char help[] =
     "  --dir PATH                     data; made when missing (default slotd.data)\n"
     "  --durability none|batch|always what an answered write survives (default batch):\n"
     "                                 a clean end; kill -9; power loss\n"
-    "  --bus-port N                   cluster bus (default port + 10000)\n"
+    "  --bus-port N                   cluster bus; 0 = any free port (default port + 10000)\n"
     "  --secret TEXT                  shared by the nodes of a cluster\n"
     "  --metrics-port N               OpenMetrics over HTTP; 0 = any free port (default none)\n"
     "  --port-file PATH               write the ports there once they are open\n"
@@ -152,7 +152,7 @@ static int text_option(struct settings *settings, int option, const char *name)
 
 static void defaults_set(struct settings *settings)
 {
-    *settings = (struct settings){.port = 6379, .metrics_port = -1,
+    *settings = (struct settings){.port = 6379, .bus_port = -1, .metrics_port = -1,
         .durability = DURABILITY_BATCH, .log_level = 1, .client_limit = 10000};
     (void)strcpy(settings->bind, "127.0.0.1");
     (void)strcpy(settings->directory, "slotd.data");

@@ -3,6 +3,7 @@
 #include "server.h"
 
 #include "cluster.h"
+#include "engine.h"
 #include "log.h"
 
 #include <signal.h>
@@ -23,6 +24,8 @@ enum {
 static void shutdown_go_on(struct server *server);
 
 /* ---- Turns ---- */
+
+static void sync_start(struct server *server);
 
 static void on_busy(uv_idle_t *handle)
 {
@@ -51,8 +54,18 @@ static void kill_wanted(struct server *server)
     }
 }
 
+/* The library, and a sync when it waits for one. */
+static void engine_commit(struct server *server)
+{
+    engine_turn(server->slotd.engine);
+    store_commit(server->slotd.store);
+    sync_start(server);
+    engine_flush(server->slotd.engine);
+}
+
 static void turn_end(struct server *server)
 {
+    engine_turn(server->slotd.engine);
     struct client *client = turn_take(server);
     while (client != NULL) {
         struct client *next = client->next_in_turn;
@@ -60,7 +73,7 @@ static void turn_end(struct server *server)
         client_turn(client);
         client = next;
     }
-    store_commit(server->slotd.store);
+    engine_commit(server);
     client = turn_take(server);
     while (client != NULL) {
         struct client *next = client->next_in_turn;
@@ -71,7 +84,7 @@ static void turn_end(struct server *server)
     }
     if (server->slotd.kill_wanted)
         kill_wanted(server);
-    if (server->in_turn != NULL)
+    if (server->in_turn != NULL || engine_busy(server->slotd.engine))
         (void)uv_idle_start(&server->busy, on_busy);
     else
         (void)uv_idle_stop(&server->busy);
@@ -110,16 +123,19 @@ static void on_sync_done(uv_work_t *work, int status)
     (void)status;
     (void)store_sync_end(server->sync);
     server->sync = NULL;
+    engine_sync_ended(server->slotd.engine);
 }
 
 static void sync_start(struct server *server)
 {
     uint64_t now_ns = clock_monotonic_ns();
-    if (server->sync != NULL || store_unsynced_count(server->slotd.store) == 0 ||
-        now_ns - server->sync_asked_ns < (uint64_t)SYNC_EVERY_MS * 1000000)
+    bool due = store_unsynced_count(server->slotd.store) > 0 &&
+        now_ns - server->sync_asked_ns >= (uint64_t)SYNC_EVERY_MS * 1000000;
+    if (server->sync != NULL || (!due && !engine_sync_wanted(server->slotd.engine)))
         return;
     server->sync_asked_ns = now_ns;
     server->sync = store_sync_begin(server->slotd.store);
+    engine_sync_begun(server->slotd.engine);
     server->work.data = server;
     if (uv_queue_work(&server->loop, &server->work, on_sync_work, on_sync_done) != 0)
         log_fatal("server_failed", "call=queue_work");
@@ -146,8 +162,8 @@ static void on_tick(uv_timer_t *timer)
     struct server *server = timer->data;
     store_time_set(server->slotd.store, clock_wall_ms());
     bool more = housekeep(server);
-    store_commit(server->slotd.store);
-    sync_start(server);
+    engine_tick(server->slotd.engine);
+    engine_commit(server);
     (void)uv_timer_start(timer, on_tick, more ? TICK_BUSY_MS : TICK_MS, 0);
 }
 
@@ -229,7 +245,7 @@ static int listen_on(struct server *server)
         return -1;
     }
     settings->port = ntohs(((struct sockaddr_in *)&address)->sin_port);
-    if (settings->bus_port == 0)
+    if (settings->bus_port < 0)
         settings->bus_port = settings->port + (settings->port <= 55535 ? 10000 : -10000);
     return 0;
 }
@@ -269,6 +285,11 @@ static int handles_start(struct server *server)
     return result;
 }
 
+static void on_wake(void *user_data)
+{
+    server_wake(user_data);
+}
+
 static int open_all(struct server *server)
 {
     struct slotd *slotd = &server->slotd;
@@ -283,7 +304,10 @@ static int open_all(struct server *server)
     slotd->cluster = cluster_open(slotd);
     if (listen_on(server) != 0 || metrics_listen(server) != 0 || handles_start(server) != 0)
         return -1;
-    cluster_listening(slotd->cluster, slotd->settings.port, slotd->settings.bus_port);
+    struct engine_hooks hooks = {server, on_wake};
+    slotd->engine = engine_open(slotd, &server->loop, &hooks);
+    if (slotd->engine == NULL)
+        return -1;
     store_commit(slotd->store);
     if (port_file_write(&slotd->settings) != 0) {
         log_event(LOG_ERROR, "port_file_failed", "path=%s", slotd->settings.port_file);
@@ -294,9 +318,12 @@ static int open_all(struct server *server)
 
 static void close_all(struct server *server)
 {
+    if (server->slotd.engine != NULL)
+        engine_shut(server->slotd.engine);
     uv_walk(&server->loop, handle_close, NULL);
     (void)uv_run(&server->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&server->loop);
+    engine_free(server->slotd.engine);
     cluster_close(server->slotd.cluster);
     store_close(server->slotd.store);
     free(server->args);

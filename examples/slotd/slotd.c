@@ -2,6 +2,7 @@
 /* Room slotd: sessions and small things of the process. See slotd.h. */
 #include "slotd.h"
 
+#include "engine.h"
 #include "log.h"
 
 #include <stdlib.h>
@@ -41,12 +42,15 @@ void session_discard(struct session *session)
     session->queue_capacity = 0;
     session->queue_size = 0;
     session->in_multi = false;
+    session->in_exec = false;
     session->multi_failed = false;
 }
 
 void session_close(struct slotd *slotd, struct session *session)
 {
     session_discard(session);
+    if (session->ticket != NULL)
+        ticket_drop(slotd->engine, session->ticket);
     buffer_free(&session->name);
     if (session->previous != NULL)
         session->previous->next = session->next;

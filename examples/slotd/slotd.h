@@ -17,6 +17,8 @@
 #define SLOTD_REDIS_VERSION "7.0.15"
 
 struct cluster;
+struct engine;
+struct ticket;
 
 enum { ADDRESS_TEXT_SIZE = 64, PATH_TEXT_SIZE = 1024 };
 
@@ -64,6 +66,7 @@ struct slotd {
     struct statistics statistics;
     struct store *store;
     struct cluster *cluster;
+    struct engine *engine;
     struct session *sessions; /* list of all */
     uint64_t next_session;
     uint64_t random_state;
@@ -102,6 +105,10 @@ struct session {
     size_t queue_count;
     size_t queue_capacity;
     size_t queue_size; /* bytes */
+    size_t exec_at;    /* EXEC: the next to run, when one of them waits */
+    bool in_exec;
+    struct ticket *ticket; /* an operator's request that the command waits for */
+    uint64_t wait_ns;      /* since when */
 };
 
 /* Uniform, not for secrets. */

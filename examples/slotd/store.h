@@ -167,6 +167,7 @@ bool store_journal_next(
 void store_journal_remove(struct store *store, uint32_t stream, uint64_t first, uint64_t last);
 void store_meta_put(struct store *store, const char *name, struct bytes value);
 bool store_meta_get(struct store *store, const char *name, struct bytes *value_out);
+void store_meta_remove(struct store *store, const char *name);
 
 /* Power-safe point: `begin` on the loop thread commits and returns a job; `work` runs on any
  * thread; `end` on the loop thread again, 0 = everything up to begin survives power loss. One at a

@@ -76,3 +76,11 @@ bool store_meta_get(struct store *store, const char *name, struct bytes *value_o
     *value_out = (struct bytes){data.mv_data, data.mv_size};
     return true;
 }
+
+void store_meta_remove(struct store *store, const char *name)
+{
+    MDB_val key = {strlen(name), (void *)(uintptr_t)name};
+    int result = mdb_del(store__write(store), store->meta, &key, NULL);
+    if (result != MDB_NOTFOUND)
+        store__check(result, "meta_del");
+}

@@ -164,9 +164,11 @@ bool store_export_step(struct store *store, struct store_export *export_state, u
     struct export_step step = {store, export_state, records, records->size + size_max};
     while (export_state->name.size > 0 && records->size < step.end)
         export_rest(store, export_state, step.end - records->size, records);
+    store->walks_expired = true;
     if (export_state->name.size == 0 && records->size < step.end)
         export_state->position =
             store_walk(store, export_state->position, end, export_visit, &step);
+    store->walks_expired = false;
     return export_state->position >= end && export_state->name.size == 0;
 }
 

@@ -60,6 +60,7 @@ struct store {
     store_changed changed;
     store_may_expire may_expire;
     void *observer;
+    bool walks_expired; /* exports take what has expired and not gone, as digests do */
     struct buffer scratch;
     uint8_t expire_at[8 + ROW_KEY_SIZE_MAX]; /* where the expiry walk goes on */
     size_t expire_at_size;

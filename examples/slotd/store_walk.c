@@ -10,7 +10,8 @@ static bool row_visit(struct store *store, uint32_t slot, MDB_val key, MDB_val d
 {
     struct row row;
     store__row_read(key, data, &row);
-    bool gone = row.item.expiry_ms != 0 && row.item.expiry_ms <= store->now_ms;
+    bool gone = !store->walks_expired && row.item.expiry_ms != 0 &&
+        row.item.expiry_ms <= store->now_ms;
     struct store_key item_key = {slot, row.name};
     return gone || (row.flags & ROW_PARTIAL) != 0 || visit(user_data, &item_key, &row.item);
 }

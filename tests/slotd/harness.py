@@ -102,8 +102,8 @@ class Slotd:
             os.remove(ports)
         self.log = open(os.path.join(self.root, "log"), "ab")
         self.process = subprocess.Popen(
-            [SLOTD, "--port", "0", "--metrics-port", "0", "--dir", self.root + "/data",
-             "--port-file", ports, *self.options, *more],
+            [SLOTD, "--port", "0", "--bus-port", "0", "--metrics-port", "0",
+             "--dir", self.root + "/data", "--port-file", ports, *self.options, *more],
             stderr=self.log, env={**os.environ, **(environment or self.environment or {})})
         wait_for(lambda: os.path.exists(ports) or self.process.poll() is not None)
         assert self.process.poll() is None, self.log_text()

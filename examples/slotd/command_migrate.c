@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* Room command: keys moved by hand: SETSLOT and MIGRATE, as stock tools drive them.
+ *
+ * A slot opens by IMPORTING at the target or MIGRATING at the source, whichever comes first;
+ * MIGRATE hands its keys to the library and waits until they have gone; NODE finishes the move.
+ */
+#include "command.h"
+
+#include "log.h"
+
+#include <reshard/node.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- SETSLOT ---- */
+
+static struct engine_wait wait_slot(uint32_t kind, reshard_shard_id shard, uint32_t slot)
+{
+    struct engine_wait wait = {kind, shard, 0, memory_take(sizeof(*wait.ranges)), 1};
+    *wait.ranges = (struct reshard_range){slot, slot};
+    return wait;
+}
+
+static bool node_read(
+    struct call *call, size_t index, uint64_t *node_out, reshard_shard_id *shard_out)
+{
+    if (cluster_node_find(call->slotd->cluster, call->args[index], node_out, shard_out))
+        return true;
+    reply_error_format(call->reply, "ERR I don't know about node %.*s",
+        (int)(call->args[index].size < 64 ? call->args[index].size : 64),
+        (const char *)call->args[index].data);
+    return false;
+}
+
+static void open_ask(
+    struct call *call, uint32_t slot, reshard_shard_id source, reshard_shard_id target)
+{
+    struct buffer words = {0};
+    struct engine_wait wait = {.kind = WAIT_MIGRATION};
+    struct reshard_range range = {slot, slot};
+    words_add_text(&words, "open");
+    words_add_number(&words, RESHARD_MODE_KEYWISE);
+    words_add_number(&words, RESHARD_MIGRATION_OPERATOR);
+    words_add_number(&words, source);
+    words_add_number(&words, target);
+    words_add_ranges(&words, &range, 1);
+    call_ask(call, &words, &wait);
+    buffer_free(&words);
+}
+
+static void setslot_open(struct call *call, uint32_t slot, bool importing)
+{
+    struct cluster *cluster = call->slotd->cluster;
+    reshard_shard_id own = cluster_my_shard(cluster);
+    reshard_shard_id other = 0;
+    uint64_t node;
+    reshard_shard_id owner = reshard_map_slot_owner(cluster_map(cluster), slot);
+    if (!node_read(call, 4, &node, &other))
+        return;
+    if (importing == (owner == own)) {
+        reply_error_format(call->reply, "ERR I'm %s the owner of hash slot %u",
+            importing ? "already" : "not", slot);
+        return;
+    }
+    if (other == own || (importing && owner != other)) {
+        reply_error_format(call->reply, "ERR Node %.*s is not the owner of hash slot %u",
+            (int)call->args[4].size, (const char *)call->args[4].data, slot);
+        return;
+    }
+    open_ask(call, slot, importing ? other : own, importing ? own : other);
+}
+
+static void setslot_node(struct call *call, uint32_t slot)
+{
+    struct buffer words = {0};
+    reshard_shard_id shard = 0;
+    uint64_t node;
+    if (!node_read(call, 4, &node, &shard))
+        return;
+    struct engine_wait wait = wait_slot(WAIT_OWNER, shard, slot);
+    words_add_text(&words, "setnode");
+    words_add_number(&words, slot);
+    words_add_number(&words, shard);
+    call_ask(call, &words, &wait);
+    buffer_free(&words);
+}
+
+static void setslot_stable(struct call *call, uint32_t slot)
+{
+    struct buffer words = {0};
+    struct engine_wait wait = wait_slot(WAIT_CLOSED, 0, slot);
+    words_add_text(&words, "stable");
+    words_add_number(&words, slot);
+    call_ask(call, &words, &wait);
+    buffer_free(&words);
+}
+
+static void setslot_start(struct call *call)
+{
+    uint32_t slot;
+    struct bytes word = call->args[3];
+    if (!call_slot(call, 2, &slot))
+        return;
+    bool named = call->arg_count == 5;
+    if (named && (bytes_is(word, "MIGRATING") || bytes_is(word, "IMPORTING")))
+        setslot_open(call, slot, bytes_is(word, "IMPORTING"));
+    else if (named && bytes_is(word, "NODE"))
+        setslot_node(call, slot);
+    else if (!named && bytes_is(word, "STABLE"))
+        setslot_stable(call, slot);
+    else
+        reply_error(call->reply,
+            "ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP");
+}
+
+void command_cluster_setslot(struct call *call)
+{
+    struct buffer text = {0};
+    if (call->session->ticket == NULL) {
+        setslot_start(call);
+        return;
+    }
+    if (call_waits(call))
+        return;
+    if (call_answered(call, &text))
+        reply_ok(call->reply);
+    buffer_free(&text);
+}
+
+/* ---- MIGRATE ---- */
+
+struct migrate {
+    struct bytes host;
+    int64_t port;
+    int64_t timeout_ms;
+    bool copy;
+    const struct bytes *keys;
+    size_t key_count;
+    uint32_t slot;
+};
+
+/* One option at *index; false: the error is out. KEYS ends the options. */
+static bool migrate_option(struct call *call, struct migrate *migrate, size_t *index)
+{
+    struct bytes word = call->args[*index];
+    size_t left = call->arg_count - *index - 1;
+    if (bytes_is(word, "COPY")) {
+        migrate->copy = true;
+    } else if (bytes_is(word, "REPLACE")) {
+        /* what the target holds of a key in a slot that it does not own never counts */
+    } else if (bytes_is(word, "AUTH") && left >= 1) {
+        *index += 1; /* nodes know each other by the bus's secret */
+    } else if (bytes_is(word, "AUTH2") && left >= 2) {
+        *index += 2;
+    } else if (bytes_is(word, "KEYS")) {
+        if (call->args[3].size != 0) {
+            reply_error(call->reply,
+                "ERR When using MIGRATE KEYS option, the key argument must be set to the empty "
+                "string");
+            return false;
+        }
+        migrate->keys = call->args + *index + 1;
+        migrate->key_count = left;
+        *index = call->arg_count;
+    } else {
+        call_syntax_error(call);
+        return false;
+    }
+    return true;
+}
+
+/* Port, database, timeout and options; false: the error is out. */
+static bool migrate_read(struct call *call, struct migrate *migrate)
+{
+    int64_t database;
+    *migrate =
+        (struct migrate){.host = call->args[1], .keys = call->args + 3, .key_count = 1};
+    for (size_t index = 6; index < call->arg_count; index++)
+        if (!migrate_option(call, migrate, &index))
+            return false;
+    if (!call_number(call, 5, &migrate->timeout_ms) || !call_number(call, 4, &database))
+        return false;
+    if (!bytes_number(call->args[2], &migrate->port) || migrate->port < 1 ||
+        migrate->port > 65535) {
+        reply_error(call->reply, "ERR Invalid TCP port");
+        return false;
+    }
+    migrate->timeout_ms = migrate->timeout_ms <= 0 ? 1000 : migrate->timeout_ms;
+    if (migrate->key_count > 0)
+        migrate->slot = cluster_key_slot(migrate->keys[0]);
+    return true;
+}
+
+static size_t present_count(struct call *call, const struct migrate *migrate)
+{
+    size_t count = 0;
+    for (size_t index = 0; index < migrate->key_count; index++) {
+        struct store_key key = {cluster_key_slot(migrate->keys[index]), migrate->keys[index]};
+        struct store_item item;
+        count += store_find(call->slotd->store, &key, &item) ? 1 : 0;
+    }
+    return count;
+}
+
+/* The migration that takes the slot from here to that address. */
+static bool migrate_fits(struct call *call, const struct migrate *migrate)
+{
+    const struct cluster *cluster = call->slotd->cluster;
+    const struct reshard_map *map = cluster_map(cluster);
+    struct reshard_map_migration open = {.struct_size = sizeof(open)};
+    reshard_shard_id target = 0;
+    reshard_migration_id id = reshard_map_slot_migration(map, migrate->slot);
+    return id != 0 && reshard_map_migration_find(map, id, &open) == RESHARD_OK &&
+        open.mode == RESHARD_MODE_KEYWISE && open.source == cluster_my_shard(cluster) &&
+        cluster_address_find(cluster, migrate->host, (int)migrate->port, &target) &&
+        target == open.target;
+}
+
+static int32_t keys_move(struct call *call, const struct migrate *migrate)
+{
+    const uint8_t **names = memory_take(migrate->key_count * sizeof(*names));
+    size_t *sizes = memory_take(migrate->key_count * sizeof(*sizes));
+    for (size_t index = 0; index < migrate->key_count; index++) {
+        names[index] = migrate->keys[index].data;
+        sizes[index] = migrate->keys[index].size;
+    }
+    int32_t status = reshard_node_move_keys(engine_node(call->slotd->engine), migrate->slot,
+        names, sizes, (uint32_t)migrate->key_count);
+    engine_fed(call->slotd->engine);
+    free(names);
+    free(sizes);
+    return status;
+}
+
+static bool migrate_start(struct call *call, const struct migrate *migrate)
+{
+    if (migrate->copy) {
+        reply_error(call->reply, "ERR COPY is not supported: a key has one owner");
+        return false;
+    }
+    if (present_count(call, migrate) == 0) {
+        reply_status(call->reply, "NOKEY");
+        return false;
+    }
+    for (size_t index = 1; index < migrate->key_count; index++)
+        if (cluster_key_slot(migrate->keys[index]) != migrate->slot) {
+            reply_error(call->reply, "CROSSSLOT Keys in request don't hash to the same slot");
+            return false;
+        }
+    if (migrate_fits(call, migrate))
+        return true;
+    reply_error_format(call->reply,
+        "ERR slot %u does not move to that node; CLUSTER SETSLOT ... MIGRATING first",
+        migrate->slot);
+    return false;
+}
+
+/* Called again after each wake, until no key is here or the time is over. */
+void command_migrate(struct call *call)
+{
+    struct session *session = call->session;
+    struct migrate migrate;
+    uint64_t now_ns = clock_monotonic_ns();
+    if (!migrate_read(call, &migrate))
+        return;
+    bool first = session->wait_ns == 0;
+    if (first && !migrate_start(call, &migrate))
+        return;
+    if (!first && present_count(call, &migrate) == 0) {
+        session->wait_ns = 0;
+        reply_ok(call->reply);
+        return;
+    }
+    if (first)
+        session->wait_ns = now_ns;
+    if ((now_ns - session->wait_ns) / 1000000 > (uint64_t)migrate.timeout_ms) {
+        session->wait_ns = 0;
+        reply_error(call->reply, "IOERR error or timeout: keys are still here");
+        return;
+    }
+    /* Also again: a key may have been written anew, or the phase not been MOVE yet. */
+    (void)keys_move(call, &migrate);
+    call->parked = true;
+}

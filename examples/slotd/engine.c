@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: MIT */
+/* Room engine: life, and one turn. See engine.h. */
+#include "engine_room.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SETTLE_TURNS = 1000 };
+
+/* ---- who this is ---- */
+
+static void meta_number_put(struct engine *engine, const char *name, uint64_t number)
+{
+    uint8_t value[8];
+    put_u64(value, number);
+    store_meta_put(engine->slotd->store, name, (struct bytes){value, 8});
+}
+
+static bool meta_number_get(struct engine *engine, const char *name, uint64_t *number_out)
+{
+    struct bytes value;
+    if (!store_meta_get(engine->slotd->store, name, &value) || value.size != 8)
+        return false;
+    *number_out = get_u64(value.data);
+    return true;
+}
+
+void engine__identity_store(struct engine *engine)
+{
+    meta_number_put(engine, "cluster.node", engine->node_id);
+    meta_number_put(engine, "cluster.coordinator", engine->coordinator_id);
+    store_meta_put(engine->slotd->store, "cluster.id",
+        (struct bytes){engine->cluster, BUS_CLUSTER_SIZE});
+}
+
+void engine__identity_draw(struct engine *engine)
+{
+    engine->node_id = slotd_random(engine->slotd) | 1;
+    engine->coordinator_id = engine->node_id;
+    for (int index = 0; index < BUS_CLUSTER_SIZE; index += 8)
+        put_u64(engine->cluster + index, slotd_random(engine->slotd));
+}
+
+static void identity_load(struct engine *engine)
+{
+    struct bytes cluster;
+    if (!meta_number_get(engine, "cluster.node", &engine->node_id) ||
+        !meta_number_get(engine, "cluster.coordinator", &engine->coordinator_id) ||
+        !store_meta_get(engine->slotd->store, "cluster.id", &cluster) ||
+        cluster.size != BUS_CLUSTER_SIZE) {
+        engine__identity_draw(engine);
+        engine__identity_store(engine);
+        return;
+    }
+    memcpy(engine->cluster, cluster.data, BUS_CLUSTER_SIZE);
+}
+
+/* ---- messages ---- */
+
+void engine__inbox_put(struct engine *engine, struct bus_message *message)
+{
+    message->next = NULL;
+    *engine->inbox_end = message;
+    engine->inbox_end = &message->next;
+    engine->dirty = true;
+}
+
+static int32_t on_send(void *user_data, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    struct engine *engine = user_data;
+    struct bytes header = {action->header, action->header_size};
+    struct bytes payload = {action->payload, action->payload_size};
+    (void)completion;
+    if (action->to != engine->node_id)
+        return bus_send(engine->bus, action->to, BUS_LIBRARY, header, payload)
+            ? RESHARD_OK : RESHARD_E_BUSY;
+    struct bus_message *message = memory_take(sizeof(*message) + header.size + payload.size);
+    message->from = engine->node_id;
+    message->kind = BUS_LIBRARY;
+    message->size = header.size + payload.size;
+    memcpy(message->data, header.data, header.size);
+    if (payload.size > 0)
+        memcpy(message->data + header.size, payload.data, payload.size);
+    engine__inbox_put(engine, message);
+    return RESHARD_OK;
+}
+
+static void on_receive(void *user_data, struct bus_message *message)
+{
+    engine__inbox_put(user_data, message);
+}
+
+static void on_identify(void *user_data, struct bus_identity *identity_out)
+{
+    const struct engine *engine = user_data;
+    identity_out->node = engine->node_id;
+    memcpy(identity_out->cluster, engine->cluster, BUS_CLUSTER_SIZE);
+}
+
+static bool on_locate(void *user_data, uint64_t node_id, struct bus_address *address_out)
+{
+    const struct engine *engine = user_data;
+    struct reshard_map_node node = {.struct_size = sizeof(node)};
+    struct cluster_address address;
+    const struct reshard_map *map = engine->coordinator != NULL
+        ? reshard_coordinator_map(engine->coordinator) : engine_map(engine);
+    if (reshard_map_node_find(map, node_id, &node) != RESHARD_OK)
+        return false;
+    cluster__address(&node, &address);
+    (void)snprintf(address_out->host, sizeof(address_out->host), "%s", address.host);
+    address_out->port = address.bus_port;
+    return address.host[0] != '\0' && address.bus_port > 0;
+}
+
+static void on_linked(void *user_data, uint64_t node)
+{
+    struct engine *engine = user_data;
+    (void)node;
+    engine__tickets_resend(engine);
+    engine->dirty = true;
+}
+
+/* ---- the library's objects ---- */
+
+static int32_t node_start(struct engine *engine)
+{
+    struct reshard_node_config config;
+    struct reshard_transport transport;
+    struct reshard_journal journal;
+    struct reshard_store store;
+    reshard_node_config_init(&config);
+    config.node = engine->node_id;
+    config.slot_count = STORE_SLOT_COUNT;
+    config.boot = slotd_random(engine->slotd);
+    config.chunk_size = HOST_CHUNK_SIZE;
+    reshard_transport_init(&transport);
+    transport.user_data = engine;
+    transport.send = on_send;
+    host_journal_hooks(&engine->node_journal, &journal);
+    host_store_hooks(&engine->store, &store);
+    int32_t status = reshard_node_create(&config, &engine->node);
+    if (status == RESHARD_OK)
+        status = reshard_driver_create_node(
+            engine->node, &transport, &journal, &store, NULL, &engine->node_driver);
+    engine->node_journal.driver = engine->node_driver;
+    engine->store.driver = engine->node_driver;
+    if (status == RESHARD_OK)
+        status = reshard_driver_start(engine->node_driver, clock_monotonic_ns());
+    return status;
+}
+
+static int32_t coordinator_start(struct engine *engine)
+{
+    struct reshard_coordinator_config config;
+    struct reshard_transport transport;
+    struct reshard_journal journal;
+    reshard_coordinator_config_init(&config);
+    config.node = engine->node_id;
+    config.unique = slotd_random(engine->slotd) | 1;
+    config.slot_count = STORE_SLOT_COUNT;
+    reshard_transport_init(&transport);
+    transport.user_data = engine;
+    transport.send = on_send;
+    host_journal_hooks(&engine->coordinator_journal, &journal);
+    int32_t status = reshard_coordinator_create(&config, &engine->coordinator);
+    if (status == RESHARD_OK)
+        status = reshard_driver_create_coordinator(
+            engine->coordinator, &transport, &journal, NULL, &engine->coordinator_driver);
+    engine->coordinator_journal.driver = engine->coordinator_driver;
+    if (status == RESHARD_OK)
+        status = reshard_driver_start(engine->coordinator_driver, clock_monotonic_ns());
+    return status;
+}
+
+bool engine__start(struct engine *engine)
+{
+    struct store *store = engine->slotd->store;
+    engine->store = (struct host_store){.store = store, .sync = &engine->sync};
+    engine->node_journal = (struct host_journal){
+        .store = store, .sync = &engine->sync, .stream = HOST_STREAM_NODE};
+    engine->coordinator_journal = (struct host_journal){
+        .store = store, .sync = &engine->sync, .stream = HOST_STREAM_COORDINATOR};
+    engine->led = false;
+    engine->dirty = true;
+    engine->visible_due = true;
+    int32_t status = node_start(engine);
+    if (status == RESHARD_OK && engine->coordinator_id == engine->node_id)
+        status = coordinator_start(engine);
+    if (status != RESHARD_OK)
+        log_event(LOG_ERROR, "engine_failed", "call=start error=%s", reshard_strname(status));
+    return status == RESHARD_OK;
+}
+
+static void messages_free(struct bus_message *message)
+{
+    while (message != NULL) {
+        struct bus_message *next = message->next;
+        free(message);
+        message = next;
+    }
+}
+
+void engine__stop(struct engine *engine)
+{
+    engine->plan = 0;
+    engine__jobs_free(engine);
+    host_sync_forget(&engine->sync);
+    reshard_driver_destroy(engine->node_driver);
+    reshard_driver_destroy(engine->coordinator_driver);
+    reshard_node_destroy(engine->node);
+    reshard_coordinator_destroy(engine->coordinator);
+    engine->node_driver = engine->coordinator_driver = NULL;
+    engine->node = NULL;
+    engine->coordinator = NULL;
+    host_store_free(&engine->store);
+    messages_free(engine->held);
+    messages_free(engine->inbox);
+    engine->held = engine->inbox = NULL;
+    engine->inbox_end = &engine->inbox;
+}
+
+/* ---- a turn ---- */
+
+/* This node as the map should have it: the address is "host port bus_port". */
+struct reshard_change engine__self(struct engine *engine, char *address, size_t size,
+    reshard_shard_id shard, uint32_t role)
+{
+    const struct cluster *cluster = engine->slotd->cluster;
+    struct reshard_change change;
+    reshard_change_init(&change);
+    (void)snprintf(
+        address, size, "%s %d %d", cluster->host, cluster->port, cluster->bus_port);
+    change.kind = RESHARD_CHANGE_NODE_PUT;
+    change.node = engine->node_id;
+    change.shard = shard;
+    change.role = role;
+    change.name = cluster->name;
+    change.name_size = CLUSTER_NAME_SIZE;
+    change.address = address;
+    change.address_size = (uint32_t)strlen(address);
+    return change;
+}
+
+/* A cluster of one is born: its shard and its node. */
+static void cluster_begin(struct engine *engine)
+{
+    char address[ADDRESS_TEXT_SIZE + 32];
+    struct reshard_change change;
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_SHARD_PUT;
+    change.shard = 1;
+    change.weight = 1.0;
+    (void)reshard_coordinator_change(engine->coordinator, &change);
+    change = engine__self(engine, address, sizeof(address), 1, RESHARD_ROLE_REPLICA);
+    (void)reshard_coordinator_change(engine->coordinator, &change);
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_SHARD_PRIMARY;
+    change.shard = 1;
+    change.node = engine->node_id;
+    (void)reshard_coordinator_change(engine->coordinator, &change);
+}
+
+/* Ports may have changed since the map was written. */
+static void address_tell(struct engine *engine)
+{
+    char address[ADDRESS_TEXT_SIZE + 32];
+    struct reshard_map_node self = {.struct_size = sizeof(self)};
+    if (reshard_map_node_find(engine_map(engine), engine->node_id, &self) != RESHARD_OK)
+        return;
+    struct reshard_change change =
+        engine__self(engine, address, sizeof(address), self.shard, self.role);
+    if (change.address_size == self.address_size &&
+        memcmp(change.address, self.address, self.address_size) == 0)
+        return;
+    struct buffer words = {0};
+    struct engine_wait wait = {.kind = WAIT_NOTHING};
+    words_add_text(&words, "address");
+    words_add_number(&words, engine->node_id);
+    words_add_text(&words, change.address);
+    ticket_drop(engine, engine_ask(engine, &words, &wait));
+    buffer_free(&words);
+}
+
+static void lead(struct engine *engine)
+{
+    if (engine->led || engine->coordinator == NULL ||
+        reshard_coordinator_leads(engine->coordinator) != 1)
+        return;
+    engine->led = true;
+    if (reshard_map_node_count(reshard_coordinator_map(engine->coordinator)) == 0)
+        cluster_begin(engine);
+}
+
+static void library_take(struct engine *engine, struct bus_message *message)
+{
+    int32_t receiver = reshard_message_receiver(message->data, message->size);
+    if (message->foreign) {
+        free(message);
+    } else if (receiver == RESHARD_RECEIVER_NODE) {
+        (void)reshard_driver_receive(
+            engine->node_driver, message->from, message->data, message->size);
+        message->next = engine->held;
+        engine->held = message;
+    } else {
+        if (receiver == RESHARD_RECEIVER_COORDINATOR && engine->coordinator != NULL)
+            (void)reshard_driver_receive(
+                engine->coordinator_driver, message->from, message->data, message->size);
+        free(message);
+    }
+}
+
+/* Take one message; false when there is none. */
+static bool message_take(struct engine *engine)
+{
+    struct bus_message *message = engine->inbox;
+    if (message == NULL)
+        return false;
+    engine->inbox = message->next;
+    if (engine->inbox == NULL)
+        engine->inbox_end = &engine->inbox;
+    if (message->kind == BUS_LIBRARY) {
+        library_take(engine, message);
+        return true;
+    }
+    if (message->kind == BUS_REQUEST)
+        engine__request_take(engine, message);
+    else if (message->kind == BUS_ANSWER)
+        engine__answer_take(engine, message);
+    free(message);
+    return true;
+}
+
+/* Run one driver a little; true when it has more to do at once. */
+static bool driver_run(struct engine *engine, struct reshard_driver *driver)
+{
+    uint64_t deadline_ns = UINT64_MAX;
+    if (driver == NULL)
+        return false;
+    int32_t status = reshard_driver_run(
+        driver, clock_monotonic_ns(), ENGINE_TURN_ACTIONS, &deadline_ns);
+    if (status == RESHARD_E_FATAL || status == RESHARD_E_FENCED)
+        log_fatal("engine_failed", "call=run error=%s", reshard_strname(status));
+    if (status != RESHARD_OK)
+        log_event(LOG_WARNING, "engine_status", "error=%s", reshard_strname(status));
+    if (deadline_ns < engine->deadline_ns)
+        engine->deadline_ns = deadline_ns;
+    return deadline_ns == 0;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct engine *engine = timer->data;
+    engine->dirty = true;
+}
+
+static void timer_set(struct engine *engine, uint64_t now_ns)
+{
+    if (engine->deadline_ns == UINT64_MAX) {
+        (void)uv_timer_stop(&engine->timer);
+        return;
+    }
+    uint64_t wait_ns = engine->deadline_ns > now_ns ? engine->deadline_ns - now_ns : 0;
+    (void)uv_timer_start(&engine->timer, on_timer, wait_ns / 1000000 + 1, 0);
+}
+
+static void library_run(struct engine *engine)
+{
+    uint64_t end_ns = clock_monotonic_ns() + ENGINE_TURN_NS;
+    do {
+        while (clock_monotonic_ns() < end_ns && message_take(engine))
+            continue;
+        engine->deadline_ns = UINT64_MAX;
+        lead(engine);
+        engine->more = driver_run(engine, engine->coordinator_driver);
+        engine->more = driver_run(engine, engine->node_driver) || engine->more;
+        engine->more = engine->more || engine->inbox != NULL;
+    } while (engine->more && clock_monotonic_ns() < end_ns);
+    /* Whatever could start has started: only what waits for a sync may still read them. */
+    if (engine->sync.store_count == 0 && !engine->more) {
+        messages_free(engine->held);
+        engine->held = NULL;
+    }
+}
+
+void engine_turn(struct engine *engine)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    if (!engine->dirty && !engine->more && now_ns < engine->deadline_ns)
+        return;
+    engine->dirty = false;
+    library_run(engine);
+    cluster__map_set(engine->slotd->cluster, engine_map(engine), engine->node_id);
+    engine__events(engine);
+    engine__jobs_run(engine);
+    engine__tickets_run(engine);
+    if (engine->visible_due)
+        engine__visible(engine);
+    if (engine->store.wake_wanted) {
+        engine->store.wake_wanted = false;
+        engine->hooks.wake(engine->hooks.user_data);
+    }
+    timer_set(engine, clock_monotonic_ns());
+}
+
+bool engine_busy(const struct engine *engine)
+{
+    return engine->dirty || engine->more;
+}
+
+void engine_flush(struct engine *engine)
+{
+    bus_flush(engine->bus);
+}
+
+void engine_tick(struct engine *engine)
+{
+    bus_tick(engine->bus);
+    engine__tickets_resend(engine);
+    engine->store.wake_wanted = true; /* who waits looks at the clock */
+    if (engine->visible_version != reshard_map_version(engine_map(engine))) {
+        engine->visible_version = reshard_map_version(engine_map(engine));
+        host_store_sweep(&engine->store, engine_map(engine));
+    }
+    engine->dirty = true;
+}
+
+bool engine_sync_wanted(const struct engine *engine)
+{
+    return host_sync_wanted(&engine->sync);
+}
+
+void engine_sync_begun(struct engine *engine)
+{
+    host_sync_begun(&engine->sync);
+}
+
+void engine_sync_ended(struct engine *engine)
+{
+    host_sync_ended(&engine->sync);
+    engine->dirty = true;
+}
+
+/* ---- requests of clients ---- */
+
+static void on_changed(void *user_data, const struct store_key *key)
+{
+    struct engine *engine = user_data;
+    struct buffer records = {0};
+    size_t at = 0;
+    if (engine->store.own_change || reshard_node_route(engine->node, key->slot,
+            RESHARD_OP_WRITE, NULL) != RESHARD_SERVE_CAPTURE)
+        return;
+    store_record_key(engine->slotd->store, key, &records);
+    while (at + 4 <= records.size) {
+        size_t size = get_u32(records.data + at); /* a record begins with its size */
+        (void)reshard_node_record(engine->node, key->slot, records.data + at, size);
+        at += size;
+    }
+    buffer_free(&records);
+    engine->dirty = true;
+}
+
+static bool on_may_expire(void *user_data, const struct store_key *key)
+{
+    struct engine *engine = user_data;
+    uint32_t verdict = reshard_node_route(engine->node, key->slot, RESHARD_OP_REMOVE, NULL);
+    if (verdict == RESHARD_LOOKUP) {
+        struct reshard_node_request request = {.struct_size = sizeof(request),
+            .op = RESHARD_OP_REMOVE, .slot = key->slot, .asking = 1, .key_count = 1,
+            .present_count = 1, .keys = &key->name.data, .key_sizes = &key->name.size};
+        struct reshard_route route = {.struct_size = sizeof(route)};
+        if (reshard_node_route_keys(engine->node, &request, &route) == RESHARD_OK)
+            verdict = route.verdict;
+    }
+    return verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE;
+}
+
+/* ---- life ---- */
+
+/* Go on until this node is in its own map, so that the first client finds a cluster. */
+static void settle(struct engine *engine)
+{
+    struct store *store = engine->slotd->store;
+    struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
+    for (int turn = 0; turn < SETTLE_TURNS && engine->coordinator != NULL; turn++) {
+        engine->dirty = true;
+        engine_turn(engine);
+        store_commit(store);
+        if (engine_sync_wanted(engine)) {
+            struct store_sync *sync = store_sync_begin(store);
+            engine_sync_begun(engine);
+            store_sync_work(sync);
+            (void)store_sync_end(sync);
+            engine_sync_ended(engine);
+        }
+        if (engine->led && reshard_map_shard_at(engine_map(engine), 0, &shard) == RESHARD_OK &&
+            shard.primary != 0)
+            break;
+    }
+}
+
+struct engine *engine_open(
+    struct slotd *slotd, uv_loop_t *loop, const struct engine_hooks *hooks)
+{
+    struct engine *engine = memory_take(sizeof(*engine));
+    struct settings *settings = &slotd->settings;
+    struct bus_hooks bus_hooks = {
+        engine, on_identify, on_locate, on_receive, on_linked};
+    engine->slotd = slotd;
+    engine->loop = loop;
+    engine->hooks = *hooks;
+    engine->inbox_end = &engine->inbox;
+    engine->sync.durability = settings->durability;
+    engine->next_ticket = slotd_random(slotd);
+    engine->timer.data = engine;
+    engine->deadline_ns = UINT64_MAX;
+    identity_load(engine);
+    engine->bus =
+        bus_open(loop, settings->bind, &settings->bus_port, settings->secret, &bus_hooks);
+    if (engine->bus == NULL)
+        return NULL;
+    (void)uv_timer_init(loop, &engine->timer);
+    cluster_listening(slotd->cluster, settings->port, settings->bus_port);
+    if (!engine__start(engine))
+        return NULL;
+    slotd->cluster->engine = engine;
+    cluster__map_set(slotd->cluster, engine_map(engine), engine->node_id);
+    store_observe(slotd->store, on_changed, on_may_expire, engine);
+    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
+        store_slot_watch(slotd->store, slot, true);
+    settle(engine);
+    address_tell(engine);
+    return engine;
+}
+
+void engine_shut(struct engine *engine)
+{
+    bus_shut(engine->bus);
+    uv_close((uv_handle_t *)&engine->timer, NULL);
+}
+
+void engine_free(struct engine *engine)
+{
+    if (engine == NULL)
+        return;
+    store_observe(engine->slotd->store, NULL, NULL, NULL);
+    engine->slotd->cluster->engine = NULL;
+    engine->slotd->cluster->map = NULL;
+    engine__tickets_fail(engine, NULL);
+    engine__stop(engine);
+    bus_free(engine->bus);
+    free(engine);
+}
+
+struct reshard_node *engine_node(const struct engine *engine)
+{
+    return engine->node;
+}
+
+const struct reshard_map *engine_map(const struct engine *engine)
+{
+    return reshard_node_map(engine->node);
+}
+
+uint64_t engine_node_id(const struct engine *engine)
+{
+    return engine->node_id;
+}
+
+void engine_fed(struct engine *engine)
+{
+    engine->dirty = true;
+}
+
+bool engine_coordinates(const struct engine *engine)
+{
+    return engine->coordinator != NULL;
+}
+
+void engine_message_counts(
+    const struct engine *engine, uint64_t *sent_out, uint64_t *received_out)
+{
+    bus_counts(engine->bus, sent_out, received_out);
+}

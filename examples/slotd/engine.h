@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* Room engine (slotd): the library in this process: a node and its driver, in one process of the
+ * cluster the coordinator and its driver too, the bus between them, and operators' requests on
+ * their way to the coordinator and back.
+ *
+ * Guarantees: the library is fed at one place a turn, before the turn's commit; nothing leaves
+ * before it. A request that was answered with success is durable at the coordinator and known here.
+ */
+#ifndef SLOTD_ENGINE_H
+#define SLOTD_ENGINE_H
+
+#include "bytes.h"
+#include "slotd.h"
+
+#include <reshard/map.h>
+#include <uv.h>
+
+struct engine;
+struct reshard_node;
+
+struct engine_hooks {
+    void *user_data;
+    void (*wake)(void *user_data); /* parked requests may be tried again */
+};
+
+/* After the store is open. Reads the journals and, when the coordinator is here, goes on until
+ * this node is in the map. NULL: the reason is logged. */
+struct engine *engine_open(
+    struct slotd *slotd, uv_loop_t *loop, const struct engine_hooks *hooks);
+/* Close handles; engine_free once the loop has seen them close. */
+void engine_shut(struct engine *engine);
+void engine_free(struct engine *engine);
+
+/* A turn: feed what arrived, run, before the commit; then send, behind it. */
+void engine_turn(struct engine *engine);
+void engine_flush(struct engine *engine);
+/* More is to be done right now. */
+bool engine_busy(const struct engine *engine);
+void engine_tick(struct engine *engine);
+
+/* Power-safe points: is one wanted; one has begun; it has ended. */
+bool engine_sync_wanted(const struct engine *engine);
+void engine_sync_begun(struct engine *engine);
+void engine_sync_ended(struct engine *engine);
+
+struct reshard_node *engine_node(const struct engine *engine);
+const struct reshard_map *engine_map(const struct engine *engine);
+uint64_t engine_node_id(const struct engine *engine);
+/* The node was fed directly: it is run at the end of this turn. */
+void engine_fed(struct engine *engine);
+bool engine_coordinates(const struct engine *engine);
+void engine_message_counts(
+    const struct engine *engine, uint64_t *sent_out, uint64_t *received_out);
+
+/* ---- requests ---- */
+
+/* What has to be true in this node's map before an answered request counts as done. */
+enum {
+    WAIT_NOTHING,
+    WAIT_OWNER,     /* shard owns all the ranges (0: nobody does) */
+    WAIT_MIGRATION, /* the migration that the answer names is known here, or over */
+    WAIT_CLOSED,    /* no open migration has a slot of the ranges */
+    WAIT_NODE,      /* this node is in the map */
+    WAIT_GONE       /* `node` is not in the map */
+};
+
+struct engine_wait {
+    uint32_t kind;
+    reshard_shard_id shard;
+    uint64_t node;
+    struct reshard_range *ranges; /* owned */
+    size_t range_count;
+};
+
+/* Words of a request: the first says what is asked (engine_job.c). */
+void words_add(struct buffer *words, struct bytes word);
+void words_add_text(struct buffer *words, const char *text);
+void words_add_number(struct buffer *words, uint64_t number);
+void words_add_ranges(struct buffer *words, const struct reshard_range *ranges, size_t count);
+
+struct ticket;
+/* Ask the coordinator. `wait` and its ranges are taken over. */
+struct ticket *engine_ask(
+    struct engine *engine, const struct buffer *words, const struct engine_wait *wait);
+/* Join the cluster that a node listening there belongs to. */
+struct ticket *engine_meet(struct engine *engine, const char *host, int bus_port);
+bool ticket_done(const struct ticket *ticket);
+/* NULL: it was done, `text_out` is the answer's text. Else the error. */
+const char *ticket_error(const struct ticket *ticket, struct bytes *text_out);
+/* Whoever waited lets go, done or not. NULL is a no-op. */
+void ticket_drop(struct engine *engine, struct ticket *ticket);
+
+/* Leave the cluster: a cluster of one again, under a new id, without slots. */
+void engine_reset(struct engine *engine);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Room engine, inside. Only engine*.c includes this. */
+#ifndef SLOTD_ENGINE_ROOM_H
+#define SLOTD_ENGINE_ROOM_H
+
+#include "bus.h"
+#include "cluster_room.h"
+#include "engine.h"
+#include "host.h"
+#include "log.h"
+
+#include <reshard/reshard.h>
+
+enum {
+    ENGINE_WORD_MAX = 65536,     /* words of one request */
+    ENGINE_JOBS_MAX = 256,       /* requests remembered at the coordinator */
+    ENGINE_TURN_ACTIONS = 8      /* between two looks at the clock */
+};
+#define ENGINE_TURN_NS ((uint64_t)2000000)
+#define ENGINE_RESEND_NS ((uint64_t)200000000)
+#define ENGINE_ANSWER_NS ((uint64_t)30000000000)
+#define ENGINE_KNOWN_NS ((uint64_t)10000000000)
+
+/* A request of this node, or one that it passes on. */
+struct ticket {
+    struct ticket *next;
+    uint64_t id;
+    struct buffer frame; /* as it is sent */
+    struct bus_address address; /* port 0: to the coordinator */
+    struct engine_wait wait;
+    reshard_migration_id migration; /* that the answer named */
+    uint64_t relay_node; /* not 0: the answer goes there */
+    uint64_t relay_id;
+    uint64_t sent_ns;
+    uint64_t asked_ns;
+    uint64_t answered_ns;
+    bool joins;
+    bool answered;
+    bool done;
+    bool failed;
+    bool dropped;
+    struct buffer text;
+};
+
+/* A request at the coordinator. */
+enum { JOB_NEW, JOB_WAITING, JOB_DONE };
+struct job {
+    struct job *next;
+    uint64_t node; /* who asked */
+    uint64_t id;
+    int state;
+    bool failed;
+    struct buffer words;
+    struct engine_wait wait; /* in the coordinator's map */
+    reshard_migration_id migration;
+    struct buffer text;
+};
+
+struct engine {
+    struct slotd *slotd;
+    uv_loop_t *loop;
+    uv_timer_t timer;
+    struct engine_hooks hooks;
+    struct bus *bus;
+    struct reshard_node *node;
+    struct reshard_driver *node_driver;
+    struct reshard_coordinator *coordinator; /* NULL: elsewhere */
+    struct reshard_driver *coordinator_driver;
+    struct host_sync sync;
+    struct host_store store;
+    struct host_journal node_journal;
+    struct host_journal coordinator_journal;
+    struct bus_message *inbox;
+    struct bus_message **inbox_end;
+    struct bus_message *held; /* fed to the node; data that waits for a hook may lie in them */
+    uint64_t node_id;
+    uint64_t coordinator_id;
+    uint8_t cluster[BUS_CLUSTER_SIZE];
+    bool led;         /* the coordinator has put this node into the map */
+    bool dirty;       /* something was fed */
+    bool more;        /* the turn's share was used up */
+    bool visible_due; /* slots may have come or gone */
+    uint64_t deadline_ns;
+    uint64_t visible_version;
+    struct ticket *tickets;
+    uint64_t next_ticket;
+    struct job *jobs; /* newest first */
+    size_t job_count;
+    reshard_job_id plan; /* newest that was asked for, 0 = none in this run */
+};
+
+/* engine.c */
+void engine__stop(struct engine *engine);
+bool engine__start(struct engine *engine);
+void engine__identity_store(struct engine *engine);
+void engine__identity_draw(struct engine *engine);
+void engine__inbox_put(struct engine *engine, struct bus_message *message);
+struct reshard_change engine__self(struct engine *engine, char *address, size_t size,
+    reshard_shard_id shard, uint32_t role);
+
+/* engine_events.c: the library's events into the log, and what they mean here. */
+void engine__events(struct engine *engine);
+void engine__visible(struct engine *engine);
+
+/* engine_ticket.c */
+void engine__tickets_run(struct engine *engine);
+void engine__tickets_fail(struct engine *engine, const char *text);
+void engine__tickets_resend(struct engine *engine);
+void engine__answer_take(struct engine *engine, const struct bus_message *message);
+void engine__relay(struct engine *engine, uint64_t from, uint64_t id, struct bytes words);
+bool engine__joining(const struct engine *engine);
+bool engine__waited(const struct reshard_map *map, const struct engine_wait *wait,
+    reshard_migration_id migration, uint64_t node);
+void engine__wait_free(struct engine_wait *wait);
+bool words_next(struct bytes *words, struct bytes *word_out);
+bool words_number(struct bytes *words, uint64_t *number_out);
+/* Canonical ranges; memory is the caller's. */
+bool words_ranges(struct bytes *words, struct reshard_range **ranges_out, size_t *count_out);
+
+/* engine_job.c */
+void engine__request_take(struct engine *engine, const struct bus_message *message);
+void engine__jobs_run(struct engine *engine);
+void engine__jobs_free(struct engine *engine);
+void job__fail(struct job *job, const char *text);
+int32_t job__change(struct engine *engine, struct job *job, const struct reshard_change *change);
+
+/* engine_plan.c */
+void job_plan(struct engine *engine, struct job *job, struct bytes words);
+void job_control(struct engine *engine, struct job *job, struct bytes words);
+
+/* engine_join.c */
+void job_join(struct engine *engine, struct job *job, struct bytes words);
+void engine__joined(struct engine *engine, struct bytes answer);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Room host (slotd): the library's hooks over the store.
+ *
+ * Guarantees: a record or a position is in the same transaction as the data that it speaks of.
+ * What a completion promises is on disk before anybody outside hears of it: messages and answers
+ * leave after the turn's commit, and what has to survive a loss of power whatever the setting
+ * (records of ownership, positions of a copy) completes only after a sync in the thread pool.
+ * An empty set of slots has a digest other than 0.
+ */
+#ifndef SLOTD_HOST_H
+#define SLOTD_HOST_H
+
+#include "store.h"
+
+#include <reshard/driver.h>
+
+/* Actions that wait for a power-safe point. */
+struct host_wait;
+struct host_sync {
+    int durability;
+    struct host_wait *waiting; /* for the next sync */
+    struct host_wait *running; /* for the one that is under way */
+    uint32_t store_count;      /* of them a node's store actions */
+};
+
+/* The action completes at the next power-safe point; RESHARD_OK: it may at once. */
+int32_t host_sync_wait(struct host_sync *sync, struct reshard_driver *driver,
+    const struct reshard_action *action, const struct reshard_completion *completion);
+bool host_sync_wanted(const struct host_sync *sync);
+void host_sync_begun(struct host_sync *sync);
+void host_sync_ended(struct host_sync *sync);
+/* The drivers are about to go: nothing is completed any more. */
+void host_sync_forget(struct host_sync *sync);
+
+/* Streams of the store's journal. */
+enum { HOST_STREAM_NODE = 0, HOST_STREAM_COORDINATOR = 1 };
+
+struct host_journal {
+    struct store *store;
+    struct host_sync *sync;
+    struct reshard_driver *driver; /* to be set before it is started */
+    uint32_t stream;
+    uint64_t last_index;
+    uint64_t last_term;
+};
+
+void host_journal_hooks(struct host_journal *journal, struct reshard_journal *hooks_out);
+
+struct host_export;
+struct host_store {
+    struct store *store;
+    struct host_sync *sync;
+    struct reshard_driver *driver;
+    struct host_export *exports;
+    bool own_change; /* a hook changes live keys: nothing to be captured */
+    bool wake_wanted;
+};
+
+enum {
+    HOST_CHUNK_SIZE = 524288, /* fits a record with a whole piece of a value */
+    HOST_EXPORT_SIZE = 65536  /* read at a time: requests wait no longer than this takes */
+};
+
+void host_store_hooks(struct host_store *host, struct reshard_store *hooks_out);
+/* Forget exports and positions of migrations that the map has closed. */
+void host_store_sweep(struct host_store *host, const struct reshard_map *map);
+void host_store_free(struct host_store *host);
+
+/* host_position.c: how far a copy or a stream has been applied. */
+enum { HOST_POSITION_STAGING = 1, HOST_POSITION_ACTIVE = 2 };
+struct host_position {
+    uint64_t state;
+    uint64_t copy_term;
+    uint64_t copy_n;
+    uint64_t sequence;
+};
+bool host_position_get(
+    struct store *store, reshard_migration_id migration, struct host_position *position_out);
+void host_position_put(
+    struct store *store, reshard_migration_id migration, const struct host_position *position);
+void host_position_remove(struct store *store, reshard_migration_id migration);
+void host_positions_sweep(struct store *store, const struct reshard_map *map);
+
+/* host_keys.c: hooks of mode keywise. */
+int32_t host_pick(void *user_data, const struct reshard_action *action,
+    struct reshard_completion *completion);
+int32_t host_remove(void *user_data, const struct reshard_action *action,
+    struct reshard_completion *completion);
+int32_t host_items_apply(struct host_store *host, struct bytes items);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/* Room host: hooks of mode snapshot, and those that both modes share. See host.h. */
+#include "host.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PURGE_SLOTS = 256 /* one purge */ };
+
+/* An export that is under way. Its cursor counts steps: 0 starts over. */
+struct host_export {
+    struct host_export *next;
+    reshard_migration_id migration;
+    uint64_t step;
+    size_t range;
+    bool ended;              /* all was read; `records` may hold some yet */
+    struct store_export state;
+    struct buffer records;   /* read and not handed out */
+};
+
+static void export_drop(struct host_store *host, reshard_migration_id migration)
+{
+    struct host_export **at = &host->exports;
+    while (*at != NULL && (*at)->migration != migration)
+        at = &(*at)->next;
+    struct host_export *found = *at;
+    if (found == NULL)
+        return;
+    *at = found->next;
+    store_export_free(&found->state);
+    buffer_free(&found->records);
+    free(found);
+}
+
+static struct host_export *export_find(
+    struct host_store *host, const struct reshard_action *action)
+{
+    struct host_export *found = host->exports;
+    if (action->cursor == 0) {
+        export_drop(host, action->migration);
+        found = memory_take(sizeof(*found));
+        found->migration = action->migration;
+        found->state.position = (uint64_t)action->ranges[0].first << 32;
+        found->next = host->exports;
+        host->exports = found;
+        return found;
+    }
+    while (found != NULL && found->migration != action->migration)
+        found = found->next;
+    return found != NULL && found->step == action->cursor ? found : NULL;
+}
+
+/* Read on, through ranges without keys too, until there is something to hand out. */
+static void export_read(
+    struct host_store *host, struct host_export *export_state, const struct reshard_action *action)
+{
+    while (!export_state->ended && export_state->records.size < HOST_EXPORT_SIZE) {
+        uint64_t end = ((uint64_t)action->ranges[export_state->range].last + 1) << 32;
+        if (!store_export_step(host->store, &export_state->state, end,
+                HOST_EXPORT_SIZE - export_state->records.size, &export_state->records))
+            continue;
+        export_state->range++;
+        export_state->ended = export_state->range == action->range_count;
+        if (!export_state->ended)
+            export_state->state.position =
+                (uint64_t)action->ranges[export_state->range].first << 32;
+    }
+}
+
+static int32_t on_export(void *user_data, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    struct host_store *host = user_data;
+    struct host_export *export_state = export_find(host, action);
+    if (export_state == NULL)
+        return RESHARD_E_STATE;
+    export_read(host, export_state, action);
+    const struct buffer *records = &export_state->records;
+    size_t size = 0;
+    while (size + 4 <= records->size) {
+        size_t one = get_u32(records->data + size); /* a record begins with its size */
+        if (size + one > action->capacity)
+            break;
+        size += one;
+        completion->keys++;
+    }
+    if (size == 0 && records->size > 0)
+        return RESHARD_E_SPACE;
+    if (size > 0)
+        memcpy(action->buffer, records->data, size);
+    buffer_consume(&export_state->records, size);
+    completion->size = size;
+    completion->cursor = ++export_state->step;
+    completion->done = export_state->ended && records->size == 0;
+    if (completion->done)
+        export_drop(host, action->migration);
+    return RESHARD_OK;
+}
+
+static void slots_stage(struct host_store *host, const struct reshard_action *action)
+{
+    for (size_t index = 0; index < action->range_count; index++)
+        for (uint32_t slot = action->ranges[index].first; slot <= action->ranges[index].last;
+             slot++)
+            store_slot_stage(host->store, slot);
+}
+
+/* The copy's position; a new copy begins with an empty staging. */
+static void position_open(struct host_store *host, const struct reshard_action *action,
+    struct host_position *position)
+{
+    if (host_position_get(host->store, action->migration, position) &&
+        position->copy_term == action->copy_term && position->copy_n == action->copy_n)
+        return;
+    *position = (struct host_position){
+        HOST_POSITION_STAGING, action->copy_term, action->copy_n, 0};
+    if (action->mode == RESHARD_MODE_SNAPSHOT)
+        slots_stage(host, action);
+    host_position_put(host->store, action->migration, position);
+}
+
+static int32_t on_apply(void *user_data, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    struct host_store *host = user_data;
+    struct host_position position;
+    struct bytes payload = {action->payload, action->payload_size};
+    int32_t status = RESHARD_OK;
+    position_open(host, action, &position);
+    if (action->sequence > position.sequence) {
+        if (action->mode == RESHARD_MODE_KEYWISE)
+            status = host_items_apply(host, payload);
+        else if (store_apply(host->store, payload, true) != 0)
+            status = RESHARD_E_TYPE;
+        if (status != RESHARD_OK)
+            return status;
+        position.sequence = action->sequence;
+        host_position_put(host->store, action->migration, &position);
+    }
+    /* Answers leave after the commit; keys that move one by one are as durable as any write. */
+    if (action->mode == RESHARD_MODE_KEYWISE || host->sync->durability != DURABILITY_BATCH)
+        completion->sequence = position.sequence;
+    return RESHARD_OK;
+}
+
+static int32_t on_sync(void *user_data, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    struct host_store *host = user_data;
+    struct host_position position;
+    if (host_position_get(host->store, action->migration, &position) &&
+        position.state == HOST_POSITION_STAGING) {
+        completion->sequence = position.sequence;
+        completion->copy_term = position.copy_term;
+        completion->copy_n = position.copy_n;
+    }
+    return host_sync_wait(host->sync, host->driver, action, completion);
+}
+
+/* Also what nobody staged: an empty slot arrives empty, whatever lay here. Once only: a second
+ * time what is live is the slots' data. The record that follows syncs both. */
+static int32_t on_activate(void *user_data, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    struct host_store *host = user_data;
+    struct host_position position = {0};
+    (void)completion;
+    (void)host_position_get(host->store, action->migration, &position);
+    if (position.state == HOST_POSITION_ACTIVE)
+        return RESHARD_OK;
+    for (size_t index = 0; index < action->range_count; index++)
+        for (uint32_t slot = action->ranges[index].first; slot <= action->ranges[index].last;
+             slot++) {
+            struct store_stats stats;
+            store_slot_stats(host->store, slot, &stats);
+            if (store_slot_staged(host->store, slot))
+                store_slot_activate(host->store, slot);
+            else if (stats.key_count > 0)
+                store_slot_clear(host->store, slot);
+        }
+    position = (struct host_position){HOST_POSITION_ACTIVE, 0, 0, 0};
+    host_position_put(host->store, action->migration, &position);
+    return RESHARD_OK;
+}
+
+static int32_t on_discard(void *user_data, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    struct host_store *host = user_data;
+    (void)completion;
+    for (size_t index = 0; index < action->range_count; index++)
+        for (uint32_t slot = action->ranges[index].first; slot <= action->ranges[index].last;
+             slot++)
+            store_slot_discard(host->store, slot);
+    host_position_remove(host->store, action->migration);
+    return RESHARD_OK;
+}
+
+/* Slots are retired here; the store deletes retired rows in its own small steps. */
+static int32_t on_purge(void *user_data, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    struct host_store *host = user_data;
+    uint32_t left = PURGE_SLOTS;
+    export_drop(host, action->migration);
+    for (size_t index = 0; index < action->range_count; index++)
+        for (uint32_t slot = action->ranges[index].first; slot <= action->ranges[index].last;
+             slot++) {
+            struct store_stats stats;
+            store_slot_stats(host->store, slot, &stats);
+            if (slot < action->cursor || stats.key_count == 0)
+                continue;
+            if (left-- == 0) {
+                completion->cursor = slot;
+                return RESHARD_OK;
+            }
+            completion->keys += stats.key_count;
+            store_slot_clear(host->store, slot);
+        }
+    completion->done = 1;
+    return RESHARD_OK;
+}
+
+static int32_t on_digest(void *user_data, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    const struct host_store *host = user_data;
+    struct reshard_digest sum = {1, 1};
+    for (size_t index = 0; index < action->range_count; index++)
+        for (uint32_t slot = action->ranges[index].first; slot <= action->ranges[index].last;
+             slot++) {
+            struct store_stats stats;
+            if (action->side == RESHARD_SIDE_TARGET)
+                store_staged_stats(host->store, slot, &stats);
+            else
+                store_slot_stats(host->store, slot, &stats);
+            sum.low += stats.digest.low;
+            sum.high += stats.digest.high;
+        }
+    if (sum.low == 0 && sum.high == 0)
+        sum.low = 1;
+    completion->digest = sum;
+    return RESHARD_OK;
+}
+
+static int32_t on_wake(void *user_data, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    struct host_store *host = user_data;
+    (void)action;
+    (void)completion;
+    host->wake_wanted = true;
+    return RESHARD_OK;
+}
+
+void host_store_hooks(struct host_store *host, struct reshard_store *hooks_out)
+{
+    reshard_store_init(hooks_out);
+    hooks_out->user_data = host;
+    hooks_out->export_data = on_export;
+    hooks_out->apply = on_apply;
+    hooks_out->sync = on_sync;
+    hooks_out->activate = on_activate;
+    hooks_out->discard = on_discard;
+    hooks_out->purge = on_purge;
+    hooks_out->digest = on_digest;
+    hooks_out->pick = host_pick;
+    hooks_out->remove = host_remove;
+    hooks_out->wake = on_wake;
+}
+
+void host_store_sweep(struct host_store *host, const struct reshard_map *map)
+{
+    struct reshard_map_migration open = {.struct_size = sizeof(open)};
+    struct host_export *at = host->exports;
+    while (at != NULL) {
+        struct host_export *next = at->next;
+        if (reshard_map_migration_find(map, at->migration, &open) != RESHARD_OK)
+            export_drop(host, at->migration);
+        at = next;
+    }
+    host_positions_sweep(host->store, map);
+}
+
+void host_store_free(struct host_store *host)
+{
+    while (host->exports != NULL)
+        export_drop(host, host->exports->migration);
+}
