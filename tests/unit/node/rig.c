@@ -47,7 +47,7 @@ void rig_init(struct rig *rig, reshard_node_id id)
     rig->config.allocator = rig->allocator;
     rig->automatic = RIG_ALL;
     rig->now_ns = 1000000;
-    rig->order_term = 1;
+    rig->order_term = 2;
     rig->migration = 1;
     truth_make(rig);
 }
@@ -181,12 +181,61 @@ const struct reshard_action *rig_find(const struct rig *rig, uint32_t kind)
     return index < rig->open_count ? &rig->open[index] : NULL;
 }
 
+/* An input and what it takes. */
+struct input {
+    int32_t (*call)(struct rig *rig, const struct input *input);
+    const struct reshard_completion *completion;
+    uint64_t id;
+    const uint8_t *bytes;
+    size_t size;
+};
+
+/* Without memory an input changes nothing, and succeeds when it is tried again. */
+static int32_t give_input(struct rig *rig, const struct input *input)
+{
+    for (size_t n = 1; rig->failing; n++) {
+        struct reshard_digest before = rig_digest(rig);
+        rig->alloc.fail_at = rig->alloc.calls + n;
+        int32_t status = input->call(rig, input);
+        rig->alloc.fail_at = 0;
+        if (status != RESHARD_E_NOMEM)
+            return status;
+        rig->failed_inputs++;
+        cr_assert(rig_same(before, rig_digest(rig)), "allocation %zu of %s %zu", n,
+            input->bytes ? "message" : "completion", (size_t)input->id);
+    }
+    return input->call(rig, input);
+}
+
+static int32_t call_complete(struct rig *rig, const struct input *input)
+{
+    return reshard_node_complete(rig->node, input->id, input->completion, rig->now_ns);
+}
+
+static int32_t call_receive(struct rig *rig, const struct input *input)
+{
+    return reshard_node_receive(rig->node, input->id, input->bytes, input->size, rig->now_ns);
+}
+
+static int32_t call_tick(struct rig *rig, const struct input *input)
+{
+    (void)input;
+    return reshard_node_tick(rig->node, rig->now_ns);
+}
+
+int32_t rig_receive_bytes(struct rig *rig, reshard_node_id from, const uint8_t *bytes, size_t size)
+{
+    return give_input(
+        rig, &(struct input){.call = call_receive, .id = from, .bytes = bytes, .size = size});
+}
+
 static int32_t complete_at(
     struct rig *rig, size_t index, const struct reshard_completion *completion)
 {
     cr_assert(index < rig->open_count);
     uint64_t id = rig->open[index].id;
-    int32_t status = reshard_node_complete(rig->node, id, completion, rig->now_ns);
+    int32_t status =
+        give_input(rig, &(struct input){.call = call_complete, .id = id, .completion = completion});
     if (status)
         return status;
     memmove(&rig->open[index], &rig->open[index + 1],
@@ -268,7 +317,7 @@ void rig_run(struct rig *rig)
 void rig_tick(struct rig *rig, uint64_t ns)
 {
     rig->now_ns += ns;
-    cr_assert_eq(reshard_node_tick(rig->node, rig->now_ns), RESHARD_OK);
+    cr_assert_eq(give_input(rig, &(struct input){.call = call_tick}), RESHARD_OK);
     rig_run(rig);
 }
 
@@ -286,7 +335,7 @@ int32_t rig_feed(struct rig *rig, reshard_node_id from, const struct reshard__me
         memcpy(bytes + size, message->payload.data, payload_size);
     cr_assert(rig->received_count < RIG_OPEN);
     rig->received[rig->received_count++] = bytes;
-    return reshard_node_receive(rig->node, from, bytes, size + payload_size, rig->now_ns);
+    return rig_receive_bytes(rig, from, bytes, size + payload_size);
 }
 
 void rig_receive(struct rig *rig, reshard_node_id from, const struct reshard__message *message)

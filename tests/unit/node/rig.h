@@ -8,7 +8,7 @@
 #ifndef TESTS_NODE_RIG_H
 #define TESTS_NODE_RIG_H
 
-#include "node/node.h"
+#include "node/keywise.h"
 #include <criterion/criterion.h>
 
 #include "support/alloc.h"
@@ -78,6 +78,8 @@ struct rig {
     uint64_t attempt;
     uint64_t order_flags;
     reshard_migration_id migration; /* that orders name */
+    bool failing; /* each input is tried with its 1st, 2nd, ... allocation failing first */
+    size_t failed_inputs;
 };
 
 /* ---- the host ---- */
@@ -109,6 +111,7 @@ void rig_tick(struct rig *rig, uint64_t ns);
 
 /* ---- what comes in ---- */
 int32_t rig_feed(struct rig *rig, reshard_node_id from, const struct reshard__message *message);
+int32_t rig_receive_bytes(struct rig *rig, reshard_node_id from, const uint8_t *bytes, size_t size);
 /* Feed, expect OK, run. */
 void rig_receive(struct rig *rig, reshard_node_id from, const struct reshard__message *message);
 void rig_change(struct rig *rig, struct reshard_change change);
@@ -128,6 +131,18 @@ void rig_order(struct rig *rig, uint32_t phase);
 void rig_again(struct rig *rig, uint32_t phase);
 struct reshard__message rig_chunk(const struct rig *rig, uint32_t kind, uint64_t sequence);
 struct reshard__message rig_ack(const struct rig *rig, uint64_t applied, uint64_t durable);
+
+struct reshard__part *rig_part(const struct rig *rig);
+/* Through the straight path to a phase, its report included; node 1 is source, 2 is target. Keys
+ * 0 ... RIG_KEYS - 1 of the source have values; a snapshot target gets two chunks. */
+void rig_source_to(struct rig *rig, uint32_t mode, uint32_t phase);
+void rig_target_to(struct rig *rig, uint32_t mode, uint32_t phase);
+/* The target's acknowledgement of all that was numbered. */
+void rig_ack_all(struct rig *rig);
+/* A chunk with one item, of the copy or stream that orders name, as the source would send it. */
+void rig_give(struct rig *rig, uint64_t sequence, uint64_t key, uint64_t value);
+/* FIN behind `sequence`, with the digest that the target's staging has. */
+void rig_fin(struct rig *rig, uint64_t sequence);
 
 /* ---- what went out ---- */
 void rig_clear(struct rig *rig);

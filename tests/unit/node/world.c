@@ -76,8 +76,7 @@ static void deliver(struct world *world, const struct world_message *message)
     struct rig *rig = &world->nodes[message->to - 1];
     if (!rig->node)
         return;
-    (void)reshard_node_receive(
-        rig->node, message->from, message->bytes, message->size, world->now_ns);
+    (void)rig_receive_bytes(rig, message->from, message->bytes, message->size);
     rig_run(rig);
     node_post(world, rig);
 }

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* Room node, tests: the source's stream: order, window, retransmission, trimming (R9). */
+#include "rig.h"
+
+static struct rig rig;
+
+static void record(uint64_t key, uint64_t value)
+{
+    uint8_t item[RIG_ITEM];
+    size_t size = rig_item_put(item, key, value);
+    rig.store.live[key] = value;
+    cr_assert_eq(
+        reshard_node_record(rig.node, (uint32_t)(key % RIG_SLOTS), item, size), RESHARD_OK);
+    rig_run(&rig);
+}
+
+static void greet(void)
+{
+    struct reshard__message ready = rig_ack(&rig, 0, 0);
+    rig_receive(&rig, 2, &ready);
+}
+
+Test(stream, capture_during_an_export_comes_behind_it_r9)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
+    rig.store.key_limit = 2;
+    rig.automatic &= ~RIG_BIT(EXPORT);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    greet();
+    struct reshard_completion completion;
+    reshard_completion_init(&completion);
+    const struct reshard_action *action = rig_find(&rig, RESHARD_ACTION_EXPORT);
+    cr_assert_eq(rig_store_do(&rig.store, action, &completion), RESHARD_OK); /* reads key 1 */
+    record(1, 999);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 0);
+    cr_assert_eq(rig_complete(&rig, RESHARD_ACTION_EXPORT, &completion), RESHARD_OK);
+    rig.automatic = RIG_ALL;
+    rig_run(&rig);
+    rig_ack_all(&rig);
+    rig_ack_all(&rig);
+    uint64_t last = 0, seen = 0;
+    for (size_t i = 0; i < rig.sent_count; i++) {
+        const struct reshard__message *message = &rig.sent[i].message;
+        if (message->type != RESHARD__CHUNK)
+            continue;
+        cr_assert_eq(message->sequence, last + 1);
+        last = message->sequence;
+        for (size_t at = 0; at < message->payload.size; at += RIG_ITEM)
+            if (message->payload.data[at + 8] == 1)
+                memcpy(&seen, message->payload.data + at + 10, sizeof seen);
+    }
+    cr_assert_eq(seen, 999);
+    rig_free(&rig);
+}
+
+Test(stream, nothing_is_sent_before_the_target_is_ready)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, 0), 0);
+    greet();
+    cr_assert_gt(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 0);
+    rig_free(&rig);
+}
+
+Test(stream, window_that_is_full_stops_the_export)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
+    rig_stop(&rig);
+    rig.config.window_size = 1024;
+    rig.store.key_limit = 1;
+    cr_assert_eq(rig_start(&rig), RESHARD_OK);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    greet();
+    uint64_t numbered = rig_part(&rig)->stream.numbered_last;
+    cr_assert_lt(numbered, 32);
+    struct reshard__message applied = rig_ack(&rig, numbered, 0); /* applied is not durable */
+    rig_receive(&rig, 2, &applied);
+    cr_assert_eq(rig_part(&rig)->stream.numbered_last, numbered);
+    for (int i = 0; i < 64; i++)
+        rig_ack_all(&rig);
+    cr_assert_eq(rig_part(&rig)->stream.numbered_last, 32);
+    rig_free(&rig);
+}
+
+Test(stream, acknowledgement_that_does_not_fit_changes_nothing)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_CATCHUP);
+    uint64_t last = rig_part(&rig)->stream.numbered_last;
+    struct reshard_digest before = rig_digest(&rig);
+    struct reshard__message acks[] = {rig_ack(&rig, last + 1, last), rig_ack(&rig, last, last),
+        rig_ack(&rig, last - 1, last - 1), rig_ack(&rig, last, last), rig_ack(&rig, last, last)};
+    acks[1].copy.n--;
+    acks[3].migration = 99;
+    acks[4].copy = (struct reshard__order_id){0, 0};
+    for (size_t i = 0; i < sizeof acks / sizeof *acks; i++) {
+        rig_receive(&rig, 2, &acks[i]);
+        cr_assert(rig_same(before, rig_digest(&rig)), "%zu", i);
+    }
+    rig_free(&rig);
+}
+
+Test(stream, lost_chunk_is_sent_again_by_gap_and_by_clock)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_CATCHUP);
+    record(1, 500);
+    uint64_t last = rig_part(&rig)->stream.sent;
+    rig_clear(&rig);
+    struct reshard__message gap = rig_ack(&rig, last - 1, last - 1);
+    gap.flags = RESHARD__ACK_GAP;
+    rig_receive(&rig, 2, &gap);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 1);
+    rig_receive(&rig, 2, &gap); /* once a position; the clock does the rest */
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 1);
+    cr_assert_leq(reshard_node_deadline(rig.node), rig.now_ns + 1000);
+    rig_tick(&rig, 1000);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 2);
+    rig_free(&rig);
+}
+
+Test(stream, target_that_fell_back_gets_what_was_not_durable)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_CATCHUP);
+    uint64_t durable = rig_part(&rig)->stream.durable;
+    record(1, 500);
+    record(2, 501);
+    struct reshard__message ahead = rig_ack(&rig, rig_part(&rig)->stream.numbered_last, durable);
+    rig_receive(&rig, 2, &ahead);
+    rig_clear(&rig);
+    struct reshard__message half = rig_ack(&rig, durable + 1, durable); /* late, not a restart */
+    rig_receive(&rig, 2, &half);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 0);
+    struct reshard__message back = rig_ack(&rig, durable, durable);
+    rig_receive(&rig, 2, &back);
+    cr_assert_gt(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 0);
+    cr_assert_gt(reshard__stream_lag(rig_part(&rig)), 0);
+    rig_free(&rig);
+}
+
+Test(stream, export_that_fails_comes_again)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
+    rig.automatic &= ~RIG_BIT(EXPORT);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    rig_fail(&rig, RESHARD_ACTION_EXPORT, RESHARD_E_UNKNOWN);
+    cr_assert_null(rig_find(&rig, RESHARD_ACTION_EXPORT));
+    cr_assert_eq(rig_events(&rig, RESHARD_EVENT_HOOK_FAILED), 1);
+    rig_tick(&rig, 1000);
+    struct reshard_completion much = {.struct_size = sizeof much, .size = 1 << 20};
+    cr_assert_eq(rig_complete(&rig, RESHARD_ACTION_EXPORT, &much), RESHARD_OK);
+    rig_tick(&rig, 1000);
+    struct reshard_completion none = {.struct_size = sizeof none, .done = 1};
+    cr_assert_eq(rig_complete(&rig, RESHARD_ACTION_EXPORT, &none), RESHARD_OK);
+    cr_assert(rig_part(&rig)->stream.exported);
+    rig_free(&rig);
+}
+
+Test(stream, export_of_a_copy_that_ended_is_dropped)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
+    rig.automatic &= ~RIG_BIT(EXPORT);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    rig_do(&rig, RESHARD_ACTION_EXPORT); /* the first one */
+    cr_assert_eq(rig_part(&rig)->stream.numbered_last, 0);
+    rig.automatic = RIG_ALL;
+    rig_run(&rig);
+    cr_assert_gt(rig_part(&rig)->stream.numbered_last, 0);
+    rig_free(&rig);
+}
+
+Test(stream, chunk_being_sent_outlives_its_copy)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_CATCHUP);
+    rig.automatic &= ~RIG_BIT(SEND);
+    record(1, 500);
+    cr_assert(rig_find(&rig, RESHARD_ACTION_SEND));
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    rig.automatic = RIG_ALL;
+    rig_run(&rig);
+    rig_free(&rig);
+}
+
+Test(stream, pause_starts_no_export)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
+    rig.order_flags = RESHARD__ORDER_PAUSED;
+    rig.automatic &= ~RIG_BIT(EXPORT);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    cr_assert_null(rig_find(&rig, RESHARD_ACTION_EXPORT));
+    rig.order_flags = 0;
+    rig_again(&rig, RESHARD_PHASE_COPY);
+    cr_assert(rig_find(&rig, RESHARD_ACTION_EXPORT));
+    rig_free(&rig);
+}
+
+Test(stream, budget_spreads_the_copy_over_time)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
+    rig.store.key_limit = 1;
+    rig.order_n++;
+    rig.copy = (struct reshard__order_id){rig.order_term, rig.order_n};
+    struct reshard__message order = rig_order_message(&rig, RESHARD_PHASE_COPY);
+    order.budget = 18000; /* a chunk a millisecond */
+    rig_receive(&rig, 9, &order);
+    greet();
+    size_t count = rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA);
+    cr_assert_leq(count, 2);
+    cr_assert_leq(reshard_node_deadline(rig.node), rig.now_ns + 2000000);
+    rig_tick(&rig, 1000000);
+    rig_ack_all(&rig);
+    cr_assert_gt(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), count);
+    rig_free(&rig);
+}
+
+Test(stream, record_without_memory_loses_the_copy_not_the_write)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_CATCHUP);
+    uint8_t bytes[1000];
+    size_t size = 0;
+    while (size + RIG_ITEM <= sizeof bytes)
+        size += rig_item_put(bytes + size, 1, 500);
+    rig.alloc.fail_at = rig.alloc.calls + 1;
+    rig.alloc.fail_onwards = true;
+    for (int i = 0; i < 40; i++) /* chunks that were kept are used first */
+        cr_assert_eq(reshard_node_record(rig.node, 1, bytes, size), RESHARD_OK);
+    rig.alloc.fail_at = 0;
+    rig_tick(&rig, 1);
+    cr_assert_geq(rig_events(&rig, RESHARD_EVENT_LOST), 1);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_LOST);
+    rig_free(&rig);
+}
