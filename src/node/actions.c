@@ -90,7 +90,7 @@ int32_t reshard__action_completed(struct reshard_node *node, struct reshard__ent
     const struct reshard_completion *completion)
 {
     if (entry->purpose == RESHARD__PURPOSE_LOG)
-        return reshard__log_complete(node, entry->action.kind, completion);
+        reshard__log_complete(node, entry->action.kind, completion);
     if (entry->purpose == RESHARD__PURPOSE_CHUNK)
         reshard__chunk_release(node, entry->attachment);
     if (entry->purpose != RESHARD__PURPOSE_STORE)

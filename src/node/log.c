@@ -197,26 +197,6 @@ static void load_push(struct reshard_node *node)
     node->log.state = RESHARD__LOG_LOADING;
 }
 
-void reshard__log_flush(struct reshard_node *node)
-{
-    struct reshard__log *log = &node->log;
-    if (reshard__outbox_room(&node->outbox) == 0 || node->now_ns < log->retry_at_ns)
-        return;
-    if (log->state == RESHARD__LOG_UNSURE) {
-        load_push(node);
-        return;
-    }
-    if (log->state != RESHARD__LOG_IDLE || !wanted(node))
-        return;
-    log->used = 0;
-    log->next = log->position;
-    bool written = (log->identity || write_identity(node)) && write_map(node) && write_parts(node);
-    if (written)
-        append_push(node);
-    else
-        log->retry_at_ns = node->now_ns + node->config.retry_ns;
-}
-
 /* What was written is durable: the map follows, then the parts' records. NOMEM: go on later. */
 static int32_t settle(struct reshard_node *node)
 {
@@ -239,9 +219,43 @@ static int32_t settle(struct reshard_node *node)
     log->identity = true;
     log->state = RESHARD__LOG_IDLE;
     reshard__parts_close(node);
-    for (size_t i = 0; i < node->part_count; i++)
+    for (size_t i = 0; i < node->part_count; i++) {
+        /* Without memory the others go on with the next tick. */
+        if (reshard__outbox_reserve(&node->outbox, RESHARD__INPUT_RESERVE))
+            break;
         reshard__part_advance(node, node->parts[i]);
+    }
     return RESHARD_OK;
+}
+
+/* The write is durable whether there is memory to follow it or not. */
+static void settle_on(struct reshard_node *node)
+{
+    node->log.state = RESHARD__LOG_SETTLING;
+    if (settle(node))
+        node->log.retry_at_ns = node->now_ns + node->config.retry_ns;
+}
+
+void reshard__log_flush(struct reshard_node *node)
+{
+    struct reshard__log *log = &node->log;
+    if (reshard__outbox_room(&node->outbox) == 0 || node->now_ns < log->retry_at_ns)
+        return;
+    if (log->state == RESHARD__LOG_UNSURE) {
+        load_push(node);
+        return;
+    }
+    if (log->state == RESHARD__LOG_SETTLING)
+        settle_on(node);
+    if (log->state != RESHARD__LOG_IDLE || !wanted(node))
+        return;
+    log->used = 0;
+    log->next = log->position;
+    bool written = (log->identity || write_identity(node)) && write_map(node) && write_parts(node);
+    if (written)
+        append_push(node);
+    else
+        log->retry_at_ns = node->now_ns + node->config.retry_ns;
 }
 
 static void doubt(struct reshard_node *node, int32_t status, uint64_t kind, uint64_t wait_ns)
@@ -259,35 +273,34 @@ static bool position_equal(
 
 /* The records that LOAD fed end before the doubtful append, or behind it. Anything else means that
  * someone else writes this journal. */
-static int32_t loaded(struct reshard_node *node)
+static void loaded(struct reshard_node *node)
 {
     struct reshard__log *log = &node->log;
-    if (position_equal(&log->check, &log->next))
-        return settle(node);
+    if (position_equal(&log->check, &log->next)) {
+        settle_on(node);
+        return;
+    }
     if (!position_equal(&log->check, &log->position)) {
         node->fatal = RESHARD_E_FATAL;
-        return RESHARD_OK;
+        return;
     }
     for (size_t i = 0; i < node->part_count; i++)
         node->parts[i]->writing = false;
     log->state = RESHARD__LOG_IDLE;
-    return RESHARD_OK;
 }
 
-int32_t reshard__log_complete(
+void reshard__log_complete(
     struct reshard_node *node, uint32_t kind, const struct reshard_completion *completion)
 {
-    if (kind == RESHARD_ACTION_APPEND) {
-        if (completion->status == RESHARD_OK)
-            return settle(node);
-        doubt(node, completion->status, kind, 0);
-        return RESHARD_OK;
-    }
-    RESHARD_ASSERT(kind == RESHARD_ACTION_LOAD);
-    if (completion->status == RESHARD_OK)
-        return loaded(node);
-    doubt(node, completion->status, kind, node->config.retry_ns);
-    return RESHARD_OK;
+    bool good = completion->status == RESHARD_OK;
+    bool append = kind == RESHARD_ACTION_APPEND;
+    RESHARD_ASSERT(append || kind == RESHARD_ACTION_LOAD);
+    if (!good)
+        doubt(node, completion->status, kind, append ? 0 : node->config.retry_ns);
+    else if (append)
+        settle_on(node);
+    else
+        loaded(node);
 }
 
 static int32_t restore_record(struct reshard_node *node, const struct reshard__record *record)

@@ -30,7 +30,7 @@ static int32_t receive_snapshot(struct reshard_node *node, const struct reshard_
 static int32_t receive_changes(struct reshard_node *node, const struct reshard__message *message)
 {
     size_t offset = 0;
-    uint64_t version = message->from;
+    uint64_t version = message->from, first = 0; /* first that was new */
     if (node->next_snapshot && node->log.state != RESHARD__LOG_IDLE)
         return RESHARD_OK; /* a snapshot is being written as it is; they come again */
     for (;;) {
@@ -45,8 +45,11 @@ static int32_t receive_changes(struct reshard_node *node, const struct reshard__
         if (version <= reshard_map_version(node->next))
             continue;
         status = reshard_map_apply(node->next, &change);
+        if (status == RESHARD_E_NOMEM && first)
+            return RESHARD_E_VERSION; /* a part of them is here; the rest is asked for */
         if (status)
             return status;
+        first = first ? first : version;
     }
 }
 
@@ -61,7 +64,8 @@ int32_t reshard__maps_receive(struct reshard_node *node, const struct reshard__m
         status = receive_changes(node, message);
     if (status)
         return status;
-    return reshard__parts_open(node);
+    reshard__parts_follow(node);
+    return RESHARD_OK;
 }
 
 void reshard__maps_role(struct reshard_node *node)

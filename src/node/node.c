@@ -63,11 +63,10 @@ static int32_t config_import(
     default_u32(&config->conflict_limit, DEFAULT_CONFLICT_LIMIT);
     if (config->slot_count > RESHARD_SLOT_COUNT_MAX)
         return RESHARD_E_SLOT_COUNT;
-    bool in_range = config->migration_limit <= MIGRATION_LIMIT_MAX &&
-                    config->chunk_size >= CHUNK_SIZE_MIN && config->chunk_size <= CHUNK_SIZE_MAX &&
-                    config->window_size >= config->chunk_size &&
-                    config->conflict <= RESHARD_CONFLICT_RETRY &&
-                    config->check <= RESHARD_CHECK_PAYLOADS;
+    bool in_range =
+        config->migration_limit <= MIGRATION_LIMIT_MAX && config->chunk_size >= CHUNK_SIZE_MIN &&
+        config->chunk_size <= CHUNK_SIZE_MAX && config->window_size >= config->chunk_size &&
+        config->conflict <= RESHARD_CONFLICT_RETRY && config->check <= RESHARD_CHECK_PAYLOADS;
     return in_range ? RESHARD_OK : RESHARD_E_ARGUMENT;
 }
 
@@ -239,7 +238,8 @@ int32_t reshard_node_adopt(struct reshard_node *node, const struct reshard_map *
     reshard_map_destroy(node->next);
     node->next = next;
     node->next_snapshot = true;
-    return reshard__node_feed_end(node, reshard__parts_open(node));
+    reshard__parts_follow(node);
+    return reshard__node_feed_end(node, RESHARD_OK);
 }
 
 /* CHUNK and ACK, by the part they are for. */
@@ -305,6 +305,8 @@ int32_t reshard_node_tick(struct reshard_node *node, uint64_t now_ns)
     int32_t status = reshard__node_feed_begin(node, now_ns);
     if (status)
         return status;
+    if (node->parts_missing)
+        reshard__parts_follow(node);
     for (size_t i = 0; i < node->part_count; i++) {
         struct reshard__part *part = node->parts[i];
         status = reshard__outbox_reserve(&node->outbox, RESHARD__INPUT_RESERVE);

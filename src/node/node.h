@@ -148,6 +148,7 @@ struct reshard__part {
 
     /* store actions */
     uint32_t busy;
+    bool wake_due;        /* there was no room for a WAKE */
     uint64_t ticket;      /* completions with another one are of an earlier copy */
     uint64_t last_action; /* id of the newest store action: the next starts after it */
     uint64_t retry_at_ns; /* a store action failed: not before */
@@ -198,7 +199,8 @@ struct reshard__part {
 enum reshard__log_state {
     RESHARD__LOG_IDLE,
     RESHARD__LOG_WRITING,
-    RESHARD__LOG_UNSURE, /* a write failed: LOAD is to be asked */
+    RESHARD__LOG_SETTLING, /* durable; there was no memory to follow it */
+    RESHARD__LOG_UNSURE,   /* a write failed: LOAD is to be asked */
     RESHARD__LOG_LOADING
 };
 
@@ -227,7 +229,8 @@ struct reshard_node {
     bool next_snapshot;       /* next came whole and is to be written whole */
     struct reshard__log log;
     bool started;
-    bool feeding; /* inside an input: re-entry is refused */
+    bool parts_missing; /* there was no memory, or no place, for a part: again with each tick */
+    bool feeding;       /* inside an input: re-entry is refused */
     int32_t fatal;
     uint64_t now_ns;
     struct reshard__part **parts; /* ascending ids */
@@ -255,6 +258,8 @@ int32_t reshard__node_feed_end(struct reshard_node *node, int32_t status);
 struct reshard__part *reshard__part_find(const struct reshard_node *node, reshard_migration_id id);
 /* Make parts for the open migrations of `next` that this node's shard takes part in as primary. */
 int32_t reshard__parts_open(struct reshard_node *node);
+/* The same, in a running node: what fails is tried again. */
+void reshard__parts_follow(struct reshard_node *node);
 /* Close the parts whose migration the durable map has closed; free those with nothing open. */
 void reshard__parts_close(struct reshard_node *node);
 void reshard__part_free(struct reshard_node *node, struct reshard__part *part);
@@ -263,7 +268,7 @@ enum reshard__stance reshard__part_stance(
 /* The one place where a stance changes: tells the pause, wakes what was parked. */
 void reshard__part_stand(
     struct reshard_node *node, struct reshard__part *part, enum reshard__stance stance);
-/* Tell the host that parked requests may be routed again. */
+/* Tell the host that parked requests may be routed again; without room, with the next input. */
 void reshard__part_wake(struct reshard_node *node, struct reshard__part *part);
 /* Ask for a store action of a part, after the part's earlier ones; NULL when it is busy with one of
  * this kind, when an earlier one failed a moment ago, or when there is no room. */
@@ -304,7 +309,7 @@ bool reshard__log_has(
     struct reshard_node *node, struct reshard__part *part, const struct reshard__record *record);
 /* Write what is wanted, if the journal is free. */
 void reshard__log_flush(struct reshard_node *node);
-int32_t reshard__log_complete(
+void reshard__log_complete(
     struct reshard_node *node, uint32_t kind, const struct reshard_completion *completion);
 int32_t reshard__log_restore(struct reshard_node *node, const uint8_t *bytes, size_t size);
 

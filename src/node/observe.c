@@ -37,6 +37,8 @@ static uint64_t part_deadline(const struct reshard_node *node, const struct resh
     uint64_t deadline = UINT64_MAX;
     if (part->retry_at_ns > node->now_ns)
         earlier(&deadline, part->retry_at_ns);
+    if (part->wake_due)
+        earlier(&deadline, node->now_ns);
     if (part->side == RESHARD_SIDE_SOURCE)
         source_deadline(node, part, &deadline);
     if (part->stored.kind == RESHARD__RECORD_PURGE && !part->purged && part->busy == 0)
@@ -56,7 +58,10 @@ uint64_t reshard_node_deadline(const struct reshard_node *node)
     for (size_t i = 0; i < node->part_count; i++)
         if (!node->parts[i]->closed)
             earlier(&deadline, part_deadline(node, node->parts[i]));
+    if (node->parts_missing)
+        earlier(&deadline, node->now_ns + node->config.retry_ns);
     bool log_waits = node->log.state == RESHARD__LOG_UNSURE ||
+                     node->log.state == RESHARD__LOG_SETTLING ||
                      (node->log.state == RESHARD__LOG_IDLE && node->log.retry_at_ns > node->now_ns);
     if (log_waits)
         earlier(&deadline, node->log.retry_at_ns);

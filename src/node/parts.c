@@ -134,6 +134,14 @@ int32_t reshard__parts_open(struct reshard_node *node)
     return RESHARD_OK;
 }
 
+void reshard__parts_follow(struct reshard_node *node)
+{
+    int32_t status = reshard__parts_open(node);
+    if (status && !node->parts_missing)
+        reshard__event_tell(node, RESHARD_EVENT_REFUSED, NULL, status, 0);
+    node->parts_missing = status != RESHARD_OK;
+}
+
 static bool part_over(const struct reshard_node *node, const struct reshard__part *part)
 {
     struct reshard_map_migration migration = {.struct_size = sizeof migration};
@@ -195,7 +203,6 @@ void reshard__part_stand(
     enum reshard__stance before = reshard__part_stance(node, part);
     if (before == stance)
         return;
-    RESHARD_ASSERT(reshard__outbox_room(&node->outbox) > 0);
     atomic_store_explicit(&node->cells[part->cell].stance, stance, memory_order_release);
     if (stance_pauses(stance) && part->pause_began_ns == 0) {
         part->pause_began_ns = node->now_ns ? node->now_ns : 1;
@@ -212,7 +219,8 @@ void reshard__part_stand(
 
 void reshard__part_wake(struct reshard_node *node, struct reshard__part *part)
 {
-    if (reshard__outbox_room(&node->outbox) == 0)
+    part->wake_due = reshard__outbox_room(&node->outbox) == 0;
+    if (part->wake_due)
         return;
     struct reshard__entry *entry = reshard__outbox_push(&node->outbox, RESHARD_ACTION_WAKE);
     entry->owner = part->migration;

@@ -13,6 +13,15 @@ struct reshard__part *reshard__part_of_slot(const struct reshard_node *node, uin
     return NULL;
 }
 
+/* A slot that came by a commit of which this node has no part yet: no record says ACTIVE (R23). */
+static bool unexplained(const struct reshard_node *node, uint32_t slot)
+{
+    struct reshard_map_migration migration = {.struct_size = sizeof migration};
+    reshard_migration_id id = reshard_map_slot_migration(node->map, slot);
+    return id && reshard_map_migration_find(node->map, id, &migration) == RESHARD_OK &&
+           migration.decision == RESHARD_DECISION_COMMIT;
+}
+
 /* Without a part of its own. A replica does not know how far its primary's promises in an open
  * migration go: it sends everybody to the primary until the migration is closed. */
 static uint64_t word_at_rest(const struct reshard_node *node, uint32_t slot)
@@ -22,7 +31,7 @@ static uint64_t word_at_rest(const struct reshard_node *node, uint32_t slot)
     if (owner == 0)
         stance = RESHARD__STANCE_UNOWNED;
     else if (owner == node->shard && node->primary)
-        stance = RESHARD__STANCE_OWNER;
+        stance = unexplained(node, slot) ? RESHARD__STANCE_TARGET_SEALED : RESHARD__STANCE_OWNER;
     else if (owner == node->shard && reshard_map_slot_migration(node->map, slot) == 0)
         stance = RESHARD__STANCE_OWNER_REPLICA;
     return reshard__word(stance, owner);
@@ -34,8 +43,8 @@ void reshard__words_range(struct reshard_node *node, const struct reshard_range 
     for (uint32_t slot = range->first; slot <= range->last; slot++) {
         const struct reshard__part *part =
             node->part_count && node->primary ? reshard__part_of_slot(node, slot) : NULL;
-        uint64_t word = part ? reshard__word(RESHARD__WORD_CELL, part->cell)
-                             : word_at_rest(node, slot);
+        uint64_t word =
+            part ? reshard__word(RESHARD__WORD_CELL, part->cell) : word_at_rest(node, slot);
         atomic_store_explicit(&node->words[slot], word, memory_order_release);
     }
 }

@@ -80,6 +80,7 @@ struct rig {
     reshard_migration_id migration; /* that orders name */
     bool failing; /* each input is tried with its 1st, 2nd, ... allocation failing first */
     size_t failed_inputs;
+    size_t input_count;
 };
 
 /* ---- the host ---- */

@@ -138,8 +138,8 @@ Test(orders, open_migration_without_a_part_is_never_answered_as_closed)
     uint8_t buffer[512];
     uint64_t from = reshard_map_version(rig.node->next);
     struct reshard__message map = rig_map_message(&rig, from, buffer, sizeof buffer);
-    cr_assert_eq(rig_feed(&rig, 9, &map), RESHARD_E_LIMIT);
-    rig_run(&rig);
+    rig_receive(&rig, 9, &map);
+    cr_assert_eq(rig_events(&rig, RESHARD_EVENT_REFUSED), 1);
     rig_tick(&rig, UINT64_C(6000000000));
     rig_clear(&rig);
     rig.migration = 2;
