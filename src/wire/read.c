@@ -150,12 +150,10 @@ static const struct cbor_callbacks callbacks = {
     .indef_break = refuse,
 };
 
-/* Whether `value` needs all of a head of `size` bytes. */
+/* Whether `value` needs all of a head of `size` bytes; more than one, see short_head_read. */
 static bool head_is_shortest(uint64_t value, size_t size)
 {
     switch (size) {
-    case 1:
-        return true;
     case 2:
         return value >= 24;
     case 3:

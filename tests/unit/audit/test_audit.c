@@ -63,12 +63,13 @@ Test(audit, add_view_refuses_bad_views)
     const struct reshard_range outside[] = {{1, WORLD_SLOTS}};
     struct reshard_view good = {
         .struct_size = sizeof good, .flags = RESHARD_VIEW_REACHABLE, .node = 5};
-    struct reshard_view bad[13];
-    int32_t expected[13] = {RESHARD_E_STRUCT_SIZE, RESHARD_E_FLAGS, RESHARD_E_NODE,
+    struct reshard_view bad[14];
+    int32_t expected[14] = {RESHARD_E_STRUCT_SIZE, RESHARD_E_FLAGS, RESHARD_E_NODE,
         RESHARD_E_ARGUMENT, RESHARD_E_ARGUMENT, RESHARD_E_OVERLAP, RESHARD_E_SLOT, RESHARD_E_NULL,
-        RESHARD_E_ARGUMENT, RESHARD_E_OVERLAP, RESHARD_E_SLOT, RESHARD_E_NULL, RESHARD_E_OVERLAP};
+        RESHARD_E_ARGUMENT, RESHARD_E_OVERLAP, RESHARD_E_SLOT, RESHARD_E_NULL, RESHARD_E_OVERLAP,
+        RESHARD_E_NULL};
     struct reshard_audit *audit = make();
-    for (int i = 0; i < 13; i++)
+    for (int i = 0; i < 14; i++)
         bad[i] = good;
     bad[0].struct_size = 8;
     bad[1].flags = 3;
@@ -89,7 +90,8 @@ Test(audit, add_view_refuses_bad_views)
     bad[11].key_count_count = 1;
     bad[12].quarantined = adjacent;
     bad[12].quarantined_count = 2;
-    for (int i = 0; i < 13; i++)
+    bad[13].key_slots = too_large; /* of no counts */
+    for (int i = 0; i < 14; i++)
         cr_assert_eq(reshard_audit_add_view(audit, &bad[i]), expected[i], "case %d", i);
     cr_assert_eq(reshard_audit_add_view(NULL, &good), RESHARD_E_NULL);
     cr_assert_eq(reshard_audit_add_view(audit, NULL), RESHARD_E_NULL);
@@ -119,11 +121,12 @@ Test(audit, add_migration_refuses_bad_reports)
         .target = 2,
         .ranges = &range,
         .range_count = 1};
-    struct reshard_view_migration bad[7];
-    int32_t expected[7] = {RESHARD_E_STRUCT_SIZE, RESHARD_E_NODE, RESHARD_E_MIGRATION,
-        RESHARD_E_SHARD, RESHARD_E_SHARD, RESHARD_E_ARGUMENT, RESHARD_E_NULL};
+    struct reshard_view_migration bad[9];
+    int32_t expected[9] = {RESHARD_E_STRUCT_SIZE, RESHARD_E_NODE, RESHARD_E_MIGRATION,
+        RESHARD_E_SHARD, RESHARD_E_SHARD, RESHARD_E_ARGUMENT, RESHARD_E_NULL, RESHARD_E_SHARD,
+        RESHARD_E_ARGUMENT};
     struct reshard_audit *audit = make();
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 9; i++)
         bad[i] = good;
     bad[0].struct_size = RESHARD_STRUCT_SIZE_MAX + 1;
     bad[1].node = 4;
@@ -132,7 +135,9 @@ Test(audit, add_migration_refuses_bad_reports)
     bad[4].target = 1;
     bad[5].range_count = 0;
     bad[6].ranges = NULL;
-    for (int i = 0; i < 7; i++)
+    bad[7].target = 0;
+    bad[8].reserved = 1;
+    for (int i = 0; i < 9; i++)
         cr_assert_eq(reshard_audit_add_migration(audit, &bad[i]), expected[i], "case %d", i);
     cr_assert_eq(reshard_audit_add_migration(NULL, &good), RESHARD_E_NULL);
     cr_assert_eq(reshard_audit_add_migration(audit, &good), RESHARD_OK);
@@ -169,6 +174,33 @@ Test(audit, keys_that_overflow_are_refused_and_the_findings_stay)
     world_only(audit, RESHARD_FINDING_UNREACHABLE);
     reshard_audit_destroy(audit);
     world_free(&world);
+}
+
+Test(audit, quarantined_keys_that_overflow_are_refused)
+{
+    const struct reshard_range hidden = {0, 1};
+    uint64_t counts[] = {UINT64_MAX, 1};
+    uint32_t slots[] = {0, 1};
+    struct reshard_view view = {.struct_size = sizeof view,
+        .flags = RESHARD_VIEW_REACHABLE,
+        .node = 5,
+        .quarantined = &hidden,
+        .quarantined_count = 1,
+        .key_counts = counts,
+        .key_slots = slots,
+        .key_count_count = 2};
+    struct reshard_audit *audit = make();
+    cr_assert_eq(reshard_audit_add_view(audit, &view), RESHARD_OK);
+    cr_assert_eq(reshard_audit_run(audit, NULL), RESHARD_E_OVERFLOW);
+    cr_assert_eq(reshard_audit_finding_count(audit), 0);
+    counts[1] = 0;
+    cr_assert_eq(reshard_audit_run(audit, NULL), RESHARD_OK);
+    struct reshard_finding finding;
+    reshard_finding_init(&finding);
+    cr_assert_eq(reshard_audit_finding_at(audit, 1, &finding), RESHARD_OK);
+    cr_assert_eq(finding.code, RESHARD_FINDING_QUARANTINE);
+    cr_assert_eq(finding.keys, UINT64_MAX);
+    reshard_audit_destroy(audit);
 }
 
 Test(audit, finding_at_refuses_what_is_not_there)
@@ -246,4 +278,127 @@ Test(audit, any_failing_allocation_is_reported_and_leaks_nothing)
     reshard_map_digest(world.map, &after);
     cr_assert(before.low == after.low && before.high == after.high);
     world_free(&world);
+}
+
+static void spoil_nothing(void)
+{
+}
+
+static void spoil_members(void)
+{
+    world_stranger(&world, 77);
+    world_node(&world, 21)->version--;
+}
+
+static void spoil_silence(void)
+{
+    world_node(&world, 10)->reachable = false;
+    world_node(&world, 11)->reachable = false;
+}
+
+static void spoil_orphans(void)
+{
+    world_node(&world, 20)->keys[3] = 7;
+}
+
+static void spoil_quarantine(void)
+{
+    world_node(&world, 20)->quarantined[3] = true;
+}
+
+static void spoil_quarantined_keys(void)
+{
+    world_node(&world, 20)->quarantined[3] = true;
+    world_node(&world, 20)->keys[3] = 7;
+}
+
+static void spoil_uncovered(void)
+{
+    for (uint32_t slot = 0; slot < 40; slot += 2) {
+        reshard_shard_id shard = reshard_map_slot_owner(world.map, slot);
+        world_change_slots(&world, RESHARD_CHANGE_UNASSIGN, shard, slot, slot);
+        world_node(&world, 10 * shard)->owned[slot] = false;
+    }
+    world_sync(&world);
+}
+
+static void spoil_owners(void)
+{
+    for (uint32_t slot = 0; slot < 16; slot += 2)
+        world_node(&world, 20)->owned[slot] = true;
+}
+
+static void spoil_service(void)
+{
+    for (uint32_t slot = 0; slot < 40; slot += 2)
+        world_node(&world, 10 * reshard_map_slot_owner(world.map, slot))->owned[slot] = false;
+}
+
+static void spoil_migration(void)
+{
+    world_open(&world, 1, 2, 0, 7, 5000);
+}
+
+static void spoil_leftover(void)
+{
+    world_report(&world, 20, 99, 1, 2, 3, 5, 0);
+}
+
+static void spoil_balance(void)
+{
+    world_finish(&world, world_open(&world, 1, 2, 0, 7, 0), true);
+}
+
+/* Each sort of defect alone, so that its finding or its step is the first to need memory. */
+static void (*const spoils[])(void) = {spoil_nothing, spoil_members, spoil_silence, spoil_orphans,
+    spoil_quarantine, spoil_quarantined_keys, spoil_uncovered, spoil_owners, spoil_service,
+    spoil_migration, spoil_leftover, spoil_balance};
+
+/* Run with and without the map, and all sorts of fixes. */
+static int32_t audit_and_fix(
+    const struct reshard_allocator *allocator, bool with_map, uint32_t flags)
+{
+    struct reshard_audit_config config;
+    struct reshard_audit *audit;
+    struct reshard_fix *fix = NULL;
+    struct reshard_plan *plan = NULL;
+    reshard_audit_config_init(&config);
+    config.slot_count = WORLD_SLOTS;
+    config.allocator = allocator;
+    int32_t status = reshard_audit_create(&config, &audit);
+    if (status)
+        return status;
+    status = world_tell(&world, audit);
+    if (!status)
+        status = reshard_audit_run(audit, with_map ? world.map : NULL);
+    if (!status && with_map)
+        status = reshard_audit_fix(audit, world.map, flags, &fix);
+    if (!status && with_map)
+        status = reshard_fix_plan(fix, world.map, allocator, &plan);
+    reshard_plan_destroy(plan);
+    reshard_fix_destroy(fix);
+    reshard_audit_destroy(audit);
+    return status;
+}
+
+Test(audit, any_failing_allocation_of_any_finding_leaks_nothing)
+{
+    static const uint32_t flags[] = {RESHARD_FIX_GIVE | RESHARD_FIX_BALANCE,
+        RESHARD_FIX_PURGE | RESHARD_FIX_ABORT, 0};
+    for (size_t kind = 0; kind < sizeof spoils / sizeof *spoils; kind++)
+        for (size_t mode = 0; mode < 3; mode++) {
+            struct support_alloc alloc;
+            int32_t status = RESHARD_E_NOMEM;
+            world_make(&world, 4);
+            spoils[kind]();
+            for (size_t n = 1; status; n++) {
+                struct reshard_allocator allocator = support_alloc_init(&alloc);
+                alloc.fail_at = n;
+                status = audit_and_fix(&allocator, mode < 2, flags[mode]);
+                cr_assert(status == RESHARD_OK || status == RESHARD_E_NOMEM);
+                cr_assert_eq(status == RESHARD_OK, alloc.failed == 0);
+                cr_assert(support_alloc_clean(&alloc), "kind %zu, allocation %zu", kind, n);
+            }
+            world_free(&world);
+        }
 }

@@ -44,3 +44,23 @@ Test(context, without_a_map_claims_make_the_owners)
     reshard_audit_destroy(audit);
     world_free(&world);
 }
+
+Test(context, migrations_that_nodes_tell_of_are_brought_in_order)
+{
+    world_make(&world, 4);
+    world_report(&world, 10, 9, 1, 2, 3, 3, 0);
+    world_report(&world, 20, 5, 1, 2, 4, 4, 0);
+    world_report(&world, 20, 9, 1, 2, 3, 3, 0); /* told by both */
+    world_report(&world, 30, 7, 3, 4, 40, 40, 0);
+    struct reshard_audit *audit = world_audit(&world, 20, NULL, NULL);
+    struct reshard__audit_context context;
+    cr_assert_eq(reshard__audit_context_make(&context, audit, NULL), RESHARD_OK);
+    cr_assert_eq(context.open_count, 3);
+    cr_assert_eq(context.opens[0].migration, 5);
+    cr_assert_eq(context.opens[1].migration, 7);
+    cr_assert_eq(context.opens[2].migration, 9);
+    cr_assert_eq(context.moving[40], 2);
+    reshard__audit_context_free(&context);
+    reshard_audit_destroy(audit);
+    world_free(&world);
+}

@@ -162,3 +162,71 @@ Test(fix, fix_refuses_bad_calls)
     reshard_audit_destroy(audit);
     world_free(&world);
 }
+
+Test(fix, shard_without_primary_gets_a_node_that_answers)
+{
+    struct reshard_change change;
+    world_make(&world, 4);
+    world_change_slots(&world, RESHARD_CHANGE_UNASSIGN, 1, 3, 4);
+    world_node(&world, 10)->owned[3] = world_node(&world, 10)->owned[4] = false;
+    for (uint32_t slot = 3; slot <= 4; slot++)
+        world_node(&world, 10)->keys[slot] = world_node(&world, 11)->keys[slot] = 0;
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_SHARD_PUT;
+    change.shard = 9;
+    change.weight = 1.0;
+    world_change(&world, &change);
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_NODE_PUT;
+    change.node = 91;
+    change.shard = 9;
+    change.role = RESHARD_ROLE_REPLICA;
+    world_change(&world, &change);
+    world_change_slots(&world, RESHARD_CHANGE_ASSIGN, 9, 3, 4);
+    world_stranger(&world, 91)->shard = 9;
+    world_node(&world, 91)->role = RESHARD_ROLE_REPLICA;
+    world_sync(&world);
+    struct reshard_audit *audit =
+        world_audit(&world, RESHARD_AUDIT_BALANCE_IGNORED, NULL, world.map);
+    struct reshard_fix *fix = NULL;
+    struct reshard_fix_step step;
+    cr_assert_eq(reshard_audit_fix(audit, world.map, RESHARD_FIX_BALANCE, &fix), RESHARD_OK);
+    cr_assert_eq(reshard_fix_step_count(fix), 1, "a balance that is ignored is not fixed");
+    reshard_fix_step_init(&step);
+    cr_assert_eq(reshard_fix_step_at(fix, 0, &step), RESHARD_OK);
+    cr_assert_eq(step.kind, RESHARD_FIX_STEP_PROMOTE);
+    cr_assert_eq(step.shard, 9);
+    cr_assert_eq(step.node, 91);
+    reshard_fix_destroy(fix);
+    reshard_audit_destroy(audit);
+    world_free(&world);
+}
+
+Test(fix, map_of_other_slots_is_refused)
+{
+    struct reshard_map *map;
+    struct reshard_fix *fix = NULL;
+    world_make(&world, 3);
+    struct reshard_audit *audit = world_audit(&world, 20, NULL, world.map);
+    cr_assert_eq(reshard_map_create(WORLD_SLOTS + 1, NULL, &map), RESHARD_OK);
+    cr_assert_eq(reshard_audit_fix(audit, map, 0, &fix), RESHARD_E_PLAN);
+    cr_assert_null(fix);
+    reshard_map_destroy(map);
+    reshard_audit_destroy(audit);
+    world_free(&world);
+}
+
+Test(fix, audit_that_never_ran_has_no_fix)
+{
+    struct reshard_audit_config config;
+    struct reshard_audit *audit = NULL;
+    struct reshard_fix *fix = NULL;
+    world_make(&world, 3);
+    reshard_audit_config_init(&config);
+    config.slot_count = WORLD_SLOTS;
+    cr_assert_eq(reshard_audit_create(&config, &audit), RESHARD_OK);
+    cr_assert_eq(reshard_audit_fix(audit, world.map, 0, &fix), RESHARD_E_STATE);
+    cr_assert_null(fix);
+    reshard_audit_destroy(audit);
+    world_free(&world);
+}

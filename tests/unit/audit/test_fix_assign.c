@@ -57,6 +57,15 @@ Test(fix_assign, most_keys_win_and_the_others_are_given_away)
     cr_assert_eq(slots_after(2, RESHARD_FIX_GIVE), 17);
 }
 
+Test(fix_assign, keys_under_quarantine_say_nothing_about_the_owner)
+{
+    uncover(false);
+    world_node(&world, 20)->keys[3] = 9;
+    world_node(&world, 20)->quarantined[3] = true;
+    world_node(&world, 30)->keys[3] = 8;
+    cr_assert_eq(slots_after(3, RESHARD_FIX_PURGE), 17);
+}
+
 Test(fix_assign, who_serves_a_slot_keeps_it)
 {
     uncover(true);

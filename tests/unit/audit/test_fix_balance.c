@@ -34,3 +34,13 @@ Test(fix_balance, imbalance_is_moved_away_on_request_only)
     cr_assert_eq(moves(0, RESHARD_FIX_BALANCE), 0);
     world_free(&world);
 }
+
+Test(fix_balance, threshold_of_more_than_all_is_taken_as_all)
+{
+    world_make(&world, 4);
+    for (reshard_shard_id shard = 2; shard <= 4; shard++)
+        world_finish(&world,
+            world_open(&world, shard, 1, 16 * (shard - 1), 16 * shard - 1, 0), true);
+    cr_assert_eq(moves(2000, RESHARD_FIX_BALANCE), 48); /* four times its share */
+    world_free(&world);
+}

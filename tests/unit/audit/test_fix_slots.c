@@ -105,3 +105,24 @@ Test(fix_slots, last_server_goes_on_while_the_owner_is_down)
     reshard_fix_destroy(fix);
     world_free(&world);
 }
+
+Test(fix_slots, deposed_primary_stops_and_keeps_its_shards_data)
+{
+    struct reshard_change change;
+    world_make(&world, 4);
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_SHARD_PRIMARY;
+    change.shard = 1;
+    change.node = 11;
+    world_change(&world, &change);
+    world_sync(&world);
+    world_node(&world, 10)->role = RESHARD_ROLE_REPLICA;
+    world_node(&world, 11)->role = RESHARD_ROLE_PRIMARY;
+    for (uint32_t slot = 0; slot < 16; slot++) {
+        world_node(&world, 11)->owned[slot] = true;
+        world_node(&world, 10)->owned[slot] = slot == 3;
+    }
+    cr_assert_eq(kinds(RESHARD_FIX_GIVE), RESHARD_FIX_STEP_RELEASE);
+    cr_assert_eq(world_node(&world, 10)->keys[3], 5);
+    world_free(&world);
+}

@@ -90,3 +90,23 @@ Test(text, unknown_codes_have_no_sentence)
     cr_assert_str_eq(reshard_finding_name(0), "?");
     cr_assert_str_eq(reshard_fix_step_name(RESHARD_FIX_STEP_MOVE + 1), "?");
 }
+
+Test(text, null_is_refused_unless_the_size_is_asked_for)
+{
+    struct reshard_fix_step step;
+    struct reshard_finding finding;
+    char text[200];
+    size_t size = 0;
+    reshard_fix_step_init(&step);
+    reshard_finding_init(&finding);
+    step.kind = RESHARD_FIX_STEP_MOVE;
+    finding.code = RESHARD_FINDING_HEADLESS;
+    cr_assert_eq(reshard_fix_step_format(&step, NULL, 5, &size), RESHARD_E_NULL);
+    cr_assert_eq(reshard_finding_format(&finding, NULL, 5, &size), RESHARD_E_NULL);
+    cr_assert_eq(reshard_fix_step_format(NULL, text, sizeof text, &size), RESHARD_E_NULL);
+    cr_assert_eq(size, 0);
+    cr_assert_eq(reshard_fix_step_format(&step, NULL, 0, &size), RESHARD_E_SPACE);
+    cr_assert_gt(size, 10);
+    step.struct_size = 1;
+    cr_assert_eq(reshard_fix_step_format(&step, text, sizeof text, &size), RESHARD_E_STRUCT_SIZE);
+}

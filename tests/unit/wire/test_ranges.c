@@ -86,3 +86,16 @@ Test(ranges, space_needed_is_reported)
     cr_assert_eq(count, 3);
     cr_assert_eq(out[1].last, 0);
 }
+
+Test(ranges, member_of_another_type_or_size_is_refused)
+{
+    struct reshard_range range;
+    struct reshard__range_sink sink = {&range, 1, 77};
+    struct reshard__item item = {.type = RESHARD__ITEM_UINT};
+    size_t offset = 0;
+    cr_assert_eq(reshard__ranges_read(NULL, &item, &sink, &offset), RESHARD_E_TYPE);
+    item.type = RESHARD__ITEM_ARRAY;
+    item.value = (uint64_t)RESHARD_SLOT_COUNT_MAX + 2;
+    cr_assert_eq(reshard__ranges_read(NULL, &item, &sink, &offset), RESHARD_E_BOUND);
+    cr_assert_eq(sink.needed, 77);
+}

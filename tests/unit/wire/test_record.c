@@ -359,6 +359,75 @@ Test(record, sound_frame_around_something_else_is_refused)
     cr_assert_eq(report.good_size, second);
 }
 
+/* The bytes of a record with this payload at index 1, both checksums right. */
+static size_t record_of(uint8_t *bytes, const char *payload, size_t payload_size)
+{
+    struct reshard__journal_position position = {0, 0};
+    struct reshard__record record = {.kind = RESHARD__RECORD_IDENTITY, .node = 1, .slot_count = 1};
+    size_t size;
+    cr_assert_eq(reshard__record_encode(&record, 1, &position, bytes, 256, &size), RESHARD_OK);
+    memset(bytes + 4, 0, 4);
+    bytes[4] = (uint8_t)payload_size;
+    memcpy(bytes + 40, payload, payload_size);
+    size = 40 + payload_size + 8;
+    reseal(bytes, size);
+    return size;
+}
+
+Test(record, sound_frame_around_a_malformed_payload_is_refused)
+{
+    static const struct {
+        const char *payload;
+        size_t size;
+        int32_t status;
+    } rows[] = {
+        {"", 0, RESHARD_E_TRUNCATED},
+        {"\x01", 1, RESHARD_E_TYPE},             /* no array */
+        {"\x82\x01", 2, RESHARD_E_TRUNCATED},    /* a member less than announced */
+        {"\x80", 1, RESHARD_E_BOUND},            /* without a kind */
+        {"\x81\x40", 2, RESHARD_E_TYPE},         /* a kind of bytes */
+        {"\x81\x18\x63", 3, RESHARD_E_KIND},     /* an unknown one */
+        {"\x81\x00", 2, RESHARD_E_KIND},         /* none */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct reshard__journal_position position = {0, 0};
+        struct reshard__record record;
+        uint8_t bytes[256];
+        uint64_t term = 77;
+        size_t offset = 0, size = record_of(bytes, rows[i].payload, rows[i].size);
+        int32_t status =
+            reshard__record_decode(bytes, size, &offset, &position, &term, &record);
+        cr_expect_eq(status, rows[i].status, "row %zu: %s", i, reshard_strname(status));
+        cr_expect(offset == 0 && position.index == 0 && term == 77, "row %zu", i);
+    }
+}
+
+Test(record, first_index_and_first_predecessor_must_fit)
+{
+    struct reshard__record record = {.kind = RESHARD__RECORD_CHANGE}, out;
+    struct reshard__journal_position writer = {0, 5}, reader = {0, 0};
+    uint8_t bytes[256];
+    uint64_t term;
+    size_t size, offset = 0;
+    record.blob = (struct reshard__bytes){bytes + 200, 1};
+    /* index 1 behind something: nothing was before it */
+    cr_assert_eq(reshard__record_encode(&record, 1, &writer, bytes, 200, &size), RESHARD_OK);
+    cr_assert_eq(
+        reshard__record_decode(bytes, size, &offset, &reader, &term, &out), RESHARD_E_CHAIN);
+    /* unless the reader was told so */
+    reader.digest = 5;
+    cr_assert_eq(reshard__record_decode(bytes, size, &offset, &reader, &term, &out), RESHARD_OK);
+    cr_assert(offset == size && reader.index == 1);
+    /* index 0 is none */
+    reader = (struct reshard__journal_position){0, 0};
+    offset = 0;
+    memset(bytes + 8, 0, 8);
+    reseal(bytes, size);
+    cr_assert_eq(
+        reshard__record_decode(bytes, size, &offset, &reader, &term, &out), RESHARD_E_CHAIN);
+    cr_assert_eq(offset, 0);
+}
+
 Test(record, few_zeros_behind_a_damaged_header_are_not_an_unwritten_tail)
 {
     uint8_t bytes[512];
@@ -393,4 +462,22 @@ Test(record, encoder_reports_space_and_moves_nothing)
     record.kind = 18;
     cr_assert_eq(
         reshard__record_encode(&record, 1, &position, bytes, needed, &size), RESHARD_E_KIND);
+}
+
+Test(record, encoder_refuses_what_the_decoder_would)
+{
+    struct reshard__journal_position position = {5, 6};
+    struct reshard__record record = {.kind = RESHARD__RECORD_IDENTITY, .node = 0, .slot_count = 1};
+    uint8_t bytes[256];
+    size_t size = 77;
+    cr_assert_eq(reshard__record_encode(&record, 1, &position, bytes, sizeof bytes, &size),
+        RESHARD_E_BOUND);
+    /* A frame has 32 bits for its size. Nothing of the blob is read, as it cannot fit. */
+    memset(&record, 0, sizeof record);
+    record.kind = RESHARD__RECORD_CHANGE;
+    record.blob = (struct reshard__bytes){bytes, UINT32_MAX};
+    cr_assert_eq(reshard__record_encode(&record, 1, &position, bytes, sizeof bytes, &size),
+        RESHARD_E_SIZE);
+    cr_assert_eq(size, 77);
+    cr_assert(position.index == 5 && position.digest == 6);
 }

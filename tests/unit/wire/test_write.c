@@ -62,3 +62,14 @@ Test(write, full_buffer_is_never_passed_and_the_need_is_counted)
             cr_assert_eq(bytes[i], 0xA5);
     }
 }
+
+Test(write, need_that_overflows_is_counted_as_the_largest)
+{
+    uint8_t bytes[8];
+    size_t size = 0;
+    struct reshard__writer writer = {bytes, sizeof bytes, SIZE_MAX - 3};
+    reshard__put_raw(&writer, "abcdefgh", 8);
+    reshard__put_uint(&writer, UINT64_MAX);
+    cr_assert_eq(reshard__writer_finish(&writer, &size), RESHARD_E_SPACE);
+    cr_assert_eq(size, SIZE_MAX);
+}
