@@ -355,7 +355,21 @@ static void values_load(struct search *search, const struct reshard_linear_opera
     }
 }
 
-/* What cannot matter is left out; an open write that must have happened is closed. */
+/* An open operation: false when it cannot matter. One that must have happened is closed. */
+static bool open_settle(struct value *value, struct item *item, uint32_t initial)
+{
+    if (item->reads)
+        return false;
+    if (value->readers == 0) {
+        value->writers--;
+        return false;
+    }
+    if (value->writers == 1 && item->value != initial)
+        item->returned =
+            value->first_read_returned > item->invoked ? value->first_read_returned : item->invoked;
+    return true;
+}
+
 static void items_load(struct search *search, const struct reshard_linear_operation *operations,
     size_t count, uint32_t initial)
 {
@@ -365,18 +379,9 @@ static void items_load(struct search *search, const struct reshard_linear_operat
         item.reads = operation->op == RESHARD_OP_READ ? READS : 0;
         item.value = value_find(search, value_of(operation));
         item.returned = operation->returned;
-        struct value *value = &search->values[item.value];
-        if (operation->returned == RESHARD_LINEAR_OPEN) {
-            if (!item.reads && value->readers == 0)
-                value->writers--;
-            if (item.reads || value->readers == 0)
-                continue;
-            if (value->writers == 1 && item.value != initial)
-                item.returned = value->first_read_returned > item.invoked
-                                    ? value->first_read_returned
-                                    : item.invoked;
-        }
-        search->items[search->item_count++] = item;
+        bool open = item.returned == RESHARD_LINEAR_OPEN;
+        if (!open || open_settle(&search->values[item.value], &item, initial))
+            search->items[search->item_count++] = item;
     }
 }
 
@@ -405,6 +410,12 @@ static void entries_load(struct search *search)
     }
 }
 
+static bool is_known(const struct reshard_linear_operation *operation)
+{
+    return operation->op > 0 && operation->op < RESHARD_OP_COUNT &&
+           operation->returned >= operation->invoked;
+}
+
 static int32_t arguments_check(const struct reshard_linear_operation *operations, size_t count,
     const struct reshard_linear_config *config, const struct reshard_linear_report *report)
 {
@@ -415,8 +426,7 @@ static int32_t arguments_check(const struct reshard_linear_operation *operations
     if (count >= COUNT_LIMIT)
         return RESHARD_E_ARGUMENT;
     for (size_t i = 0; i < count; i++)
-        if (operations[i].op == 0 || operations[i].op >= RESHARD_OP_COUNT ||
-            operations[i].returned < operations[i].invoked)
+        if (!is_known(&operations[i]))
             return RESHARD_E_ARGUMENT;
     return RESHARD_OK;
 }

@@ -8,7 +8,8 @@
  *
  * Files: world.c time and steps; host.c processes; task.c actions; journal.c both kinds of journal;
  * store.c slot data; net.c messages; peek.c their names; client.c requests; history.c what clients
- * saw; check.c invariants; choice.c decisions; script*.c the language; swarm.c; text.c words.
+ * saw; linear.c whether one copy could have shown it; check.c invariants; choice.c decisions;
+ * script*.c the language; swarm.c; text.c words.
  */
 #ifndef RESHARD_SIM_SIM_H
 #define RESHARD_SIM_SIM_H
@@ -454,8 +455,6 @@ size_t reshard__history_begin(
 void reshard__history_end(struct reshard_sim *sim, size_t index, uint64_t value);
 /* Check every key; a violation is told. */
 void reshard__history_check(struct reshard_sim *sim);
-/* Whether operations of one key, by begin, could have happened to one copy. */
-bool reshard__history_linear(const struct operation *operations, size_t count);
 
 /* ---- rows.c ---- */
 /* An event was met in a phase whose row ignores it. */
