@@ -111,7 +111,20 @@ Test(bind, create_refuses_null)
         RESHARD_E_NULL);
     cr_assert_eq(reshard_driver_create_coordinator(NULL, &transport, &journal, NULL, &driver),
         RESHARD_E_NULL);
+    struct reshard_coordinator_config leader;
+    struct reshard_coordinator *coordinator;
+    reshard_coordinator_config_init(&leader);
+    leader.node = 1;
+    leader.unique = 7;
+    cr_assert_eq(reshard_coordinator_create(&leader, &coordinator), RESHARD_OK);
+    cr_assert_eq(reshard_driver_create_coordinator(coordinator, NULL, &journal, NULL, &driver),
+        RESHARD_E_NULL);
+    cr_assert_eq(reshard_driver_create_coordinator(coordinator, &transport, NULL, NULL, &driver),
+        RESHARD_E_NULL);
+    cr_assert_eq(reshard_driver_create_coordinator(coordinator, &transport, &journal, NULL, NULL),
+        RESHARD_E_NULL);
     cr_assert_null(driver);
+    reshard_coordinator_destroy(coordinator);
     reshard_node_destroy(node);
 }
 
@@ -137,6 +150,43 @@ Test(bind, a_node_starts_runs_and_refuses_noise)
     cr_assert_gt(deadline_ns, 2);
     reshard_driver_destroy(host.driver);
     reshard_node_destroy(node);
+}
+
+/* Start a node with the host's journal, run it, end it; what start says. */
+static int32_t node_live(struct host *host, uint32_t slot_count)
+{
+    struct reshard_transport transport = transport_of(host);
+    struct reshard_journal journal = journal_of(host);
+    struct reshard_store store = store_of(host);
+    struct reshard_node_config config;
+    struct reshard_node *node;
+    reshard_node_config_init(&config);
+    config.node = 1;
+    config.slot_count = slot_count;
+    cr_assert_eq(reshard_node_create(&config, &node), RESHARD_OK);
+    cr_assert_eq(
+        reshard_driver_create_node(node, &transport, &journal, &store, NULL, &host->driver),
+        RESHARD_OK);
+    int32_t status = reshard_driver_start(host->driver, 1);
+    if (!status)
+        cr_assert_eq(reshard_driver_run(host->driver, 2, 0, NULL), RESHARD_OK);
+    reshard_driver_destroy(host->driver);
+    reshard_node_destroy(node);
+    return status;
+}
+
+Test(bind, a_node_goes_on_from_its_journal)
+{
+    struct host host = {0};
+    cr_assert_eq(node_live(&host, 64), RESHARD_OK);
+    size_t written = host.journal_size;
+    cr_assert_gt(written, 0, "who the node is");
+    cr_assert_eq(node_live(&host, 64), RESHARD_OK);
+    cr_assert_eq(host.journal_size, written, "it is known");
+    cr_assert_eq(node_live(&host, 128), RESHARD_E_HOOK, "its load hook was refused the record");
+    host.journal[written - 1] ^= 1;
+    cr_assert_eq(node_live(&host, 64), RESHARD_E_HOOK);
+    cr_assert_eq(host.journal_size, written);
 }
 
 static struct reshard_coordinator *coordinator_make(struct host *host, uint64_t unique)
