@@ -74,3 +74,19 @@ Test(balance, open_migrations_count_for_their_target)
     reshard_audit_destroy(audit);
     world_free(&world);
 }
+
+Test(balance, aborted_migrations_count_for_their_source)
+{
+    struct reshard_change change;
+    world_make(&world, 4);
+    reshard_migration_id migration = world_open(&world, 1, 2, 0, 3, 0);
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_MIGRATION_ABORT;
+    change.migration = migration;
+    world_change(&world, &change);
+    world_sync(&world);
+    struct reshard_audit *audit = world_audit(&world, 20, NULL, world.map);
+    cr_assert_eq(world_count(audit, RESHARD_FINDING_IMBALANCE), 0);
+    reshard_audit_destroy(audit);
+    world_free(&world);
+}

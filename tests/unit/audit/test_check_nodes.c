@@ -116,3 +116,24 @@ Test(check_nodes, without_a_map_the_newest_view_is_the_reference)
     reshard_audit_destroy(audit);
     world_free(&world);
 }
+
+/* A node that is behind cannot know its place yet: BEHIND says it all. */
+Test(check_nodes, membership_of_a_node_that_is_behind_is_not_judged)
+{
+    world_make(&world, 4);
+    world_node(&world, 31)->version--;
+    world_node(&world, 31)->shard = 1;
+    only(RESHARD_FINDING_BEHIND, 31);
+    world_free(&world);
+}
+
+Test(check_nodes, role_that_was_not_told_is_not_judged)
+{
+    world_make(&world, 4);
+    world_node(&world, 31)->role = 0;
+    world_node(&world, 30)->role = 0;
+    struct reshard_audit *audit = world_audit(&world, 20, NULL, world.map);
+    cr_assert_eq(reshard_audit_finding_count(audit), 0);
+    reshard_audit_destroy(audit);
+    world_free(&world);
+}

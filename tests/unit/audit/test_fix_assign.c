@@ -110,3 +110,23 @@ Test(fix_assign, map_without_shards_gets_no_assignment)
     reshard_audit_destroy(audit);
     world_free(&world);
 }
+
+Test(fix_assign, claims_of_shards_that_are_down_do_not_count)
+{
+    uncover(false);
+    world_node(&world, 11)->owned[3] = true; /* a replica that serves, of a primary that is down */
+    world_node(&world, 10)->reachable = false;
+    struct reshard_audit *audit =
+        world_audit(&world, RESHARD_AUDIT_BALANCE_IGNORED, NULL, world.map);
+    struct reshard_fix *fix;
+    cr_assert_eq(reshard_audit_fix(audit, world.map, 0, &fix), RESHARD_OK);
+    for (uint32_t i = 0; i < reshard_fix_step_count(fix); i++) {
+        struct reshard_fix_step step;
+        reshard_fix_step_init(&step);
+        reshard_fix_step_at(fix, i, &step);
+        cr_assert(step.kind != RESHARD_FIX_STEP_ASSIGN || step.shard != 1);
+    }
+    reshard_fix_destroy(fix);
+    reshard_audit_destroy(audit);
+    world_free(&world);
+}

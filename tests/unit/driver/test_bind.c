@@ -184,6 +184,8 @@ Test(bind, a_node_goes_on_from_its_journal)
     cr_assert_eq(node_live(&host, 64), RESHARD_OK);
     cr_assert_eq(host.journal_size, written, "it is known");
     cr_assert_eq(node_live(&host, 128), RESHARD_E_HOOK, "its load hook was refused the record");
+    host.journal[written - 1] ^= 1;
+    cr_assert_eq(node_live(&host, 64), RESHARD_E_CHECKSUM, "damage is told as such");
     cr_assert_eq(host.journal_size, written);
 }
 

@@ -158,6 +158,12 @@ Test(plan, null_and_misplaced_arguments_are_refused)
     cr_assert_eq(reshard_plan_rebalance(NULL, NULL, NULL, &plan), RESHARD_E_NULL);
     cr_assert_eq(reshard_plan_drain(NULL, NULL, NULL, &plan), RESHARD_E_NULL);
     cr_assert_eq(reshard_plan_load(NULL, NULL, NULL, &plan), RESHARD_E_NULL);
+    struct reshard_reshard_request request;
+    reshard_reshard_request_init(&request);
+    cr_assert_eq(reshard_plan_reshard(map, NULL, NULL, &plan), RESHARD_E_NULL);
+    cr_assert_eq(reshard_plan_reshard(map, &request, NULL, NULL), RESHARD_E_NULL);
+    cr_assert_eq(reshard_plan_move_at(NULL, 0, &move), RESHARD_E_NULL);
+    cr_assert_eq(reshard_plan_totals(NULL, &totals), RESHARD_E_NULL);
     cr_assert_eq(reshard_plan_map_version(NULL), 0);
     cr_assert_eq(reshard_plan_map_digest(NULL, &digest), RESHARD_E_NULL);
     cr_assert_eq(reshard_plan_move_count(NULL), 0);

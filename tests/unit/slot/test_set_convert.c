@@ -86,6 +86,8 @@ Test(set_convert, bitmap_malformed_changes_nothing)
     cr_assert_eq(reshard_slot_set_import_bitmap(set, NULL, 3), RESHARD_E_NULL);
     cr_assert_eq(reshard_slot_set_import_bitmap(NULL, bytes, 3), RESHARD_E_NULL);
     cr_assert_eq(reshard_slot_set_export_bitmap(set, NULL, 3, &size), RESHARD_E_NULL);
+    cr_assert_eq(reshard_slot_set_export_bitmap(set, NULL, 0, &size), RESHARD_E_SPACE);
+    cr_assert_eq(size, 3);
     cr_assert_eq(reshard_slot_set_export_bitmap(set, bytes, 3, NULL), RESHARD_E_NULL);
     cr_assert_eq(reshard_slot_set_export_bitmap(NULL, bytes, 3, &size), RESHARD_E_NULL);
     assert_text(set, "5");

@@ -113,3 +113,14 @@ Test(set_text, parse_of_anything_is_refused_or_reads_back)
     reshard_slot_set_destroy(set);
     reshard_slot_set_destroy(again);
 }
+
+Test(set_text, parse_of_nothing_empties_and_of_null_is_refused)
+{
+    struct reshard_slot_set *set = set_of(100, "5");
+    cr_assert_eq(reshard_slot_set_parse(set, NULL, 1, NULL), RESHARD_E_NULL);
+    cr_assert_eq(reshard_slot_set_parse(NULL, "5", 1, NULL), RESHARD_E_NULL);
+    assert_text(set, "5");
+    cr_assert_eq(reshard_slot_set_parse(set, NULL, 0, NULL), RESHARD_OK);
+    assert_text(set, "");
+    reshard_slot_set_destroy(set);
+}
