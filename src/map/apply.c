@@ -181,11 +181,7 @@ static void slots_give(struct reshard_map *map, const struct reshard_range *rang
     struct reshard__map_shard *giver = reshard__map_shard(map, from);
     struct reshard__map_shard *taker = reshard__map_shard(map, to);
     for (uint32_t i = 0; i < range_count; i++)
-        for (uint32_t slot = ranges[i].first; slot <= ranges[i].last; slot++) {
-            uint32_t epoch = reshard__word_epoch(reshard__word_load(map, slot));
-            RESHARD_ASSERT(epoch < UINT32_MAX);
-            reshard__map_word_store(map, slot, reshard__word(to, epoch + 1));
-        }
+        reshard__map_range_give(map, &ranges[i], to);
     uint32_t count = ranges_slot_count(ranges, range_count);
     RESHARD_ASSERT((giver || taker) && (!giver || giver->slot_count >= count));
     if (giver)

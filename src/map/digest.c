@@ -114,13 +114,33 @@ static inline struct reshard_digest item_slot(uint32_t slot, uint64_t word)
     return hash_bytes(bytes, sizeof bytes);
 }
 
+/* Release: whoever sees this owner also sees what the host wrote before the apply. */
+static inline void word_put(struct reshard_map *map, uint32_t slot, uint64_t word)
+{
+    atomic_store_explicit(&map->words[slot], word, memory_order_release);
+}
+
 void reshard__map_word_store(struct reshard_map *map, uint32_t slot, uint64_t word)
 {
     uint64_t before = reshard__word_load(map, slot);
     map->sum = reshard__digest_minus(map->sum, item_slot(slot, before));
     map->sum = reshard__digest_plus(map->sum, item_slot(slot, word));
-    /* Release: whoever sees this owner also sees what the host wrote before the apply. */
-    atomic_store_explicit(&map->words[slot], word, memory_order_release);
+    word_put(map, slot, word);
+}
+
+void reshard__map_range_give(
+    struct reshard_map *map, const struct reshard_range *range, reshard_shard_id to)
+{
+    struct reshard_digest sum = map->sum; /* not through memory: a commit may flip every slot */
+    for (uint32_t slot = range->first; slot <= range->last; slot++) {
+        uint64_t before = reshard__word_load(map, slot);
+        RESHARD_ASSERT(reshard__word_epoch(before) < UINT32_MAX);
+        uint64_t word = reshard__word(to, reshard__word_epoch(before) + 1);
+        sum = reshard__digest_minus(sum, item_slot(slot, before));
+        sum = reshard__digest_plus(sum, item_slot(slot, word));
+        word_put(map, slot, word);
+    }
+    map->sum = sum;
 }
 
 struct reshard_digest reshard__map_sum(const struct reshard_map *map)

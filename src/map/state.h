@@ -157,6 +157,9 @@ struct reshard_digest reshard__map_item_removed_node(reshard_node_id id);
 struct reshard_digest reshard__map_item_removed_shard(reshard_shard_id id);
 /* Store a slot's word and keep the sum. */
 void reshard__map_word_store(struct reshard_map *map, uint32_t slot, uint64_t word);
+/* Give the slots of a range to `to`, each with its next epoch. */
+void reshard__map_range_give(
+    struct reshard_map *map, const struct reshard_range *range, reshard_shard_id to);
 /* The sum from nothing: O(state). */
 struct reshard_digest reshard__map_sum(const struct reshard_map *map);
 

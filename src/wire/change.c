@@ -40,14 +40,15 @@ int32_t reshard__change_decode(const uint8_t *bytes, size_t size, size_t *offset
     struct reshard_range *ranges, size_t capacity, struct reshard_change *change)
 {
     struct reshard__walk walk;
-    struct reshard__range_sink sink = {ranges, capacity, 0};
+    struct reshard__range_sink sink = {ranges, capacity, 0, 0, false};
     struct reshard_change decoded;
     size_t error_offset;
     if (*offset >= size)
         return RESHARD_E_EMPTY;
     memset(&decoded, 0, sizeof decoded);
     int32_t status =
-        reshard__array_walk(bytes, size, *offset, RESHARD__CHANGE_ITEMS_MAX, &walk, &error_offset);
+        reshard__array_walk_numbers(
+            bytes, size, *offset, RESHARD__CHANGE_ITEMS_MAX, &walk, &sink, &error_offset);
     if (!status)
         status = fields_decode(bytes, &walk, &sink, &decoded, &error_offset);
     if (status == RESHARD_E_SPACE) {

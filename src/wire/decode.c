@@ -36,7 +36,13 @@ static int32_t digest_store(const struct reshard__item *item, uint8_t *at)
     return RESHARD_OK;
 }
 
-static void uint_store(const struct reshard__field *field, uint64_t value, uint8_t *at)
+static inline bool uint_fits(const struct reshard__field *field, const struct reshard__item *item)
+{
+    return field->type == RESHARD__UINT && item->type == RESHARD__ITEM_UINT &&
+           item->value >= field->min && item->value <= field->max;
+}
+
+static inline void uint_store(const struct reshard__field *field, uint64_t value, uint8_t *at)
 {
     uint32_t narrow = (uint32_t)value;
     if (field->width == sizeof narrow) {
@@ -71,13 +77,19 @@ static int32_t ranges_store(const struct reshard__field *field, const uint8_t *b
     return RESHARD_OK;
 }
 
-/* A field that is no integer; its item has the right type, and is within bounds. */
+/* A field that is no integer, or one whose item does not fit. */
 static int32_t other_store(const struct reshard__field *field, const uint8_t *bytes,
     const struct reshard__item *item, struct reshard__range_sink *sink, uint8_t *flat,
     size_t *error_offset)
 {
     struct reshard__bytes borrowed = {item->value > 0 ? item->data : NULL, (size_t)item->value};
     struct reshard__list list = {bytes + item->offset, item->end - item->offset, item->value};
+    /* RANGES count two integers each. */
+    const uint64_t measured = field->type == RESHARD__RANGES ? item->value / 2 : item->value;
+    if (item->type != item_types[field->type])
+        return RESHARD_E_TYPE;
+    if (measured < field->min || measured > field->max)
+        return RESHARD_E_BOUND;
     switch (field->type) {
     case RESHARD__DIGEST:
         return digest_store(item, flat + field->offset);
@@ -90,25 +102,10 @@ static int32_t other_store(const struct reshard__field *field, const uint8_t *by
     case RESHARD__RANGES:
         return ranges_store(field, bytes, item, sink, flat, error_offset);
     default:
+        RESHARD_ASSERT(field->type == RESHARD__LIST);
         memcpy(flat + field->offset, &list, sizeof list);
         return RESHARD_OK;
     }
-}
-
-static int32_t field_store(const struct reshard__field *field, const uint8_t *bytes,
-    const struct reshard__item *item, struct reshard__range_sink *sink, uint8_t *flat,
-    size_t *error_offset)
-{
-    /* RANGES count two integers each. */
-    uint64_t measured = field->type == RESHARD__RANGES ? item->value / 2 : item->value;
-    if (item->type != item_types[field->type])
-        return RESHARD_E_TYPE;
-    if (measured < field->min || measured > field->max)
-        return RESHARD_E_BOUND;
-    if (field->type != RESHARD__UINT)
-        return other_store(field, bytes, item, sink, flat, error_offset);
-    uint_store(field, item->value, flat + field->offset);
-    return RESHARD_OK;
 }
 
 /* Trailing defaults are left out by the one canonical form. */
@@ -132,13 +129,20 @@ int32_t reshard__fields_decode(const struct reshard__schema *schema, const uint8
         present = schema->field_count;
     for (size_t i = 0; i < present; i++) {
         const struct reshard__item *item = &walk->members[first + i];
+        const struct reshard__field *field = &schema->fields[i];
+        if (uint_fits(field, item)) {
+            uint_store(field, item->value, (uint8_t *)flat + field->offset);
+            continue;
+        }
         *error_offset = item->offset;
-        int32_t status = field_store(&schema->fields[i], bytes, item, sink, flat, error_offset);
+        int32_t status = other_store(field, bytes, item, sink, flat, error_offset);
         if (status)
             return status;
     }
-    if (trailing_default(schema, walk, first, present))
+    if (trailing_default(schema, walk, first, present)) {
+        *error_offset = walk->members[first + present - 1].offset;
         return RESHARD_E_CANONICAL;
+    }
     *error_offset = walk->end;
     for (size_t i = present; i < schema->field_count; i++)
         if (schema->fields[i].min > 0)

@@ -117,22 +117,22 @@ static int32_t pointer_check(
     return RESHARD_OK;
 }
 
-/* Measure and check all fields; *written_out: how many have to be written. */
-static int32_t fields_measure(const struct reshard__schema *schema, const uint8_t *flat,
-    uint64_t *measured, uint32_t *written_out)
+static uint64_t field_measure(const struct reshard__field *field, const uint8_t *flat)
 {
-    uint32_t written = 0;
-    for (uint32_t i = 0; i < schema->field_count; i++) {
-        const struct reshard__field *field = &schema->fields[i];
-        measured[i] = field->type == RESHARD__UINT ? uint_load(field, flat) : measure(field, flat);
-        if (measured[i] < field->min || measured[i] > field->max)
+    return field->type == RESHARD__UINT ? uint_load(field, flat) : measure(field, flat);
+}
+
+/* How many fields have to be written: all but the last ones that have their default. */
+static int32_t written_count(
+    const struct reshard__schema *schema, const uint8_t *flat, uint32_t *written_out)
+{
+    uint32_t written = schema->field_count;
+    for (; written > 0; written--) {
+        const struct reshard__field *field = &schema->fields[written - 1];
+        if (field_measure(field, flat) != 0)
+            break;
+        if (field->min > 0)
             return RESHARD_E_BOUND;
-        int32_t status =
-            field->type == RESHARD__UINT ? RESHARD_OK : pointer_check(field, flat, measured[i]);
-        if (status)
-            return status;
-        if (measured[i] != 0)
-            written = i + 1;
     }
     *written_out = written;
     return RESHARD_OK;
@@ -141,11 +141,10 @@ static int32_t fields_measure(const struct reshard__schema *schema, const uint8_
 int32_t reshard__fields_encode(const struct reshard__schema *schema, const void *flat,
     const struct reshard__encode_options *options, struct reshard__writer *writer)
 {
-    uint64_t measured[RESHARD__MEMBERS_MAX];
     const uint32_t field_count = schema->field_count;
     uint32_t written;
     RESHARD_ASSERT(field_count <= RESHARD__MEMBERS_MAX);
-    int32_t status = fields_measure(schema, flat, measured, &written);
+    int32_t status = written_count(schema, flat, &written);
     if (status)
         return status;
     reshard__put_array(writer, written + (schema->kind != 0 ? 1U : 0U));
@@ -153,11 +152,17 @@ int32_t reshard__fields_encode(const struct reshard__schema *schema, const void 
         reshard__put_uint(writer, schema->kind);
     for (uint32_t i = 0; i < written; i++) {
         const struct reshard__field *field = &schema->fields[i];
-        bool head_only = options->head_only && i + 1 == field_count;
-        if (field->type == RESHARD__UINT)
-            reshard__put_uint(writer, measured[i]);
-        else
-            other_put(field, flat, options, head_only, writer);
+        const uint64_t measured = field_measure(field, flat);
+        if (measured < field->min || measured > field->max)
+            return RESHARD_E_BOUND;
+        if (field->type == RESHARD__UINT) {
+            reshard__put_uint(writer, measured);
+            continue;
+        }
+        status = pointer_check(field, flat, measured);
+        if (status)
+            return status;
+        other_put(field, flat, options, options->head_only && i + 1 == field_count, writer);
     }
     return RESHARD_OK;
 }

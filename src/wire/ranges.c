@@ -67,6 +67,26 @@ static int32_t range_next(
     return RESHARD_OK;
 }
 
+/* The numbers that pass 1 left in place of ranges, made into ranges. False: they are not all there,
+ * or do not fit; then they have to be read again, to say where. */
+static bool ranges_make(struct reshard__range_sink *sink, uint64_t number_count)
+{
+    const size_t range_count = (size_t)(number_count / 2);
+    uint64_t next = 0;
+    if (sink->mixed || sink->number_count != number_count || range_count > sink->capacity)
+        return false;
+    for (size_t i = 0; i < range_count; i++) {
+        struct reshard_range *range = &sink->ranges[i];
+        const uint64_t first = next + range->first, last = first + range->last;
+        if (last >= RESHARD_SLOT_COUNT_MAX)
+            return false;
+        *range = (struct reshard_range){(uint32_t)first, (uint32_t)last};
+        next = last + 2;
+    }
+    sink->needed = range_count;
+    return true;
+}
+
 int32_t reshard__ranges_read(const uint8_t *bytes, const struct reshard__item *array,
     struct reshard__range_sink *sink, size_t *error_offset)
 {
@@ -77,6 +97,8 @@ int32_t reshard__ranges_read(const uint8_t *bytes, const struct reshard__item *a
         return RESHARD_E_TYPE;
     if (array->value % 2 != 0 || array->value > RESHARD_SLOT_COUNT_MAX)
         return RESHARD_E_BOUND;
+    if (ranges_make(sink, array->value))
+        return RESHARD_OK;
     size_t range_count = (size_t)array->value / 2;
     int32_t status = reshard__item_next(bytes, array->end, &offset, &head);
     uint64_t next = 0;
@@ -120,7 +142,7 @@ int32_t reshard__ranges_decode(const uint8_t *bytes, size_t size, struct reshard
     status = reshard__item_next(bytes, size, &offset, &array);
     RESHARD_ASSERT(status == RESHARD_OK);
     array.end = walk.end;
-    struct reshard__range_sink sink = {ranges, capacity, 0};
+    struct reshard__range_sink sink = {ranges, capacity, 0, 0, false};
     status = reshard__ranges_read(bytes, &array, &sink, &error_offset);
     if (!status || status == RESHARD_E_SPACE)
         *range_count_out = sink.needed;

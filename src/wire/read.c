@@ -167,19 +167,21 @@ static bool head_is_shortest(uint64_t value, size_t size)
 
 /* A head of one byte holds its value and is the shortest. Most heads are such, so they are read
  * here; all others by libcbor. Whether it was one. */
-static bool short_head_read(
+static inline bool short_head_read(
     const uint8_t *bytes, size_t size, size_t *offset, struct reshard__item *item)
 {
     const size_t at = *offset;
     const unsigned head = at < size ? bytes[at] : 0xFF;
     const unsigned value = head & 31;
     size_t content = 0;
+    if (head < 24) { /* most are integers */
+        *item = (struct reshard__item){head, at, at + 1, bytes + at + 1, RESHARD__ITEM_UINT};
+        *offset = at + 1;
+        return true;
+    }
     if (value >= 24)
         return false;
     switch (head >> 5) {
-    case 0:
-        item->type = RESHARD__ITEM_UINT;
-        break;
     case 2:
         content = value;
         item->type = RESHARD__ITEM_BYTES;
@@ -214,12 +216,10 @@ static int32_t result_judge(
     return head_is_shortest(item->value, result->read - content) ? RESHARD_OK : RESHARD_E_CANONICAL;
 }
 
-int32_t reshard__item_next(
+/* Any head, by libcbor. */
+static int32_t head_read(
     const uint8_t *bytes, size_t size, size_t *offset, struct reshard__item *item)
 {
-    RESHARD_ASSERT(*offset <= size);
-    if (short_head_read(bytes, size, offset, item))
-        return RESHARD_OK;
     item->type = RESHARD__ITEM_NONE;
     struct cbor_decoder_result result =
         cbor_stream_decode(bytes + *offset, size - *offset, &callbacks, item);
@@ -230,6 +230,21 @@ int32_t reshard__item_next(
     item->end = *offset + result.read;
     *offset = item->end;
     return RESHARD_OK;
+}
+
+static inline int32_t item_next(
+    const uint8_t *bytes, size_t size, size_t *offset, struct reshard__item *item)
+{
+    if (short_head_read(bytes, size, offset, item))
+        return RESHARD_OK;
+    return head_read(bytes, size, offset, item);
+}
+
+int32_t reshard__item_next(
+    const uint8_t *bytes, size_t size, size_t *offset, struct reshard__item *item)
+{
+    RESHARD_ASSERT(*offset <= size);
+    return item_next(bytes, size, offset, item);
 }
 
 /* Open arrays: how many items each still lacks. left[0] is the outermost. */
@@ -278,33 +293,72 @@ static void walk_extend(struct reshard__walk *walk, const struct reshard__item *
         walk->members[walk->member_count - 1].end = item->end;
 }
 
-int32_t reshard__array_walk(const uint8_t *bytes, size_t size, size_t offset, size_t items_max,
-    struct reshard__walk *walk, size_t *error_offset)
+/* An integer for pass 2. One that is too large for a slot is too large when cut down as well. */
+static void number_keep(struct reshard__range_sink *sink, const struct reshard__item *item)
 {
-    struct nesting nesting;
+    const size_t i = sink->number_count / 2;
+    const uint32_t value = item->value < UINT32_MAX ? (uint32_t)item->value : UINT32_MAX;
+    sink->mixed |= item->type != RESHARD__ITEM_UINT;
+    if (i < sink->capacity && sink->number_count % 2 == 0)
+        sink->ranges[i].first = value;
+    else if (i < sink->capacity)
+        sink->ranges[i].last = value;
+    sink->number_count++;
+}
+
+/* The items of an array whose head was taken. */
+static int32_t members_walk(const uint8_t *bytes, size_t size, size_t items_max,
+    struct nesting *nesting, struct reshard__walk *walk, struct reshard__range_sink *sink,
+    size_t *offset)
+{
     struct reshard__item scratch;
-    nesting.depth = 0;
-    walk->member_count = 0;
-    *error_offset = offset;
-    int32_t status = reshard__item_next(bytes, size, &offset, &scratch);
-    if (status)
-        return status;
-    if (scratch.type != RESHARD__ITEM_ARRAY)
-        return RESHARD_E_TYPE;
-    status = nesting_take(&nesting, &scratch, size - offset);
-    for (size_t count = 1; !status && nesting.depth > 0; count++) {
-        bool is_member = nesting.depth == 1;
+    int32_t status = RESHARD_OK;
+    for (size_t count = 1; !status && nesting->depth > 0; count++) {
+        const size_t start = *offset;
+        const bool is_member = nesting->depth == 1;
         struct reshard__item *item = walk_place(walk, is_member, &scratch);
-        *error_offset = offset;
         if (count >= items_max)
             return RESHARD_E_SIZE;
-        status = reshard__item_next(bytes, size, &offset, item);
+        status = item_next(bytes, size, offset, item);
         if (status)
             return status;
         if (!is_member)
             walk_extend(walk, item);
-        status = nesting_take(&nesting, item, size - offset);
+        if (!is_member && sink)
+            number_keep(sink, item);
+        status = nesting_take(nesting, item, size - *offset);
+        if (status)
+            *offset = start;
     }
+    return status;
+}
+
+int32_t reshard__array_walk_numbers(const uint8_t *bytes, size_t size, size_t offset,
+    size_t items_max, struct reshard__walk *walk, struct reshard__range_sink *sink,
+    size_t *error_offset)
+{
+    struct nesting nesting;
+    struct reshard__item head;
+    nesting.depth = 0;
+    walk->member_count = 0;
+    *error_offset = offset;
+    RESHARD_ASSERT(offset <= size);
+    int32_t status = item_next(bytes, size, &offset, &head);
+    if (status)
+        return status;
+    if (head.type != RESHARD__ITEM_ARRAY)
+        return RESHARD_E_TYPE;
+    status = nesting_take(&nesting, &head, size - offset);
+    if (status)
+        return status;
+    status = members_walk(bytes, size, items_max, &nesting, walk, sink, &offset);
+    *error_offset = offset;
     walk->end = offset;
     return status;
+}
+
+int32_t reshard__array_walk(const uint8_t *bytes, size_t size, size_t offset, size_t items_max,
+    struct reshard__walk *walk, size_t *error_offset)
+{
+    return reshard__array_walk_numbers(bytes, size, offset, items_max, walk, NULL, error_offset);
 }

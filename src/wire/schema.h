@@ -99,12 +99,21 @@ struct reshard__writer {
     size_t used;
 };
 
-void reshard__put_uint(struct reshard__writer *writer, uint64_t value);
+void reshard__put_uint_any(struct reshard__writer *writer, uint64_t value);
 void reshard__put_array(struct reshard__writer *writer, uint64_t count);
 void reshard__put_bytes_head(struct reshard__writer *writer, size_t size);
 void reshard__put_raw(struct reshard__writer *writer, const void *data, size_t size);
 void reshard__put_ranges(
     struct reshard__writer *writer, const struct reshard_range *ranges, size_t range_count);
+
+/* Most integers are below 24: the byte is the value. */
+static inline void reshard__put_uint(struct reshard__writer *writer, uint64_t value)
+{
+    if (value < 24 && writer->used < writer->capacity)
+        writer->data[writer->used++] = (uint8_t)value;
+    else
+        reshard__put_uint_any(writer, value);
+}
 
 /* Sorted, disjoint, not adjacent, below RESHARD_SLOT_COUNT_MAX; else BOUND. */
 int32_t reshard__ranges_writable(const struct reshard_range *ranges, size_t range_count);
@@ -171,19 +180,29 @@ struct reshard__walk {
 int32_t reshard__array_walk(const uint8_t *bytes, size_t size, size_t offset, size_t items_max,
     struct reshard__walk *walk, size_t *error_offset);
 
-/* Pass 2: fill the zeroed flat struct from a walk. Ranges go to `ranges`; SPACE when they do not
- * fit, then *range_count = needed. Errors: TYPE, BOUND, CANONICAL, SPACE. */
+/* Where ranges go. */
 struct reshard__range_sink {
     struct reshard_range *ranges;
     size_t capacity;
     size_t needed;
+    size_t number_count; /* integers inside members that pass 1 saw */
+    bool mixed;          /* pass 1 saw others inside members */
 };
+
+/* Pass 1 that besides leaves the integers inside members in sink->ranges, as many as fit, for pass
+ * 2 to make ranges of. */
+int32_t reshard__array_walk_numbers(const uint8_t *bytes, size_t size, size_t offset,
+    size_t items_max, struct reshard__walk *walk, struct reshard__range_sink *sink,
+    size_t *error_offset);
+
+/* Pass 2: fill the zeroed flat struct from a walk. Ranges go to the sink; SPACE when they do not
+ * fit, then sink->needed says how many. Errors: TYPE, BOUND, CANONICAL, SPACE. */
 
 int32_t reshard__fields_decode(const struct reshard__schema *schema, const uint8_t *bytes,
     const struct reshard__walk *walk, struct reshard__range_sink *sink, void *flat,
     size_t *error_offset);
 
-/* Ranges out of the (walked) array item. Errors: TYPE, BOUND, SPACE with sink->needed. */
+/* Ranges out of the (walked) array item, of what pass 1 left in the sink where it did. Errors: TYPE, BOUND, SPACE with sink->needed. */
 int32_t reshard__ranges_read(const uint8_t *bytes, const struct reshard__item *array,
     struct reshard__range_sink *sink, size_t *error_offset);
 

@@ -316,7 +316,7 @@ static size_t ranges_announced(const struct reshard__walk *walk)
 static int32_t migration_load(struct loader *loader, struct reshard__walk *walk, uint64_t *before)
 {
     struct reshard_map_migration migration = {.struct_size = sizeof migration};
-    struct reshard__range_sink sink = {NULL, ranges_announced(walk), 0};
+    struct reshard__range_sink sink = {NULL, ranges_announced(walk), 0, 0, false};
     const size_t size = sink.capacity * sizeof *sink.ranges;
     if (size > 0) {
         sink.ranges = reshard__mem_alloc(&loader->mem, size);
