@@ -97,7 +97,6 @@ struct reshard__ledger {
     struct reshard__journal_position position;
     struct reshard__journal_position next;
     struct reshard__journal_position check;
-    uint64_t check_term; /* highest term of the records that a LOAD feeds */
     struct reshard__journal_position retry_from; /* where the restore that failed had begun */
     bool retrying;
     uint8_t *buffer;

@@ -97,7 +97,6 @@ void reshard__ledger_flush(struct reshard_coordinator *coordinator)
     if (ledger->state == RESHARD__LEDGER_UNSURE) {
         (void)reshard__outbox_push(&coordinator->outbox, RESHARD_ACTION_LOAD);
         memset(&ledger->check, 0, sizeof ledger->check);
-        ledger->check_term = 0;
         ledger->retrying = false;
         ledger->state = RESHARD__LEDGER_LOADING;
     } else if (idle && reshard__compact_due(coordinator)) {
@@ -175,9 +174,8 @@ static bool position_equal(
 static int32_t loaded(struct reshard_coordinator *coordinator)
 {
     struct reshard__ledger *ledger = &coordinator->ledger;
-    bool above = ledger->check_term > coordinator->term;
-    bool landed = !above && position_equal(&ledger->check, &ledger->next);
-    bool absent = !above && position_equal(&ledger->check, &ledger->position);
+    bool landed = position_equal(&ledger->check, &ledger->next);
+    bool absent = position_equal(&ledger->check, &ledger->position);
     if (landed && !ledger->compacting)
         return settle(coordinator);
     if (landed)
@@ -187,7 +185,7 @@ static int32_t loaded(struct reshard_coordinator *coordinator)
     else if (absent)
         ledger->state = RESHARD__LEDGER_IDLE;
     else
-        fence(coordinator); /* the term, or the place, is taken by another: R1 */
+        fence(coordinator); /* a higher term, or the own place taken by another: R1 */
     return RESHARD_OK;
 }
 

@@ -57,8 +57,6 @@ static int32_t restore_next(struct reshard_coordinator *coordinator, const uint8
         ledger->since_compaction++;
     }
     *position = *cursor;
-    if (term > ledger->check_term)
-        ledger->check_term = term;
     return RESHARD_OK;
 }
 

@@ -184,10 +184,9 @@ void reshard__phase_enter(struct reshard_coordinator *coordinator, struct reshar
     run->entered_ns = coordinator->now_ns;
     run->queued = false;
     memset(run->sides, 0, sizeof run->sides);
-    for (int side = 0; side < 2; side++) /* R26: a commit names the epochs that were counted */
-        run->epochs[side] = phase == RESHARD_PHASE_COMMIT
-                                ? before[side].epoch
-                                : reshard__shard_of(coordinator, run->shards[side]).epoch;
+    /* R26: a commit names these, and the reports that led to it were counted under them. */
+    for (int side = 0; side < 2; side++)
+        run->epochs[side] = reshard__shard_of(coordinator, run->shards[side]).epoch;
     phase_tell(coordinator, run, from);
     entered(coordinator, run, before, from);
     if (run->order.n == order)

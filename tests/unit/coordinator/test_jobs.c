@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Plans that are run. */
 #include "fixture.h"
+#include "plan/plan.h"
 #include <criterion/criterion.h>
 
 static struct fixture fixture;
@@ -361,6 +362,38 @@ Test(jobs, batch_that_was_overtaken_ends_the_job)
     struct reshard_job_progress progress = progress_of(job);
     cr_assert_eq(progress.state, RESHARD_JOB_ENDED | RESHARD_JOB_OVERTAKEN);
     cr_assert_eq(progress.done_count, 2);
+    fixture_close(&fixture);
+}
+
+/* A fix gives unowned slots their owner: a change, not a migration. */
+Test(jobs, move_without_source_is_an_assignment)
+{
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    struct reshard_range range = {40, 47};
+    struct reshard_change change;
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_UNASSIGN;
+    change.shard = 1;
+    change.ranges = &range;
+    change.range_count = 1;
+    cr_assert_eq(fixture_change(&fixture, &change), RESHARD_OK);
+    struct reshard__plan_move move = {.target = 2, .range_count = 1, .slot_count = 8};
+    struct reshard_plan plan = {.slot_count = FIXTURE_SLOTS, .moves = &move, .move_count = 1};
+    plan.ranges = &range;
+    plan.range_count = 1;
+    struct reshard_job_spec spec;
+    reshard_job_spec_init(&spec);
+    spec.mode = RESHARD_MODE_KEYWISE;
+    reshard_job_id job;
+    fixture.hold = true;
+    cr_assert_eq(submit_status(&plan, &spec, &job), RESHARD_OK);
+    fixture_pass(&fixture, UINT64_C(1000000000));
+    cr_assert_eq(progress_of(job).state, 0, "not durable, not over");
+    fixture_release(&fixture);
+    cr_assert_eq(progress_of(job).state, RESHARD_JOB_ENDED);
+    cr_assert_eq(progress_of(job).slots_done, 8);
+    cr_assert_eq(owned(2), 24);
     fixture_close(&fixture);
 }
 

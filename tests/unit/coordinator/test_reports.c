@@ -277,6 +277,23 @@ Test(reports, lag_without_a_new_low_is_not_converging)
     fixture_close(&fixture);
 }
 
+/* That freezes keep expiring is not taken back by a lag that shrinks. */
+Test(reports, lag_with_a_new_low_does_not_excuse_attempts)
+{
+    fixture_init(&fixture);
+    fixture.config.attempt_limit = 1;
+    fixture_open(&fixture);
+    reshard_migration_id migration =
+        fixture_migration(&fixture, RESHARD_MODE_SNAPSHOT, 0, 9);
+    fixture_reach(&fixture, migration, RESHARD_PHASE_FREEZE);
+    fixture_tell(&fixture, migration, SOURCE, RESHARD__RESULT_EXPIRED);
+    cr_assert_eq(fixture_progress(&fixture, migration).state, RESHARD_RUN_NOT_CONVERGING);
+    say_lag(migration, 0, 90000000);
+    say_lag(migration, 0, 80000000);
+    cr_assert_eq(fixture_progress(&fixture, migration).state, RESHARD_RUN_NOT_CONVERGING);
+    fixture_close(&fixture);
+}
+
 Test(reports, operators_move_ends_only_when_finish_was_asked)
 {
     fixture_init(&fixture);
