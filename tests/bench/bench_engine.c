@@ -3,6 +3,7 @@
  * load behind a function call; a snapshot migration through node, driver, wire and coordinator with
  * stores in memory, beside memcpy of the same bytes; what of it is the library's own share; memory
  * of an open migration; journal appends. All in one run, medians of the repeats. */
+#include "bench_fleet.h"
 #include "memory_server.h"
 #include "support/alloc.h"
 
@@ -440,11 +441,11 @@ static void bench_memory(void)
     struct reshard_node_migration migration = {.struct_size = sizeof migration};
     while (reshard_node_migration_at(it.nodes[2].node, OPEN_COUNT - 1, &migration))
         turn();
-    printf("memory: 2 nodes and a coordinator, %d slots: %zu bytes (%.1f a slot and map); an open "
-           "migration: %zu bytes in all\n",
-        SLOT_COUNT, before, (double)before / SLOT_COUNT / 3,
-        (it.alloc.live_bytes - before) / OPEN_COUNT);
+    const size_t open = it.alloc.live_bytes - before;
     cluster_stop();
+    printf("memory of a coordinator and two nodes, %d slots: %zu bytes\n", SLOT_COUNT, before);
+    printf("  a slot: %.1f bytes in each process\n", (double)before / SLOT_COUNT / 3);
+    printf("  an open migration: %zu bytes in all three\n", open / OPEN_COUNT);
 }
 
 int main(int argc, char **argv)
@@ -452,6 +453,11 @@ int main(int argc, char **argv)
     /* Without fast bins: else the library's first larger block pays for tidying what hooks freed. */
     (void)mallopt(M_MXFAST, 0);
     clock_calibrate();
+    if (argc == 2 && strcmp(argv[1], "coordinator") == 0) {
+        bench_memory();
+        bench_fleet();
+        return 0;
+    }
     if (argc == 2 && strcmp(argv[1], "snapshot") == 0) { /* for a profiler */
         bench_mode("snapshot", RESHARD_MODE_SNAPSHOT, KEYS);
         bench_mode("snapshot", RESHARD_MODE_SNAPSHOT, MANY_KEYS);
@@ -461,6 +467,7 @@ int main(int argc, char **argv)
     bench_mode("snapshot", RESHARD_MODE_SNAPSHOT, KEYS);
     bench_mode("snapshot", RESHARD_MODE_SNAPSHOT, MANY_KEYS);
     bench_memory();
+    bench_fleet();
     bench_mode("keywise", RESHARD_MODE_KEYWISE, KEYS);
     return 0;
 }
