@@ -2,14 +2,18 @@
 /* Runs simulations from a command line.
  *
  *     simulate scenario FILE [--rows]   run a script, print its transcript
- *
+ *     simulate log FILE                 run a script, print its event log: JSON lines
+ *     simulate html FILE PAGE           run a script, write a page that shows what happened
  *     simulate swarm FROM COUNT [snapshot|keywise] [shrink]
  *                                       run seeds; a failing one is written to replay-SEED.txt
  *     simulate replay FILE [--trace]    run such a file again, with its transcript
+ *     simulate replay FILE --html PAGE  ... and write a page that shows it
  *
  * The exit status is 0 when everything held, 1 when not, 2 when the command line or the script
  * cannot be understood. With --rows the last line counts the rows of the transition table.
  */
+#include "simulate_html.h"
+
 #include <reshard-sim/sim.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +74,43 @@ static int scenario(const char *path, int rows)
     if (report.failed || report.violated)
         (void)fprintf(stderr, "%s: line %u\n", path, (unsigned)report.line);
     return report.failed || report.violated ? 1 : 0;
+}
+
+static void log_write(void *user_data, const char *text, size_t size)
+{
+    (void)fwrite(text, 1, size, user_data);
+}
+
+/* The event log as it is, or in a page. */
+static int scenario_log(const char *path, FILE *file, int html)
+{
+    size_t size;
+    char *text = file_read(path, &size);
+    struct reshard_sim_report report;
+    reshard_sim_report_init(&report);
+    if (!text || !file) {
+        (void)fprintf(stderr, "cannot read %s, or write\n", path);
+        free(text);
+        return 2;
+    }
+    int failed = html && html_begin(file);
+    int32_t status =
+        reshard_sim_scenario_log(text, size, NULL, NULL, log_write, file, &report);
+    free(text);
+    failed |= html && html_end(file);
+    failed |= fflush(file) != 0;
+    if (status || failed)
+        return 2;
+    return report.failed || report.violated ? 1 : 0;
+}
+
+static int scenario_html(const char *path, const char *page)
+{
+    FILE *file = fopen(page, "w");
+    int result = scenario_log(path, file, 1);
+    if (file && fclose(file))
+        result = 2;
+    return result;
 }
 
 enum { DECISIONS_MAX = 1 << 20 };
@@ -145,7 +186,7 @@ static int swarm(int count, char **words)
     return failed ? 1 : 0;
 }
 
-static int replay(const char *path, int trace)
+static int replay(const char *path, int trace, FILE *page)
 {
     struct reshard_sim_swarm spec;
     reshard_sim_swarm_init(&spec);
@@ -170,11 +211,16 @@ static int replay(const char *path, int trace)
     spec.decisions = decisions;
     struct reshard_sim_report report;
     reshard_sim_report_init(&report);
+    spec.log = page ? log_write : NULL;
+    spec.log_data = page;
+    int unwritten = page && html_begin(page);
     int32_t status = file ? reshard_sim_swarm_run(&spec, print, NULL, NULL, 0, &report) : 1;
+    unwritten |= page && html_end(page);
+    unwritten |= page && fclose(page);
     if (file)
         (void)fclose(file);
     free(decisions);
-    return status ? 2 : report.violated ? 1 : 0;
+    return status || unwritten ? 2 : report.violated ? 1 : 0;
 }
 
 int main(int count, char **words)
@@ -183,8 +229,14 @@ int main(int count, char **words)
         return scenario(words[2], count > 3 && strcmp(words[3], "--rows") == 0);
     if (count >= 4 && strcmp(words[1], "swarm") == 0)
         return swarm(count - 2, words + 2);
+    if (count >= 5 && strcmp(words[1], "replay") == 0 && strcmp(words[3], "--html") == 0)
+        return replay(words[2], 0, fopen(words[4], "w"));
     if (count >= 3 && strcmp(words[1], "replay") == 0)
-        return replay(words[2], count > 3 && strcmp(words[3], "--trace") == 0);
+        return replay(words[2], count > 3 && strcmp(words[3], "--trace") == 0, NULL);
+    if (count >= 3 && strcmp(words[1], "log") == 0)
+        return scenario_log(words[2], stdout, 0);
+    if (count >= 4 && strcmp(words[1], "html") == 0)
+        return scenario_html(words[2], words[3]);
     (void)fprintf(stderr, "usage: %s scenario FILE [--rows]\n", words[0]);
     return 2;
 }

@@ -60,7 +60,7 @@ CALLS_AT_HOME = {
 
 # libreshard-sim is a library of its own, on the core's outside: it has libc's memory.
 SIMULATOR = "src/sim/"
-SIMULATOR_HEADERS = ("stdarg.h", "reshard-sim/sim.h")
+SIMULATOR_HEADERS = ("stdarg.h", "reshard-sim/linear.h", "reshard-sim/sim.h")
 
 # THE assignment of a live migration's phase, in the rooms that hold one. Messages and records
 # have a phase field too: they are values named by `.`, or these pointers.

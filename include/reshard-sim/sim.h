@@ -76,6 +76,24 @@ RESHARD_API void reshard_sim_report_init(struct reshard_sim_report *report);
 RESHARD_API int32_t reshard_sim_scenario(const char *text, size_t size, reshard_sim_print print,
     void *print_data, struct reshard_sim_report *report_out);
 
+/** Run a scenario and write its event log: one JSON object a line, the seed's first. Every object
+ * has `type`, and all but the first `t`, in virtual nanoseconds: seed, host (a process came up, went
+ * down, froze), message (t sent, at arrives), lost, migration, phase, event, owners (runs of first,
+ * last, shard, migration), request, say (a line of the transcript), violation, end.
+ * @param text [in, borrowed for the call] the script.
+ * @param size [in] bytes.
+ * @param print [in] takes the transcript; NULL allowed.
+ * @param print_data [in] handed to print.
+ * @param log [in] takes the log, a line a call; NULL allowed.
+ * @param log_data [in] handed to log.
+ * @param report_out [in,out] its struct_size is set by the caller.
+ * @return as reshard_sim_scenario().
+ * Calls: print, log.  Allocates: yes, as reshard_sim_scenario() does.  Threads: any.  Re-entry: no.
+ */
+RESHARD_API int32_t reshard_sim_scenario_log(const char *text, size_t size,
+    reshard_sim_print print, void *print_data, reshard_sim_print log, void *log_data,
+    struct reshard_sim_report *report_out);
+
 /** One decision that was not "nothing special". */
 struct reshard_sim_decision {
     uint32_t kind;    /**< what was decided on */
@@ -94,6 +112,8 @@ struct reshard_sim_swarm {
     uint32_t reserved;    /**< 0 */
     const struct reshard_sim_decision *decisions; /**< replay: ascending within a kind */
     uint64_t decision_count;                      /**< items */
+    reshard_sim_print log; /**< takes the event log; NULL = none */
+    void *log_data;        /**< handed to log */
 };
 
 /** Zero a swarm and set its struct_size.

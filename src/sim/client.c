@@ -127,6 +127,7 @@ void reshard__client_wake(struct reshard_sim *sim, uint32_t index, uint64_t atte
     /* Nobody knows what became of it: the operation stays open in the history. */
     reshard__sim_say(sim, "client %u gives up on k%u at %h", (uint64_t)index + 1,
         (uint64_t)client->request.keys[0], client->host);
+    reshard__log_request(sim, client, "unknown");
     client->request.attempt++;
     client->busy = false;
     work_plan(sim, client);
@@ -140,6 +141,7 @@ static void client_done(struct reshard_sim *sim, struct client *client, const st
             sim, client->operations[i], read ? reply->values[i] : client->request.value);
         client->answer[i] = reply->values[i];
     }
+    reshard__log_request(sim, client, "done");
     client->busy = false;
     client->answered = true;
     sim->requests_done++;

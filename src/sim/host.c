@@ -121,6 +121,7 @@ void reshard__host_crash(struct reshard_sim *sim, struct host *host)
 static void event_say(
     struct reshard_sim *sim, const struct host *host, const struct reshard_event *event)
 {
+    reshard__log_event(sim, host, event);
     if (event->kind == RESHARD_EVENT_MAP || event->kind == RESHARD_EVENT_ORDERED)
         return;
     if (event->kind == RESHARD_EVENT_PHASE) {

@@ -15,6 +15,7 @@ static struct packet *packet_copy(const struct packet *from)
 {
     struct packet *packet = reshard__sim_resize(NULL, 1, sizeof *packet);
     *packet = *from;
+    packet->log_id = 0;
     packet->data = reshard__sim_resize(NULL, from->size, 1);
     memcpy(packet->data, from->data, from->size);
     return packet;
@@ -67,10 +68,27 @@ bool reshard__net_cut(const struct reshard_sim *sim, reshard_node_id from, resha
     return false;
 }
 
+static void packet_log(
+    struct reshard_sim *sim, struct packet *packet, const char *fate, uint64_t arrival_ns)
+{
+    if (!sim->log || packet->log_id)
+        return;
+    struct peek peek = reshard__peek(packet->data, packet->size);
+    struct text text = {0};
+    describe(&text, &peek);
+    reshard__log_message(sim, packet, text.data, fate, arrival_ns);
+    reshard__sim_release(text.data);
+}
+
 static void fly(struct reshard_sim *sim, struct packet *packet, uint64_t delay_ns)
 {
     struct happening happening = {.kind = EVENT_MESSAGE, .host = packet->to, .data = packet};
     happening.time_ns = sim->now_ns + delay_ns;
+    packet_log(sim, packet,
+        packet->corrupted  ? "corrupted"
+        : packet->repeated ? "repeated"
+                           : "",
+        happening.time_ns);
     reshard__sim_schedule(sim, &happening);
 }
 
@@ -130,6 +148,7 @@ static void rule_act(struct reshard_sim *sim, struct rule *rule, struct packet *
         reshard__packet_name(sim, verbs[rule->act], packet);
     switch (rule->act) {
     case RULE_DROP:
+        packet_log(sim, packet, "dropped", sim->now_ns);
         reshard__packet_free(packet);
         return;
     case RULE_HOLD:
@@ -164,6 +183,7 @@ static void fate_act(struct reshard_sim *sim, struct packet *packet)
     uint32_t fate = reshard__choose(sim, CHOICE_MESSAGE, FATES);
     uint64_t delay_ns = delay_of(sim);
     if (fate == 1) {
+        packet_log(sim, packet, "dropped", sim->now_ns);
         reshard__packet_free(packet);
         return;
     }
@@ -203,6 +223,7 @@ void reshard__net_deliver(struct reshard_sim *sim, struct packet *packet)
 {
     struct host *host = reshard__host_find(sim, packet->to);
     if (reshard__net_cut(sim, packet->from, packet->to) || !host || !host->up) {
+        reshard__log_lost(sim, packet);
         reshard__packet_free(packet);
         return;
     }

@@ -103,6 +103,7 @@ void reshard__sim_free(struct reshard_sim *sim)
     reshard__sim_release(sim->map_digests);
     reshard__sim_release(sim->choices.decisions);
     reshard__sim_release(sim->line.data);
+    reshard__sim_release(sim->log_line.data);
     reshard__sim_release(sim);
 }
 
@@ -212,8 +213,9 @@ void reshard_sim_report_init(struct reshard_sim_report *report)
     report->struct_size = sizeof *report;
 }
 
-int32_t reshard_sim_scenario(const char *text, size_t size, reshard_sim_print print,
-    void *print_data, struct reshard_sim_report *report_out)
+int32_t reshard_sim_scenario_log(const char *text, size_t size, reshard_sim_print print,
+    void *print_data, reshard_sim_print log, void *log_data,
+    struct reshard_sim_report *report_out)
 {
     if (!report_out || (!text && size > 0))
         return RESHARD_E_NULL;
@@ -222,6 +224,8 @@ int32_t reshard_sim_scenario(const char *text, size_t size, reshard_sim_print pr
     struct script script = {.sim = reshard__sim_make()};
     script.sim->print = print;
     script.sim->print_data = print_data;
+    script.sim->log = log;
+    script.sim->log_data = log_data;
     reshard_sim_report_init(report_out);
     report_out->line = reshard__script_lines(&script, text, size);
     report_out->failed = script.failed || script.bad;
@@ -229,6 +233,13 @@ int32_t reshard_sim_scenario(const char *text, size_t size, reshard_sim_print pr
     int32_t status = script.bad ? RESHARD_E_SYNTAX : RESHARD_OK;
     if (script.bad)
         reshard__sim_say(script.sim, "SYNTAX in line %u", (uint64_t)report_out->line);
+    reshard__log_end(script.sim, report_out->failed);
     reshard__sim_free(script.sim);
     return status;
+}
+
+int32_t reshard_sim_scenario(const char *text, size_t size, reshard_sim_print print,
+    void *print_data, struct reshard_sim_report *report_out)
+{
+    return reshard_sim_scenario_log(text, size, print, print_data, NULL, NULL, report_out);
 }

@@ -9,7 +9,8 @@
  * Files: world.c time and steps; host.c processes; task.c actions; journal.c both kinds of journal;
  * store.c slot data; net.c messages; peek.c their names; client.c requests; history.c what clients
  * saw; linear.c whether one copy could have shown it; check.c invariants; choice.c decisions;
- * script*.c the language; swarm.c; text.c words.
+ * log.c the event log; script*.c the language;
+ * swarm.c; text.c words.
  */
 #ifndef RESHARD_SIM_SIM_H
 #define RESHARD_SIM_SIM_H
@@ -158,6 +159,7 @@ struct host {
     uint64_t seen_version; /* check.c */
     uint64_t seen_term;
     uint64_t down_until_ns; /* swarm.c: when it comes back */
+    uint64_t log_state;       /* log.c */
     uint64_t failed_deadline; /* a tick that did not move its deadline */
 };
 
@@ -182,6 +184,7 @@ struct packet {
     size_t size;
     bool repeated;
     bool corrupted;
+    uint64_t log_id;
     uint8_t *data;
 };
 struct peek {
@@ -329,6 +332,13 @@ struct reshard_sim {
     uint64_t transcript; /* running digest */
     reshard_sim_print print;
     void *print_data;
+    /* log.c */
+    reshard_sim_print log; /* NULL = none */
+    void *log_data;
+    struct text log_line;
+    bool log_begun, log_started;
+    uint64_t log_packets, log_version;
+    size_t log_migrations;
     /* script.c */
     uint32_t line_number;
     uint32_t shard_count;
@@ -343,6 +353,21 @@ void reshard__sim_say(struct reshard_sim *sim, const char *format, ...);
 /* The first violation is told and kept; the world goes no further. */
 void reshard__sim_violate(struct reshard_sim *sim, const char *checker, const char *format, ...);
 uint64_t reshard__sim_hash(const void *bytes, size_t size, uint64_t seed);
+
+/* ---- log.c ---- */
+/* A line of the transcript. */
+void reshard__log_text(struct reshard_sim *sim, const char *type, const struct text *line);
+/* A message is under way, or will never arrive; log_lost: it did not. */
+void reshard__log_message(struct reshard_sim *sim, struct packet *packet, const char *name,
+    const char *fate, uint64_t arrival_ns);
+void reshard__log_lost(struct reshard_sim *sim, const struct packet *packet);
+void reshard__log_event(
+    struct reshard_sim *sim, const struct host *host, const struct reshard_event *event);
+void reshard__log_request(
+    struct reshard_sim *sim, const struct client *client, const char *outcome);
+/* What changed about processes, migrations and owners since the last call. */
+void reshard__log_state(struct reshard_sim *sim);
+void reshard__log_end(struct reshard_sim *sim, bool failed);
 
 /* ---- choice.c ---- */
 uint64_t reshard__sim_random(uint64_t *state);

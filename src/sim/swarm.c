@@ -306,7 +306,9 @@ int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim
     struct reshard_sim *sim = script.sim;
     sim->print = print;
     sim->print_data = print_data;
-    sim->quiet = print == NULL;
+    sim->quiet = print == NULL && swarm->log == NULL;
+    sim->log = swarm->log;
+    sim->log_data = swarm->log_data;
     sim->set.seed = swarm->seed;
     sim->set.sabotage = swarm->sabotage;
     sim->set.trace = swarm->trace;
@@ -321,6 +323,7 @@ int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim
     report_out->failed = script.bad;
     for (uint64_t i = 0; i < sim->choices.decision_count && i < capacity && decisions_out; i++)
         decisions_out[i] = sim->choices.decisions[i];
+    reshard__log_end(sim, report_out->failed);
     reshard__sim_free(sim);
     return RESHARD_OK;
 }

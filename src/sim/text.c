@@ -135,6 +135,7 @@ void reshard__sim_say(struct reshard_sim *sim, const char *format, ...)
     reshard__text_format(&sim->line, format, arguments);
     line_end(sim);
     va_end(arguments);
+    reshard__log_text(sim, "say", &sim->line);
 }
 
 void reshard__sim_violate(struct reshard_sim *sim, const char *checker, const char *format, ...)
@@ -154,6 +155,7 @@ void reshard__sim_violate(struct reshard_sim *sim, const char *checker, const ch
     reshard__text_format(&sim->line, format, arguments);
     line_end(sim);
     va_end(arguments);
+    reshard__log_text(sim, "violation", &sim->line);
 }
 
 uint64_t reshard__sim_hash(const void *bytes, size_t size, uint64_t seed)

@@ -162,6 +162,7 @@ bool reshard__sim_step(struct reshard_sim *sim)
     if ((!event && !host) || sim->violated)
         return false;
     sim->steps++;
+    reshard__log_state(sim);
     if (event) {
         struct happening happening = heap_pop(sim);
         if (happening.time_ns > sim->now_ns)
@@ -171,6 +172,7 @@ bool reshard__sim_step(struct reshard_sim *sim)
         sim->now_ns = tick_ns;
         reshard__host_tick(sim, host);
     }
+    reshard__log_state(sim);
     reshard__check_step(sim);
     return !sim->violated;
 }
