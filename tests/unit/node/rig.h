@@ -142,6 +142,11 @@ void rig_target_to(struct rig *rig, uint32_t mode, uint32_t phase);
 void rig_ack_all(struct rig *rig);
 /* A chunk with one item, of the copy or stream that orders name, as the source would send it. */
 void rig_give(struct rig *rig, uint64_t sequence, uint64_t key, uint64_t value);
+/* The verdict for a request with one key, present as the store has it. */
+struct reshard_route rig_ask(
+    struct rig *rig, uint64_t key, uint32_t op, bool asking, uint64_t token);
+/* The receiver of the stream that the newest order named says: no mark is left. */
+void rig_none_pending(struct rig *rig, reshard_node_id from);
 /* FIN behind `sequence`, with the digest that the target's staging has. */
 void rig_fin(struct rig *rig, uint64_t sequence);
 

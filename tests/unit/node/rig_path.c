@@ -45,8 +45,7 @@ static void expect(struct rig *rig, uint32_t phase, uint32_t result)
         rig_result(rig), result);
 }
 
-/* The receiver of a keywise stream has no mark left. */
-static void none_pending(struct rig *rig, reshard_node_id from)
+void rig_none_pending(struct rig *rig, reshard_node_id from)
 {
     rig->copy = (struct reshard__order_id){rig->order_term, rig->order_n};
     struct reshard__message pending = rig_chunk(rig, RESHARD__CHUNK_PENDING, 0);
@@ -85,7 +84,7 @@ static void source_step(struct rig *rig, uint32_t phase)
         rig_ack_all(rig);
     }
     if (phase == RESHARD_PHASE_MOVE) {
-        none_pending(rig, 2);
+        rig_none_pending(rig, 2);
         take_all(rig);
     }
     expect(rig, phase, results[phase]);
@@ -147,4 +146,24 @@ void rig_target_to(struct rig *rig, uint32_t mode, uint32_t phase)
 {
     rig_boot(rig, 2);
     path(rig, mode, phase, target_step);
+}
+
+struct reshard_route rig_ask(
+    struct rig *rig, uint64_t key, uint32_t op, bool asking, uint64_t token)
+{
+    uint8_t bytes[2] = {(uint8_t)key, (uint8_t)(key >> 8)};
+    const uint8_t *keys[1] = {bytes};
+    size_t key_sizes[1] = {sizeof bytes};
+    struct reshard_node_request request = {.struct_size = sizeof request,
+        .op = op,
+        .asking = asking,
+        .token = token,
+        .key_count = 1,
+        .keys = keys,
+        .key_sizes = key_sizes};
+    struct reshard_route route = {.struct_size = sizeof route};
+    request.slot = (uint32_t)(key % RIG_SLOTS);
+    request.present_count = rig->store.live[key] != 0;
+    cr_assert_eq(reshard_node_route_keys(rig->node, &request, &route), RESHARD_OK);
+    return route;
 }
