@@ -276,6 +276,40 @@ RESHARD_API int32_t reshard_node_digest(
 RESHARD_API int32_t reshard_node_move_keys(struct reshard_node *node, uint32_t slot,
     const uint8_t *const *keys, const size_t *key_sizes, uint32_t key_count);
 
+/** Tell which slots the host holds data of, once after each start. What neither ownership nor a
+ * record of an open migration explains is set aside: a durable record, an event QUARANTINE (value =
+ * slots set aside now), no migration to these slots until they are purged. Nothing is deleted.
+ * @param node [in,out] started.
+ * @param ranges [in, borrowed for the call] sorted, disjoint, not adjacent.
+ * @param range_count [in] items.
+ * @return RESHARD_OK, or E_NULL, E_SLOT, E_OVERLAP, E_STATE (not started), E_NOMEM.
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_node_found(
+    struct reshard_node *node, const struct reshard_range *ranges, size_t range_count);
+
+/** Next range of slots that are set aside, from a cursor.
+ * @param node [in] non-NULL.
+ * @param cursor [in,out] a slot, 0 first; moves behind the range.
+ * @param range_out [out] the range.
+ * @return RESHARD_OK, or E_EMPTY behind the last, E_NULL.
+ * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
+ */
+RESHARD_API int32_t reshard_node_quarantine_next(
+    const struct reshard_node *node, uint32_t *cursor, struct reshard_range *range_out);
+
+/** Purge slots that are set aside: PURGE actions with migration 0, then they are so no longer, and
+ * an event QUARANTINE tells. A restart forgets the request, not the slots.
+ * @param node [in,out] started.
+ * @param ranges [in, copied] sorted, disjoint, not adjacent.
+ * @param range_count [in] items, > 0.
+ * @return RESHARD_OK, or E_NULL, E_SLOT, E_OVERLAP, E_STATE (not started, a slot is not set aside,
+ *   no ranges, or an earlier purge is under way), E_NOMEM.
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_node_purge(
+    struct reshard_node *node, const struct reshard_range *ranges, size_t range_count);
+
 RESHARD_END_DECLS
 
 #endif

@@ -93,6 +93,8 @@ int32_t reshard__action_completed(struct reshard_node *node, struct reshard__ent
         reshard__log_complete(node, entry->action.kind, completion);
     if (entry->purpose == RESHARD__PURPOSE_CHUNK)
         reshard__chunk_release(node, entry->attachment);
+    if (entry->purpose == RESHARD__PURPOSE_QUARANTINE)
+        return reshard__quarantine_purged(node, completion);
     if (entry->purpose != RESHARD__PURPOSE_STORE)
         return RESHARD_OK;
     struct reshard__part *part = reshard__part_find(node, entry->owner);

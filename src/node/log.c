@@ -137,6 +137,27 @@ static bool write_map(struct reshard_node *node)
     return true;
 }
 
+struct ranges {
+    const struct reshard_range *items;
+    size_t count;
+};
+
+static int32_t encode_ranges(const void *item, uint8_t *buffer, size_t capacity, size_t *size_out)
+{
+    const struct ranges *ranges = item;
+    return reshard__ranges_encode(ranges->items, ranges->count, buffer, capacity, size_out);
+}
+
+static bool write_quarantine(struct reshard_node *node)
+{
+    const struct ranges ranges = {node->quarantine, node->quarantine_count};
+    size_t size = 0;
+    if (node->quarantine_changes == node->quarantine_durable)
+        return true;
+    (void)encode_ranges(&ranges, NULL, 0, &size);
+    return write_blob(node, RESHARD__RECORD_QUARANTINE, &ranges, size, encode_ranges);
+}
+
 static bool write_parts(struct reshard_node *node)
 {
     for (size_t i = 0; i < node->part_count; i++) {
@@ -159,18 +180,22 @@ static bool map_waited(struct reshard_node *node)
     return log->waiting_ns && node->now_ns >= log->waiting_ns;
 }
 
+static bool part_wants(const struct reshard_node *node, const struct reshard__part *part)
+{
+    /* A store action that is under way brings a record: the map goes with it. */
+    bool rests = part->phase && !part->closed && part->busy == 0 &&
+                 part->map_version > reshard_map_version(node->map);
+    return part->want.kind || rests;
+}
+
 static bool wanted(struct reshard_node *node)
 {
-    if (!node->log.identity || reshard__maps_urgent(node) || map_waited(node))
+    if (!node->log.identity || reshard__maps_urgent(node) || map_waited(node) ||
+        node->quarantine_changes != node->quarantine_durable)
         return true;
-    for (size_t i = 0; i < node->part_count; i++) {
-        const struct reshard__part *part = node->parts[i];
-        /* A store action that is under way brings a record: the map goes with it. */
-        bool rests = part->phase && !part->closed && part->busy == 0 &&
-                     part->map_version > reshard_map_version(node->map);
-        if (part->want.kind || rests)
+    for (size_t i = 0; i < node->part_count; i++)
+        if (part_wants(node, node->parts[i]))
             return true;
-    }
     return false;
 }
 
@@ -185,6 +210,7 @@ static void append_push(struct reshard_node *node)
     for (size_t i = 0; i < node->part_count; i++)
         node->parts[i]->writing = node->parts[i]->want.kind != 0;
     log->map_version = reshard_map_version(node->next);
+    log->quarantine_changes = node->quarantine_changes;
     log->state = RESHARD__LOG_WRITING;
     log->append_count++;
 }
@@ -216,6 +242,7 @@ static int32_t settle(struct reshard_node *node)
         part->writing = false;
     }
     log->position = log->next;
+    node->quarantine_durable = log->quarantine_changes;
     log->identity = true;
     log->state = RESHARD__LOG_IDLE;
     reshard__parts_close(node);
@@ -236,6 +263,14 @@ static void settle_on(struct reshard_node *node)
         node->log.retry_at_ns = node->now_ns + node->config.retry_ns;
 }
 
+static bool write_all(struct reshard_node *node)
+{
+    node->log.used = 0;
+    node->log.next = node->log.position;
+    return (node->log.identity || write_identity(node)) && write_map(node) &&
+           write_quarantine(node) && write_parts(node);
+}
+
 void reshard__log_flush(struct reshard_node *node)
 {
     struct reshard__log *log = &node->log;
@@ -249,10 +284,7 @@ void reshard__log_flush(struct reshard_node *node)
         settle_on(node);
     if (log->state != RESHARD__LOG_IDLE || !wanted(node))
         return;
-    log->used = 0;
-    log->next = log->position;
-    bool written = (log->identity || write_identity(node)) && write_map(node) && write_parts(node);
-    if (written)
+    if (write_all(node))
         append_push(node);
     else
         log->retry_at_ns = node->now_ns + node->config.retry_ns;

@@ -30,7 +30,8 @@ static int32_t receive_snapshot(struct reshard_node *node, const struct reshard_
 static int32_t receive_changes(struct reshard_node *node, const struct reshard__message *message)
 {
     size_t offset = 0;
-    uint64_t version = message->from, first = 0; /* first that was new */
+    uint64_t version = message->from;
+    const uint64_t before = reshard_map_version(node->next);
     if (node->next_snapshot && node->log.state != RESHARD__LOG_IDLE)
         return RESHARD_OK; /* a snapshot is being written as it is; they come again */
     for (;;) {
@@ -45,11 +46,9 @@ static int32_t receive_changes(struct reshard_node *node, const struct reshard__
         if (version <= reshard_map_version(node->next))
             continue;
         status = reshard_map_apply(node->next, &change);
-        if (status == RESHARD_E_NOMEM && first)
-            return RESHARD_E_VERSION; /* a part of them is here; the rest is asked for */
+        /* When a part of them is here, the rest is asked for. */
         if (status)
-            return status;
-        first = first ? first : version;
+            return status == RESHARD_E_NOMEM && version > before + 1 ? RESHARD_E_VERSION : status;
     }
 }
 

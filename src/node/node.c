@@ -41,6 +41,13 @@ static void default_u32(uint32_t *field, uint32_t value)
         *field = value;
 }
 
+static bool in_range(const struct reshard_node_config *config)
+{
+    return config->migration_limit <= MIGRATION_LIMIT_MAX && config->chunk_size >= CHUNK_SIZE_MIN &&
+           config->chunk_size <= CHUNK_SIZE_MAX && config->window_size >= config->chunk_size &&
+           config->conflict <= RESHARD_CONFLICT_RETRY && config->check <= RESHARD_CHECK_PAYLOADS;
+}
+
 static int32_t config_import(
     struct reshard_node_config *config, const struct reshard_node_config *from)
 {
@@ -63,11 +70,7 @@ static int32_t config_import(
     default_u32(&config->conflict_limit, DEFAULT_CONFLICT_LIMIT);
     if (config->slot_count > RESHARD_SLOT_COUNT_MAX)
         return RESHARD_E_SLOT_COUNT;
-    bool in_range =
-        config->migration_limit <= MIGRATION_LIMIT_MAX && config->chunk_size >= CHUNK_SIZE_MIN &&
-        config->chunk_size <= CHUNK_SIZE_MAX && config->window_size >= config->chunk_size &&
-        config->conflict <= RESHARD_CONFLICT_RETRY && config->check <= RESHARD_CHECK_PAYLOADS;
-    return in_range ? RESHARD_OK : RESHARD_E_ARGUMENT;
+    return in_range(config) ? RESHARD_OK : RESHARD_E_ARGUMENT;
 }
 
 static size_t bitmap_size(const struct reshard_node *node)
@@ -150,6 +153,7 @@ void reshard_node_destroy(struct reshard_node *node)
     reshard__scratch_free(&mem, &node->scratch);
     reshard__mem_free(&mem, node->log.buffer, node->log.buffer_size);
     reshard__mem_free(&mem, node->quarantine, node->quarantine_capacity * sizeof *node->quarantine);
+    reshard__mem_free(&mem, node->purge, node->purge_capacity * sizeof *node->purge);
     if (node->outbox.events)
         reshard__outbox_free(&node->outbox);
     reshard__mem_free(&mem, node, sizeof *node);
@@ -177,6 +181,7 @@ int32_t reshard__node_feed_begin(struct reshard_node *node, uint64_t now_ns)
 int32_t reshard__node_feed_end(struct reshard_node *node, int32_t status)
 {
     reshard__log_flush(node);
+    reshard__quarantine_pump(node);
     node->feeding = false;
     return status;
 }

@@ -25,7 +25,8 @@ enum reshard__purpose {
     RESHARD__PURPOSE_NONE,
     RESHARD__PURPOSE_CHUNK, /* SEND of a chunk: its reference is given back */
     RESHARD__PURPOSE_LOG,   /* APPEND, COMPACT, LOAD of the own journal */
-    RESHARD__PURPOSE_STORE  /* a store action of a part */
+    RESHARD__PURPOSE_STORE, /* a store action of a part */
+    RESHARD__PURPOSE_QUARANTINE
 };
 
 /* Bits of store actions that are open for a part. */
@@ -211,6 +212,7 @@ struct reshard__log {
     struct reshard__journal_position next;     /* after the open append */
     struct reshard__journal_position check;    /* of the records a LOAD feeds */
     uint64_t map_version;                      /* the durable map's, after the open append */
+    uint64_t quarantine_changes;               /* that the open append carries */
     bool identity;                             /* the first record stands */
     uint8_t *buffer;
     size_t buffer_size;
@@ -247,6 +249,14 @@ struct reshard_node {
     struct reshard_range *quarantine;
     size_t quarantine_count;
     size_t quarantine_capacity;
+    uint64_t quarantine_changes; /* since start; those that are durable */
+    uint64_t quarantine_durable;
+    struct reshard_range *purge; /* of them, those that are to be purged */
+    size_t purge_count;
+    size_t purge_capacity;
+    uint64_t purge_cursor;
+    uint64_t purge_retry_ns;
+    bool purge_open;
 };
 
 /* ---- node.c ---- */
@@ -316,6 +326,12 @@ int32_t reshard__log_restore(struct reshard_node *node, const uint8_t *bytes, si
 /* ---- quarantine.c ---- */
 int32_t reshard__quarantine_restore(
     struct reshard_node *node, const struct reshard__record *record);
+
+/* Ask for the purge that was requested, when it may be. */
+void reshard__quarantine_pump(struct reshard_node *node);
+/* NOMEM: nothing changed. */
+int32_t reshard__quarantine_purged(
+    struct reshard_node *node, const struct reshard_completion *completion);
 
 /* ---- orders.c ---- */
 void reshard__order_receive(

@@ -32,6 +32,13 @@ static void source_deadline(
         earlier(deadline, part->reported_ns + node->config.retry_ns);
 }
 
+static void target_deadline(
+    const struct reshard_node *node, const struct reshard__part *part, uint64_t *deadline)
+{
+    if (part->receiving && part->synced < part->applied && !(part->busy & RESHARD__BUSY_SYNC))
+        earlier(deadline, part->chunk_ns + node->config.retry_ns / 2);
+}
+
 static uint64_t part_deadline(const struct reshard_node *node, const struct reshard__part *part)
 {
     uint64_t deadline = UINT64_MAX;
@@ -43,11 +50,25 @@ static uint64_t part_deadline(const struct reshard_node *node, const struct resh
         source_deadline(node, part, &deadline);
     if (part->stored.kind == RESHARD__RECORD_PURGE && !part->purged && part->busy == 0)
         earlier(&deadline, node->now_ns + 1);
-    if (part->receiving && part->synced < part->applied && !(part->busy & RESHARD__BUSY_SYNC))
-        earlier(&deadline, part->chunk_ns + node->config.retry_ns / 2);
+    target_deadline(node, part, &deadline);
     if (part->keywise)
         earlier(&deadline, reshard__keywise_deadline(node, part));
     return deadline;
+}
+
+/* The own journal, and the purge that waits for it. */
+static void log_deadline(const struct reshard_node *node, uint64_t *deadline)
+{
+    const struct reshard__log *log = &node->log;
+    bool purge = node->purge_count > 0 && !node->purge_open;
+    if (purge && node->quarantine_changes == node->quarantine_durable)
+        earlier(deadline, node->purge_retry_ns);
+    bool waits = log->state == RESHARD__LOG_UNSURE || log->state == RESHARD__LOG_SETTLING ||
+                 (log->state == RESHARD__LOG_IDLE && log->retry_at_ns > node->now_ns);
+    if (waits)
+        earlier(deadline, log->retry_at_ns);
+    if (log->waiting_ns)
+        earlier(deadline, log->waiting_ns);
 }
 
 uint64_t reshard_node_deadline(const struct reshard_node *node)
@@ -60,13 +81,7 @@ uint64_t reshard_node_deadline(const struct reshard_node *node)
             earlier(&deadline, part_deadline(node, node->parts[i]));
     if (node->parts_missing)
         earlier(&deadline, node->now_ns + node->config.retry_ns);
-    bool log_waits = node->log.state == RESHARD__LOG_UNSURE ||
-                     node->log.state == RESHARD__LOG_SETTLING ||
-                     (node->log.state == RESHARD__LOG_IDLE && node->log.retry_at_ns > node->now_ns);
-    if (log_waits)
-        earlier(&deadline, node->log.retry_at_ns);
-    if (node->log.waiting_ns)
-        earlier(&deadline, node->log.waiting_ns);
+    log_deadline(node, &deadline);
     return deadline;
 }
 
@@ -132,7 +147,8 @@ int32_t reshard_node_digest(const struct reshard_node *node, struct reshard_dige
     (void)reshard_map_digest(node->next, &maps[1]);
     const uint64_t fields[] = {node->started, (uint64_t)(int64_t)node->fatal, node->next_snapshot,
         node->log.state, node->log.position.index, node->log.position.digest, node->log.next.index,
-        node->log.identity, node->quarantine_count};
+        node->log.identity, node->quarantine_count, node->quarantine_changes,
+        node->quarantine_durable, node->purge_count, node->purge_cursor, node->purge_open};
     (void)XXH3_128bits_reset(&state);
     (void)XXH3_128bits_update(&state, maps, sizeof maps);
     (void)XXH3_128bits_update(&state, fields, sizeof fields);

@@ -177,6 +177,15 @@ static bool acts(const struct reshard_node *node, const struct reshard__part *pa
     return reshard__primary_of(node, own) == node->config.node;
 }
 
+static void news_tell(struct reshard_node *node, struct reshard__part *part)
+{
+    bool news = part->result != part->reported && part->result != RESHARD__RESULT_WORKING;
+    if (news)
+        result_tell(node, part);
+    if (news || streaming_news(node, part))
+        reshard__report_send(node, part);
+}
+
 void reshard__part_advance(struct reshard_node *node, struct reshard__part *part)
 {
     if (part->wake_due)
@@ -191,11 +200,7 @@ void reshard__part_advance(struct reshard_node *node, struct reshard__part *part
     if (part->map_version > reshard_map_version(node->map))
         result = RESHARD__RESULT_WORKING;
     part->result = result;
-    bool news = result != part->reported && result != RESHARD__RESULT_WORKING;
-    if (news)
-        result_tell(node, part);
-    if (news || streaming_news(node, part))
-        reshard__report_send(node, part);
+    news_tell(node, part);
 }
 
 /* The final state of a migration that is closed here (R4): never silence. */
