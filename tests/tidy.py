@@ -233,8 +233,8 @@ def core_headers(tree):
         if is_c(path) and room_of(path):
             for line, mark, header in cscan.includes(text):
                 known = header.startswith("reshard/") or header in CORE_HEADERS
-                if path.startswith(SIMULATOR) and header in SIMULATOR_HEADERS:
-                    known = True
+                if path.startswith(SIMULATOR):
+                    known |= header in SIMULATOR_HEADERS or header.startswith("reshard-sim/")
                 if mark == "<" and not known:
                     yield path, line, f"<{header}> in the core"
 
