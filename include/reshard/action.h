@@ -56,11 +56,10 @@ enum {
     RESHARD_ACTION_DIGEST = 12,
     /** keywise: keys of the slots that are here. Three forms. buffer and no payload: the next keys
      * from `cursor` on, with their states, into buffer; completion: size, keys, cursor, done =
-     * none follows. buffer and payload: those of the listed keys that are here; done = all were looked
-     * for. capacity 0: write
-     * nothing, tell in `keys` how many are here (of the listed ones, or of all). A first key that
-     * does not fit: E_SPACE with size = needed. From reading a key to completing the action the
-     * host executes no write to it: from then on it is locked. */
+     * none follows. buffer and payload: those of the listed keys that are here; done = all were
+     * looked for. capacity 0: write nothing, tell in `keys` how many are here (of the listed ones,
+     * or of all). A first key that does not fit: E_SPACE with size = needed. From reading a key to
+     * completing the action the host executes no write to it: from then on it is locked. */
     RESHARD_ACTION_PICK = 13,
     /** keywise giver: delete the keys in payload, durably. Receiver: drop its copy of them. */
     RESHARD_ACTION_REMOVE = 14,

@@ -87,6 +87,23 @@ static bool ranges_make(struct reshard__range_sink *sink, uint64_t number_count)
     return true;
 }
 
+/* Read `range_count` ranges at *offset; those that fit are kept. On an error *offset names it. */
+static int32_t ranges_walk(const uint8_t *bytes, size_t end, size_t *offset, size_t range_count,
+    struct reshard__range_sink *sink)
+{
+    uint64_t next = 0;
+    for (size_t i = 0; i < range_count; i++) {
+        struct reshard_range range = {0, 0};
+        int32_t status = range_next(bytes, end, offset, next, &range);
+        if (status)
+            return status;
+        next = (uint64_t)range.last + 2;
+        if (i < sink->capacity)
+            sink->ranges[i] = range;
+    }
+    return RESHARD_OK;
+}
+
 int32_t reshard__ranges_read(const uint8_t *bytes, const struct reshard__item *array,
     struct reshard__range_sink *sink, size_t *error_offset)
 {
@@ -101,15 +118,9 @@ int32_t reshard__ranges_read(const uint8_t *bytes, const struct reshard__item *a
         return RESHARD_OK;
     size_t range_count = (size_t)array->value / 2;
     int32_t status = reshard__item_next(bytes, array->end, &offset, &head);
-    uint64_t next = 0;
-    for (size_t i = 0; !status && i < range_count; i++) {
-        struct reshard_range range = {0, 0};
-        status = range_next(bytes, array->end, &offset, next, &range);
-        *error_offset = offset;
-        next = (uint64_t)range.last + 2;
-        if (!status && i < sink->capacity)
-            sink->ranges[i] = range;
-    }
+    if (status == RESHARD_OK)
+        status = ranges_walk(bytes, array->end, &offset, range_count, sink);
+    *error_offset = offset;
     if (status)
         return status;
     sink->needed = range_count;

@@ -90,7 +90,7 @@ Test(ranges, space_needed_is_reported)
 Test(ranges, member_of_another_type_or_size_is_refused)
 {
     struct reshard_range range;
-    struct reshard__range_sink sink = {&range, 1, 77};
+    struct reshard__range_sink sink = {&range, 1, 77, 0, false};
     struct reshard__item item = {.type = RESHARD__ITEM_UINT};
     size_t offset = 0;
     cr_assert_eq(reshard__ranges_read(NULL, &item, &sink, &offset), RESHARD_E_TYPE);
