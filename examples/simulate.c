@@ -186,57 +186,99 @@ static int swarm(int count, char **words)
     return failed ? 1 : 0;
 }
 
-static int replay(const char *path, int trace, FILE *page)
+/* The seed and the decisions of a file that a swarm left. */
+static void replay_read(
+    FILE *file, struct reshard_sim_swarm *spec, struct reshard_sim_decision *decisions)
+{
+    char line[128];
+    while (fgets(line, sizeof line, file)) {
+        unsigned long long seed, ordinal;
+        unsigned mode, sabotage, kind, value;
+        if (sscanf(line, "seed %llu mode %u sabotage %u", &seed, &mode, &sabotage) == 3) {
+            spec->seed = seed;
+            spec->mode = mode;
+            spec->sabotage = sabotage;
+        } else if (sscanf(line, "%u %llu %u", &kind, &ordinal, &value) == 3 &&
+                   spec->decision_count < DECISIONS_MAX) {
+            decisions[spec->decision_count++] =
+                (struct reshard_sim_decision){kind, value, ordinal};
+        }
+    }
+}
+
+/* With the run's page, unless `page` is NULL. */
+static int replay_run(const char *path, int trace, FILE *page)
 {
     struct reshard_sim_swarm spec;
     reshard_sim_swarm_init(&spec);
     FILE *file = fopen(path, "r");
     struct reshard_sim_decision *decisions = malloc(DECISIONS_MAX * sizeof *decisions);
-    char line[128];
-    while (file && decisions && fgets(line, sizeof line, file)) {
-        unsigned long long seed, ordinal;
-        unsigned mode, sabotage, kind, value;
-        if (sscanf(line, "seed %llu mode %u sabotage %u", &seed, &mode, &sabotage) == 3) {
-            spec.seed = seed;
-            spec.mode = mode;
-            spec.sabotage = sabotage;
-        } else if (sscanf(line, "%u %llu %u", &kind, &ordinal, &value) == 3 &&
-                   spec.decision_count < DECISIONS_MAX) {
-            decisions[spec.decision_count++] =
-                (struct reshard_sim_decision){kind, value, ordinal};
-        }
-    }
-    spec.replay = 1;
-    spec.trace = trace ? 2 : 0;
-    spec.decisions = decisions;
     struct reshard_sim_report report;
     reshard_sim_report_init(&report);
-    spec.log = page ? log_write : NULL;
-    spec.log_data = page;
-    int unwritten = page && html_begin(page);
-    int32_t status = file ? reshard_sim_swarm_run(&spec, print, NULL, NULL, 0, &report) : 1;
-    unwritten |= page && html_end(page);
-    unwritten |= page && fclose(page);
+    int32_t status = 1;
+    if (file && decisions) {
+        replay_read(file, &spec, decisions);
+        spec.replay = 1;
+        spec.trace = trace ? 2 : 0;
+        spec.decisions = decisions;
+        spec.log = page ? log_write : NULL;
+        spec.log_data = page;
+        status = reshard_sim_swarm_run(&spec, print, NULL, NULL, 0, &report);
+    }
     if (file)
         (void)fclose(file);
     free(decisions);
-    return status || unwritten ? 2 : report.violated ? 1 : 0;
+    return status ? 2 : report.violated ? 1 : 0;
 }
+
+static int replay(int count, char **words)
+{
+    int page = count > 2 && strcmp(words[1], "--html") == 0;
+    if (!page)
+        return replay_run(words[0], count > 1 && strcmp(words[1], "--trace") == 0, NULL);
+    FILE *file = fopen(words[2], "w");
+    if (!file)
+        return 2;
+    int failed = html_begin(file);
+    int result = replay_run(words[0], 0, file);
+    failed |= html_end(file);
+    failed |= fclose(file);
+    return failed ? 2 : result;
+}
+
+static int scenario_say(int count, char **words)
+{
+    return scenario(words[0], count > 1 && strcmp(words[1], "--rows") == 0);
+}
+
+static int log_say(int count, char **words)
+{
+    (void)count;
+    return scenario_log(words[0], stdout, 0);
+}
+
+static int html_say(int count, char **words)
+{
+    (void)count;
+    return scenario_html(words[0], words[1]);
+}
+
+struct command {
+    const char *name;
+    int words; /* at least */
+    int (*run)(int count, char **words);
+};
 
 int main(int count, char **words)
 {
-    if (count >= 3 && strcmp(words[1], "scenario") == 0)
-        return scenario(words[2], count > 3 && strcmp(words[3], "--rows") == 0);
-    if (count >= 4 && strcmp(words[1], "swarm") == 0)
-        return swarm(count - 2, words + 2);
-    if (count >= 5 && strcmp(words[1], "replay") == 0 && strcmp(words[3], "--html") == 0)
-        return replay(words[2], 0, fopen(words[4], "w"));
-    if (count >= 3 && strcmp(words[1], "replay") == 0)
-        return replay(words[2], count > 3 && strcmp(words[3], "--trace") == 0, NULL);
-    if (count >= 3 && strcmp(words[1], "log") == 0)
-        return scenario_log(words[2], stdout, 0);
-    if (count >= 4 && strcmp(words[1], "html") == 0)
-        return scenario_html(words[2], words[3]);
-    (void)fprintf(stderr, "usage: %s scenario FILE [--rows]\n", words[0]);
+    static const struct command commands[] = {{"scenario", 1, scenario_say}, {"log", 1, log_say},
+        {"html", 2, html_say}, {"swarm", 2, swarm}, {"replay", 1, replay}};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands && count > 1; i++)
+        if (strcmp(words[1], commands[i].name) == 0 && count - 2 >= commands[i].words)
+            return commands[i].run(count - 2, words + 2);
+    (void)fprintf(stderr,
+        "usage: %s scenario FILE [--rows] | log FILE | html FILE PAGE |\n"
+        "    swarm FROM COUNT [snapshot|keywise] [shrink] | replay FILE [--trace|--html PAGE]\n",
+        words[0]);
     return 2;
 }

@@ -196,34 +196,40 @@ static void migrations_log(struct reshard_sim *sim)
     }
 }
 
+/* The last slot of a run with one owner and one migration. */
+static uint32_t run_last(const struct reshard_map *map, uint32_t slot_count, uint32_t first)
+{
+    uint32_t last = first;
+    while (last + 1 < slot_count &&
+           reshard_map_slot_owner(map, last + 1) == reshard_map_slot_owner(map, first) &&
+           reshard_map_slot_migration(map, last + 1) == reshard_map_slot_migration(map, first))
+        last++;
+    return last;
+}
+
 /* Runs of [first, last, owner, migration]. */
 static void owners_log(struct reshard_sim *sim)
 {
     const struct reshard_map *map = sim->authority.map;
     if (!map || reshard_map_version(map) == sim->log_version || !line_begin(sim, "owners"))
         return;
+    struct text *line = &sim->log_line;
     sim->log_version = reshard_map_version(map);
     put_number(sim, "version", sim->log_version);
-    key_put(&sim->log_line, "runs");
-    char separator = '[';
+    key_put(line, "runs");
     for (uint32_t first = 0, last; first < sim->set.slot_count; first = last + 1) {
-        reshard_shard_id owner = reshard_map_slot_owner(map, first);
-        reshard_migration_id migration = reshard_map_slot_migration(map, first);
-        for (last = first; last + 1 < sim->set.slot_count &&
-                           reshard_map_slot_owner(map, last + 1) == owner &&
-                           reshard_map_slot_migration(map, last + 1) == migration;)
-            last++;
-        const uint64_t run[] = {first, last, owner, migration};
-        for (size_t i = 0; i < sizeof run / sizeof *run; i++) {
-            reshard__text_char(&sim->log_line, i == 0 ? separator : ',');
-            if (i == 0)
-                reshard__text_char(&sim->log_line, '[');
-            reshard__text_number(&sim->log_line, run[i]);
-        }
-        reshard__text_char(&sim->log_line, ']');
-        separator = ',';
+        last = run_last(map, sim->set.slot_count, first);
+        reshard__text_string(line, first == 0 ? "[[" : ",[");
+        reshard__text_number(line, first);
+        reshard__text_char(line, ',');
+        reshard__text_number(line, last);
+        reshard__text_char(line, ',');
+        reshard__text_number(line, reshard_map_slot_owner(map, first));
+        reshard__text_char(line, ',');
+        reshard__text_number(line, reshard_map_slot_migration(map, first));
+        reshard__text_char(line, ']');
     }
-    reshard__text_char(&sim->log_line, ']');
+    reshard__text_char(line, ']');
     line_flush(sim);
 }
 
