@@ -418,9 +418,12 @@ Test(record, first_index_and_first_predecessor_must_fit)
     reader.digest = 5;
     cr_assert_eq(reshard__record_decode(bytes, size, &offset, &reader, &term, &out), RESHARD_OK);
     cr_assert(offset == size && reader.index == 1);
-    /* index 0 is none */
-    reader = (struct reshard__journal_position){0, 0};
+    /* index 0 is none, not even for a record that needs none before it */
+    reader = writer = (struct reshard__journal_position){0, 0};
     offset = 0;
+    record = (struct reshard__record){
+        .kind = RESHARD__RECORD_IDENTITY, .node = 1, .slot_count = 1};
+    cr_assert_eq(reshard__record_encode(&record, 1, &writer, bytes, 200, &size), RESHARD_OK);
     memset(bytes + 8, 0, 8);
     reseal(bytes, size);
     cr_assert_eq(
