@@ -309,7 +309,9 @@ class Cluster:
         """redis-cli, running."""
         process = subprocess.Popen(
             ["redis-cli", *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL, start_new_session=True)
+            stdin=subprocess.PIPE, start_new_session=True)
+        process.stdin.write(b"yes\n" * 4)  # what it asks for although --cluster-yes was said
+        process.stdin.close()
         self.operators.append(process)
         return process
 

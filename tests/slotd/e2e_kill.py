@@ -99,7 +99,7 @@ def mend(cluster):
     """`fix` needs the nodes to see each other again; it says so until then."""
     for _ in range(30):
         try:
-            cluster.manage("fix", cluster.nodes[0].address)
+            cluster.manage("fix", cluster.nodes[0].address, "--cluster-yes")
             return
         except Failed as failure:
             last = failure
