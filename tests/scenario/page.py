@@ -121,6 +121,7 @@ def self_test():
             log.replace('"say"', '"what"'), log.replace('"say"', '"lost","id":1')]
     pages = [page.replace("</html>", ""), page.replace("f({});", "f({);"),
              page.replace("<html>", '<html><img src="x">'),
+             page.replace('"text":"x"', '"text":"y"'),
              page.replace("f({});", '"http://x";'),
              page.replace("<script>f({});</script>", "")]
     silent = [x for x in logs if not log_faults(x)] + [x for x in pages if not page_faults(x, log)]
