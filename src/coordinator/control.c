@@ -94,18 +94,20 @@ int32_t reshard_coordinator_open(struct reshard_coordinator *coordinator,
     return reshard__feed_end(coordinator, open_checked(coordinator, &spec, migration_out));
 }
 
-/* The run that an operator names, with the input begun. Before the term is durable nothing may be
- * sent, so nothing is taken (R1). */
-static int32_t run_begin(struct reshard_coordinator *coordinator, reshard_migration_id migration,
-    struct reshard__run **run_out)
+/* The run that an operator names, with the input begun; or NULL and why. Before the term is
+ * durable nothing may be sent, so nothing is taken (R1). */
+static struct reshard__run *run_begin(struct reshard_coordinator *coordinator,
+    reshard_migration_id migration, int32_t *status_out)
 {
-    int32_t status = reshard__feed_begin(coordinator, 0);
-    if (status)
-        return status;
-    if (!coordinator->leads)
-        return reshard__feed_end(coordinator, RESHARD_E_STATE);
-    *run_out = reshard__run_find(coordinator, migration);
-    return *run_out ? RESHARD_OK : reshard__feed_end(coordinator, RESHARD_E_MIGRATION);
+    *status_out = reshard__feed_begin(coordinator, 0);
+    if (*status_out)
+        return NULL;
+    struct reshard__run *run =
+        coordinator->leads ? reshard__run_find(coordinator, migration) : NULL;
+    if (!run)
+        *status_out = reshard__feed_end(
+            coordinator, coordinator->leads ? RESHARD_E_MIGRATION : RESHARD_E_STATE);
+    return run;
 }
 
 int32_t reshard__run_abort(struct reshard_coordinator *coordinator, struct reshard__run *run)
@@ -128,9 +130,9 @@ int32_t reshard__run_abort(struct reshard_coordinator *coordinator, struct resha
 int32_t reshard_coordinator_abort(
     struct reshard_coordinator *coordinator, reshard_migration_id migration)
 {
-    struct reshard__run *run;
-    int32_t status = run_begin(coordinator, migration, &run);
-    if (status)
+    int32_t status;
+    struct reshard__run *run = run_begin(coordinator, migration, &status);
+    if (!run)
         return status;
     return reshard__feed_end(coordinator, reshard__run_abort(coordinator, run));
 }
@@ -158,9 +160,9 @@ int32_t reshard_coordinator_pause(
 {
     if (paused > 1)
         return RESHARD_E_ARGUMENT;
-    struct reshard__run *run;
-    int32_t status = run_begin(coordinator, migration, &run);
-    if (status)
+    int32_t status;
+    struct reshard__run *run = run_begin(coordinator, migration, &status);
+    if (!run)
         return status;
     return reshard__feed_end(coordinator, reshard__run_pause(coordinator, run, paused));
 }
@@ -168,9 +170,9 @@ int32_t reshard_coordinator_pause(
 int32_t reshard_coordinator_finish(
     struct reshard_coordinator *coordinator, reshard_migration_id migration)
 {
-    struct reshard__run *run;
-    int32_t status = run_begin(coordinator, migration, &run);
-    if (status)
+    int32_t status;
+    struct reshard__run *run = run_begin(coordinator, migration, &status);
+    if (!run)
         return status;
     run->state |= RESHARD_RUN_FINISHING;
     reshard__run_tick(coordinator, run);

@@ -210,7 +210,7 @@ void reshard__run_tell(struct reshard_coordinator *coordinator, uint32_t kind,
 
 /* ---- orders.c ---- */
 struct reshard_map_shard reshard__shard_of(
-    const struct reshard_coordinator *coordinator, reshard_shard_id shard);
+    const struct reshard_coordinator *coordinator, reshard_shard_id id);
 /* Send the current order to both participants (R6). */
 void reshard__order_send(struct reshard_coordinator *coordinator, struct reshard__run *run);
 

@@ -284,23 +284,25 @@ int32_t reshard_coordinator_submit(struct reshard_coordinator *coordinator,
     return reshard__feed_end(coordinator, submit(coordinator, plan, &spec, job_out));
 }
 
-/* The job that an operator names, with the input begun. */
-static int32_t job_begin(struct reshard_coordinator *coordinator, reshard_job_id id,
-    struct reshard__job **job_out)
+/* The job that an operator names, with the input begun; or NULL and why. */
+static struct reshard__job *job_begin(
+    struct reshard_coordinator *coordinator, reshard_job_id id, int32_t *status_out)
 {
-    int32_t status = reshard__feed_begin(coordinator, 0);
-    if (status)
-        return status;
-    *job_out = job_find(coordinator, id);
-    return *job_out ? RESHARD_OK : reshard__feed_end(coordinator, RESHARD_E_ARGUMENT);
+    *status_out = reshard__feed_begin(coordinator, 0);
+    if (*status_out)
+        return NULL;
+    struct reshard__job *job = job_find(coordinator, id);
+    if (!job)
+        *status_out = reshard__feed_end(coordinator, RESHARD_E_ARGUMENT);
+    return job;
 }
 
 int32_t reshard_coordinator_job_abort(
     struct reshard_coordinator *coordinator, reshard_job_id id)
 {
-    struct reshard__job *job;
-    int32_t status = job_begin(coordinator, id, &job);
-    if (status)
+    int32_t status;
+    struct reshard__job *job = job_begin(coordinator, id, &status);
+    if (!job)
         return status;
     if (job->state & RESHARD_JOB_ENDED)
         return reshard__feed_end(coordinator, RESHARD_E_STATE);
@@ -314,9 +316,9 @@ int32_t reshard_coordinator_job_pause(
 {
     if (paused > 1)
         return RESHARD_E_ARGUMENT;
-    struct reshard__job *job;
-    int32_t status = job_begin(coordinator, id, &job);
-    if (status)
+    int32_t status;
+    struct reshard__job *job = job_begin(coordinator, id, &status);
+    if (!job)
         return status;
     if (job->state & RESHARD_JOB_ENDED)
         return reshard__feed_end(coordinator, RESHARD_E_STATE);
@@ -332,9 +334,9 @@ int32_t reshard_coordinator_job_pause(
 int32_t reshard_coordinator_job_close(
     struct reshard_coordinator *coordinator, reshard_job_id id)
 {
-    struct reshard__job *job;
-    int32_t status = job_begin(coordinator, id, &job);
-    if (status)
+    int32_t status;
+    struct reshard__job *job = job_begin(coordinator, id, &status);
+    if (!job)
         return status;
     for (size_t i = 0; i < coordinator->run_count; i++)
         if (coordinator->runs[i].job == id)

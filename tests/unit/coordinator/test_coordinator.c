@@ -344,3 +344,93 @@ Test(coordinator, failed_inputs_leave_the_digest)
     }
     fixture_close(&fixture);
 }
+
+/* A start with many open migrations causes more actions than were reserved: those for which there
+ * is no memory wait for the tick. */
+static bool crowded(size_t fail_at)
+{
+    enum { COUNT = 24 };
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    for (uint32_t i = 0; i < COUNT; i++)
+        (void)fixture_migration(&fixture, 1 + i % 2, 2 * i, 2 * i + 1);
+    for (reshard_migration_id id = 1; id <= COUNT / 2; id++)
+        cr_assert_eq(reshard_coordinator_abort(fixture.coordinator, id), RESHARD_OK);
+    fixture_pump(&fixture);
+    fixture_restart(&fixture);
+    fixture.hold = true;
+    cr_assert_eq(fixture_start(&fixture), RESHARD_OK);
+    fixture.alloc.fail_at = fixture.alloc.calls + fail_at;
+    fixture_release(&fixture);
+    bool failed = fixture.alloc.failed > 0;
+    fixture.alloc.fail_at = 0;
+    for (int i = 0; i < 2; i++)
+        fixture_pass(&fixture, UINT64_C(1000000000));
+    for (uint32_t i = 0; i < COUNT; i++)
+        fixture_reach(&fixture, i + 1, RESHARD_PHASE_COUNT);
+    fixture_close(&fixture);
+    return failed;
+}
+
+Test(coordinator, crowd_without_memory_waits_and_ends)
+{
+    size_t n = 1;
+    while (crowded(n))
+        n++;
+    cr_assert_gt(n, 40);
+}
+
+/* The host stops pulling, memory runs out while a fail-over becomes durable. */
+Test(coordinator, failover_of_a_crowd_without_memory_is_caught_up_by_ticks)
+{
+    enum { COUNT = 24 };
+    for (size_t n = 1; n < 40; n += 3) {
+        fixture_init(&fixture);
+        fixture_open(&fixture);
+        for (uint32_t i = 0; i < COUNT; i++)
+            fixture_reach(&fixture,
+                fixture_migration(&fixture, RESHARD_MODE_SNAPSHOT, 2 * i, 2 * i + 1),
+                RESHARD_PHASE_CATCHUP);
+        struct reshard_change change;
+        reshard_change_init(&change);
+        change.kind = RESHARD_CHANGE_SHARD_PRIMARY;
+        change.shard = 1;
+        change.node = 12;
+        cr_assert_eq(reshard_coordinator_change(fixture.coordinator, &change), RESHARD_OK);
+        fixture.hold = true;
+        fixture_pump(&fixture);
+        fixture.alloc.fail_at = fixture.alloc.calls + n;
+        fixture.alloc.fail_onwards = true;
+        int32_t status = reshard_coordinator_complete(
+            fixture.coordinator, fixture.held[0].id, NULL, fixture.now_ns);
+        cr_assert(status == RESHARD_OK || status == RESHARD_E_NOMEM);
+        if (status == RESHARD_OK) {
+            int32_t tick = reshard_coordinator_tick(
+                fixture.coordinator, fixture.now_ns += 1000000000);
+            cr_assert(tick == RESHARD_OK || tick == RESHARD_E_NOMEM);
+        }
+        fixture.alloc.fail_at = 0;
+        fixture.alloc.fail_onwards = false;
+        fixture.hold = false;
+        if (status == RESHARD_E_NOMEM)
+            cr_assert_eq(reshard_coordinator_complete(
+                             fixture.coordinator, fixture.held[0].id, NULL, fixture.now_ns),
+                RESHARD_OK);
+        fixture_pump(&fixture);
+        fixture_pass(&fixture, UINT64_C(1000000000));
+        for (uint32_t i = 0; i < COUNT; i++)
+            cr_assert_eq(fixture_phase(&fixture, i + 1), RESHARD_PHASE_PREPARE, "%zu", n);
+        fixture_close(&fixture);
+    }
+}
+
+Test(coordinator, destroy_frees_what_was_not_pulled)
+{
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    (void)fixture_migration(&fixture, RESHARD_MODE_SNAPSHOT, 0, 9);
+    cr_assert_eq(reshard_coordinator_tick(
+                     fixture.coordinator, fixture.now_ns += UINT64_C(10000000000)),
+        RESHARD_OK);
+    fixture_close(&fixture);
+}

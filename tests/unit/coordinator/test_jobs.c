@@ -493,3 +493,25 @@ Test(jobs, each_allocation_fails_once_and_the_job_ends)
     }
     cr_assert_gt(n, 10);
 }
+
+Test(jobs, submit_before_the_term_is_durable_is_refused)
+{
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    struct reshard_batch_limits limits;
+    struct reshard_job_spec spec = job_spec(&limits);
+    struct reshard_plan *plan = drain_plan();
+    fixture_restart(&fixture);
+    fixture.hold = true;
+    cr_assert_eq(fixture_start(&fixture), RESHARD_OK);
+    cr_assert_eq(submit_status(plan, &spec, NULL), RESHARD_E_STATE);
+    fixture_release(&fixture);
+    struct reshard_digest before = fixture_digest(&fixture), after;
+    reshard_job_id job;
+    cr_assert_eq(submit_status(plan, &spec, &job), RESHARD_OK);
+    cr_assert_eq(reshard_coordinator_job_pause(fixture.coordinator, job, 1), RESHARD_OK);
+    after = fixture_digest(&fixture);
+    cr_assert_not(fixture_same(&before, &after));
+    reshard_plan_destroy(plan);
+    fixture_close(&fixture);
+}

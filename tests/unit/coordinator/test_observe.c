@@ -132,3 +132,30 @@ Test(observe, digest_sees_runs_jobs_and_what_waits)
             cr_assert_not(fixture_same(&digests[i], &digests[j]));
     fixture_close(&fixture);
 }
+
+Test(observe, deadline_before_the_lead_is_the_journals)
+{
+    fixture_init(&fixture);
+    fixture_create(&fixture);
+    fixture_script(&fixture, RESHARD_ACTION_APPEND, RESHARD_E_HOOK, false);
+    fixture.script_left = 2;
+    cr_assert_eq(fixture_start(&fixture), RESHARD_OK);
+    cr_assert_eq(reshard_coordinator_leads(fixture.coordinator), 0);
+    cr_assert_eq(reshard_coordinator_deadline(fixture.coordinator),
+        fixture.now_ns + fixture.coordinator->config.retry_ns);
+    fixture_close(&fixture);
+}
+
+Test(observe, deadline_ignores_what_waits_for_its_turn)
+{
+    fixture_init(&fixture);
+    fixture.config.in_flight_limit = 1;
+    fixture_open(&fixture);
+    fixture_pass(&fixture, 1);
+    reshard_migration_id migration = fixture_migration(&fixture, RESHARD_MODE_SNAPSHOT, 0, 9);
+    (void)fixture_migration(&fixture, RESHARD_MODE_SNAPSHOT, 10, 19);
+    cr_assert_eq(reshard_coordinator_deadline(fixture.coordinator),
+        fixture.now_ns + fixture.coordinator->config.retry_ns);
+    cr_assert_eq(fixture_phase(&fixture, migration), RESHARD_PHASE_PREPARE);
+    fixture_close(&fixture);
+}
