@@ -83,7 +83,7 @@ int32_t reshard__message_decode(const uint8_t *bytes, size_t size, size_t limit,
     struct reshard__message decoded;
     size_t error_offset = size;
     int32_t status = RESHARD_E_TRUNCATED;
-    memset(&decoded, 0, sizeof decoded);
+    memset(&decoded, 0, reshard__message_schemas.struct_size); /* faster than a constant size */
     if (size > (limit > 0 ? limit : LIMIT_DEFAULT)) {
         error_offset = limit > 0 ? limit : LIMIT_DEFAULT;
         status = RESHARD_E_SIZE;
@@ -96,7 +96,7 @@ int32_t reshard__message_decode(const uint8_t *bytes, size_t size, size_t limit,
         }
     }
     if (!status)
-        *message = decoded;
+        memcpy(message, &decoded, reshard__message_schemas.struct_size);
     else if (offset_out)
         *offset_out = error_offset;
     return status;

@@ -72,7 +72,7 @@ static int32_t bare_decode(struct subject *subject)
     struct reshard__walk walk;
     struct reshard__message message;
     size_t error_offset;
-    memset(&message, 0, sizeof message);
+    memset(&message, 0, reshard__message_schemas.struct_size);
     int32_t status =
         reshard__array_walk(bytes, subject->size, 0, RESHARD__ITEMS_MAX, &walk, &error_offset);
     if (!status)
