@@ -233,3 +233,42 @@ Test(stream, record_without_memory_loses_the_copy_not_the_write)
     cr_assert_eq(rig_result(&rig), RESHARD__RESULT_LOST);
     rig_free(&rig);
 }
+
+/* Flags of the chunks that a copy sends. */
+static uint64_t data_flags(uint32_t check)
+{
+    uint64_t flags = 0;
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
+    rig_stop(&rig);
+    rig.config.check = check;
+    cr_assert_eq(rig_start(&rig), RESHARD_OK);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    greet();
+    cr_assert_gt(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 0);
+    for (size_t i = 0; i < rig.sent_count; i++)
+        if (rig.sent[i].message.type == RESHARD__CHUNK)
+            flags |= rig.sent[i].message.flags;
+    rig_free(&rig);
+    return flags;
+}
+
+Test(stream, payloads_are_in_the_checksum_where_the_config_asks_for_it)
+{
+    cr_assert_eq(data_flags(RESHARD_CHECK_DIGEST), RESHARD__CHUNK_UNCOVERED);
+    cr_assert_eq(data_flags(RESHARD_CHECK_PAYLOADS), 0);
+}
+
+Test(stream, check_that_does_not_exist_is_refused)
+{
+    struct reshard_node_config config;
+    struct reshard_node *node = NULL;
+    reshard_node_config_init(&config);
+    config.node = 1;
+    config.check = RESHARD_CHECK_PAYLOADS + 1;
+    cr_assert_eq(reshard_node_create(&config, &node), RESHARD_E_ARGUMENT);
+    config.check = RESHARD_CHECK_PAYLOADS;
+    config.reserved = 1;
+    cr_assert_eq(reshard_node_create(&config, &node), RESHARD_E_FLAGS);
+    cr_assert_null(node);
+}
