@@ -347,6 +347,17 @@ Test(linear, open_write_may_show_at_any_later_time_but_not_flicker)
     cr_assert_eq(is_linear(operations, 3), 0);
 }
 
+Test(linear, operations_that_touch_at_one_instant_overlap)
+{
+    deed operations[] = {
+        {.op = RESHARD_OP_READ, .value = 1, .invoked = 1, .returned = 5},
+        {.op = RESHARD_OP_WRITE, .value = 1, .invoked = 5, .returned = 9},
+    };
+    cr_assert_eq(is_linear(operations, 2), 1);
+    operations[1].invoked = 6;
+    cr_assert_eq(is_linear(operations, 2), 0);
+}
+
 /* Writes of few values at once, then a read of a value that nobody wrote: all orders must be tried.
  */
 static size_t hard_make(deed *operations, size_t writes)
