@@ -140,7 +140,7 @@ int32_t reshard_coordinator_abort(
 int32_t reshard__run_pause(
     struct reshard_coordinator *coordinator, struct reshard__run *run, bool paused)
 {
-    if (run->phase >= RESHARD_PHASE_COMMIT && run->phase != RESHARD_PHASE_LINGER)
+    if (paused && run->phase >= RESHARD_PHASE_COMMIT && run->phase != RESHARD_PHASE_LINGER)
         return RESHARD_E_DECIDED;
     run->state &= ~(uint32_t)RESHARD_RUN_PAUSED;
     if (paused)

@@ -20,7 +20,9 @@ void reshard__order_send(struct reshard_coordinator *coordinator, struct reshard
     message.map_version = run->map_version;
     message.copy = run->copy;
     message.attempt = run->attempt;
-    message.flags = run->state & RESHARD_RUN_PAUSED ? RESHARD__ORDER_PAUSED : 0;
+    /* What is decided is not held up: a pause before an abort keeps no keys from going back. */
+    bool paused = run->state & RESHARD_RUN_PAUSED && run->phase < RESHARD_PHASE_COMMIT;
+    message.flags = paused ? RESHARD__ORDER_PAUSED : 0;
     message.budget = run->bandwidth;
     message.freeze_ns = coordinator->config.freeze_ns;
     run->sent_ns = coordinator->now_ns;

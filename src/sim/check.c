@@ -16,6 +16,23 @@ static bool serves(const struct host *host, uint32_t slot, uint32_t op)
     return verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE;
 }
 
+/* Replicas answer reads only to who asked for stale ones. */
+static bool reads_here(const struct host *host, uint32_t slot)
+{
+    return serves(host, slot, RESHARD_OP_READ) && reshard__host_primary(host);
+}
+
+/* Only replicas of one shard may both answer reads. */
+static void meet(struct reshard_sim *sim, const char *checker, uint32_t slot,
+    const struct host **first, const struct host *second)
+{
+    bool reads = checker[4] == 'o';
+    if (*first && !(reads && (*first)->shard == second->shard))
+        reshard__sim_violate(
+            sim, checker, "slot %u: %h and %h", (uint64_t)slot, (*first)->id, second->id);
+    *first = second;
+}
+
 /* 1: at most one node admits a write, at most one shard a read. */
 static void check_writers(struct reshard_sim *sim, uint32_t slot)
 {
@@ -24,17 +41,10 @@ static void check_writers(struct reshard_sim *sim, uint32_t slot)
         const struct host *host = sim->hosts[i];
         if (!can_serve(host))
             continue;
-        bool writes = serves(host, slot, RESHARD_OP_WRITE);
-        /* Replicas answer reads only to who asked for stale ones. */
-        bool reads = serves(host, slot, RESHARD_OP_READ) && reshard__host_primary(host);
-        if (writes && writer)
-            reshard__sim_violate(sim, "one-writer", "slot %u: %h and %h", (uint64_t)slot,
-                writer->id, host->id);
-        if (reads && reader && reader->shard != host->shard)
-            reshard__sim_violate(sim, "one-owner", "slot %u: %h and %h", (uint64_t)slot,
-                reader->id, host->id);
-        writer = writes ? host : writer;
-        reader = reads ? host : reader;
+        if (serves(host, slot, RESHARD_OP_WRITE))
+            meet(sim, "one-writer", slot, &writer, host);
+        if (reads_here(host, slot))
+            meet(sim, "one-owner", slot, &reader, host);
     }
 }
 

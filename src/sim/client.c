@@ -295,44 +295,46 @@ static void refuse(struct reshard_sim *sim, struct host *host, const struct requ
     reshard__reply_send(sim, host, &reply);
 }
 
+static uint32_t verdict_of(struct reshard_sim *sim, struct host *host,
+    const struct request *request, struct reshard_route *route, bool *by_keys)
+{
+    uint32_t slot = reshard__key_slot(sim, request->keys[0]);
+    uint32_t verdict = reshard_node_route(host->node, slot, request->op, &route->shard);
+    *by_keys = verdict == RESHARD_LOOKUP;
+    if (*by_keys)
+        verdict = route_keys(sim, host, request, route);
+    if (sim->set.sabotage == RESHARD_SABOTAGE_ROUTE)
+        verdict = RESHARD_SERVE;
+    /* A client that did not ask for stale reads is sent to the primary. */
+    if (verdict == RESHARD_SERVE && !*by_keys && !reshard__host_primary(host)) {
+        route->shard = host->shard;
+        verdict = RESHARD_MOVED;
+    }
+    if (sim->set.trace > 1)
+        reshard__sim_say(sim, "%h client %u op %u k%u value %u asking %u: %s", host->id,
+            (uint64_t)request->client, (uint64_t)request->op, (uint64_t)request->keys[0],
+            request->value, (uint64_t)request->asking, reshard_verdict_name(verdict));
+    return verdict;
+}
+
 /* The verdict, and what follows from it. */
 static void request_route(struct reshard_sim *sim, struct host *host, const struct request *request)
 {
+    static const uint8_t kinds[] = {[RESHARD_MOVED] = REPLY_MOVED, [RESHARD_ASK] = REPLY_ASK,
+        [RESHARD_TRYAGAIN] = REPLY_TRYAGAIN, [RESHARD_CROSSSLOT] = REPLY_DOWN,
+        [RESHARD_DOWN] = REPLY_DOWN, [RESHARD_LOOKUP] = REPLY_DOWN};
     struct reshard_route route = {.struct_size = sizeof route};
-    uint32_t slot = reshard__key_slot(sim, request->keys[0]);
-    uint32_t verdict = reshard_node_route(host->node, slot, request->op, &route.shard);
-    bool by_keys = verdict == RESHARD_LOOKUP;
-    if (by_keys)
-        verdict = route_keys(sim, host, request, &route);
-    if (sim->set.sabotage == RESHARD_SABOTAGE_ROUTE)
-        verdict = RESHARD_SERVE;
-    struct reply reply = {.request = *request, .shard = route.shard, .token = route.token};
-    if (verdict == RESHARD_SERVE && !by_keys && !reshard__host_primary(host)) {
-        reply.shard = host->shard;
-        verdict = RESHARD_MOVED;
-    }
-    switch (verdict) {
-    case RESHARD_SERVE:
-    case RESHARD_SERVE_CAPTURE:
+    bool by_keys;
+    uint32_t verdict = verdict_of(sim, host, request, &route, &by_keys);
+    if (verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE) {
         admit(sim, host, request, verdict, by_keys);
-        return;
-    case RESHARD_PARK:
+    } else if (verdict == RESHARD_PARK) {
         park(host, request);
-        return;
-    case RESHARD_MOVED:
-        reply.kind = REPLY_MOVED;
-        break;
-    case RESHARD_ASK:
-        reply.kind = REPLY_ASK;
-        break;
-    case RESHARD_TRYAGAIN:
-        reply.kind = REPLY_TRYAGAIN;
-        break;
-    default:
-        reply.kind = REPLY_DOWN;
-        break;
+    } else {
+        struct reply reply = {.request = *request, .shard = route.shard, .token = route.token};
+        reply.kind = (enum reply_kind)kinds[verdict];
+        reshard__reply_send(sim, host, &reply);
     }
-    reshard__reply_send(sim, host, &reply);
 }
 
 void reshard__request_arrive(

@@ -26,6 +26,18 @@ void reshard__history_end(struct reshard_sim *sim, size_t index, uint64_t value)
         operation->value = value;
 }
 
+static void operation_say(struct reshard_sim *sim, const struct operation *operation)
+{
+    static const char *const names[] = {"", "reads", "writes", "deletes"};
+    uint64_t client = operation->client;
+    if (operation->end == UINT64_MAX)
+        reshard__sim_say(sim, "  client %u %s %u: step %u, no answer", client,
+            names[operation->op], operation->value, operation->begin);
+    else
+        reshard__sim_say(sim, "  client %u %s %u: steps %u to %u", client,
+            names[operation->op], operation->value, operation->begin, operation->end);
+}
+
 static void key_check(
     struct reshard_sim *sim, uint32_t key, struct reshard_linear_operation *operations)
 {
@@ -46,6 +58,9 @@ static void key_check(
     int32_t status = reshard_linear_check(operations, count, NULL, &report);
     if (status)
         abort(); /* a simulation without memory proves nothing */
+    for (size_t i = 0; i < sim->history_count && !report.linear; i++)
+        if (sim->history[i].key == key)
+            operation_say(sim, &sim->history[i]);
     if (!report.linear)
         reshard__sim_violate(sim, "linearizable", "k%u: %u operations fit no single copy",
             (uint64_t)key, (uint64_t)count);

@@ -11,6 +11,19 @@ void reshard__own_append(struct disk *disk, const uint8_t *bytes, size_t size)
     disk->journal_size += size;
 }
 
+void reshard__own_rollback(struct disk *disk, uint64_t count)
+{
+    struct reshard_journal_report report;
+    reshard_journal_report_init(&report);
+    (void)reshard_journal_check(disk->journal, disk->journal_size, &report);
+    uint64_t wanted = report.record_count > count ? report.record_count - count : 0;
+    while (report.record_count > wanted && disk->journal_size > 0) {
+        disk->journal_size--;
+        (void)reshard_journal_check(disk->journal, disk->journal_size, &report);
+    }
+    disk->journal_size = (size_t)report.good_size;
+}
+
 void reshard__own_repair(struct reshard_sim *sim, struct host *host)
 {
     struct reshard_journal_report report;

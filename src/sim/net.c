@@ -222,7 +222,9 @@ void reshard__net_send(
 void reshard__net_deliver(struct reshard_sim *sim, struct packet *packet)
 {
     struct host *host = reshard__host_find(sim, packet->to);
-    if (reshard__net_cut(sim, packet->from, packet->to) || !host || !host->up) {
+    /* A deposed primary is out of the shard: nothing reaches its data; it hears of maps alone. */
+    bool deposed = host && host->fenced && reshard__peek(packet->data, packet->size).type != 2;
+    if (reshard__net_cut(sim, packet->from, packet->to) || !host || !host->up || deposed) {
         reshard__log_lost(sim, packet);
         reshard__packet_free(packet);
         return;

@@ -169,6 +169,36 @@ void reshard__say_restart(struct script *script)
     reshard__host_start(script->sim, host);
 }
 
+/* What a dead node staged is gone, synced or not. */
+void reshard__say_wipe(struct script *script)
+{
+    struct host *host = host_of(script);
+    if (!script->bad && host->disk && !host->up)
+        reshard__disk_wipe(host->disk);
+    else
+        script->bad = true;
+}
+
+/* Bits of what a node staged change in silence. */
+void reshard__say_spoil(struct script *script)
+{
+    struct host *host = host_of(script);
+    if (!script->bad && host->disk && !reshard__disk_spoil(host->disk))
+        reshard__script_fail(script, "nothing is staged");
+}
+
+/* A dead node's journal comes back as it was some records ago. */
+void reshard__say_rollback(struct script *script)
+{
+    struct host *host = host_of(script);
+    uint64_t count = reshard__script_number(script);
+    if (!script->bad && host->disk && !host->up)
+        reshard__own_rollback(host->disk, count);
+    else
+        script->bad = true;
+    host->seen_version = host->seen_term = 0;
+}
+
 void reshard__say_stall(struct script *script)
 {
     struct host *host = host_of(script);

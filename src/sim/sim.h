@@ -412,6 +412,8 @@ void reshard__tasks_begin(struct reshard_sim *sim, struct host *host);
 
 /* ---- journal.c ---- */
 void reshard__own_append(struct disk *disk, const uint8_t *bytes, size_t size);
+/* Cut whole records off the end. */
+void reshard__own_rollback(struct disk *disk, uint64_t count);
 int32_t reshard__own_load(struct host *host);
 /* Cut what a crash left torn. */
 void reshard__own_repair(struct reshard_sim *sim, struct host *host);
@@ -423,6 +425,9 @@ void reshard__authority_free(struct authority *authority);
 /* ---- store.c ---- */
 struct disk *reshard__disk_make(const struct reshard_sim *sim);
 void reshard__disk_release(struct disk *disk);
+/* False: nothing is staged. */
+bool reshard__disk_spoil(struct disk *disk);
+void reshard__disk_wipe(struct disk *disk);
 void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk);
 uint32_t reshard__key_slot(const struct reshard_sim *sim, uint32_t key);
 void reshard__disk_put(

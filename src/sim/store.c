@@ -65,6 +65,24 @@ void reshard__disk_release(struct disk *disk)
     reshard__sim_release(disk);
 }
 
+bool reshard__disk_spoil(struct disk *disk)
+{
+    for (size_t i = 0; i < disk->staging_count; i++) {
+        struct staging *staging = &disk->stagings[i];
+        if (staging->piece_count == 0)
+            continue;
+        staging->pieces[0].data[4] ^= 0x40; /* of a value */
+        return true;
+    }
+    return false;
+}
+
+void reshard__disk_wipe(struct disk *disk)
+{
+    for (size_t i = 0; i < disk->staging_count; i++)
+        staging_clear(&disk->stagings[i]);
+}
+
 void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk)
 {
     for (size_t i = 0; i < disk->staging_count; i++) {

@@ -294,6 +294,17 @@ void reshard_sim_swarm_init(struct reshard_sim_swarm *swarm)
     swarm->struct_size = sizeof *swarm;
 }
 
+static void decisions_take(struct reshard_sim *sim, const struct reshard_sim_swarm *swarm)
+{
+    struct choices *choices = &sim->choices;
+    choices->decisions = reshard__sim_grow(choices->decisions, &choices->decision_capacity,
+        (size_t)swarm->decision_count, sizeof *choices->decisions);
+    choices->decision_count = (size_t)swarm->decision_count;
+    if (swarm->decision_count)
+        memcpy(choices->decisions, swarm->decisions,
+            choices->decision_count * sizeof *choices->decisions);
+}
+
 int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim_print print,
     void *print_data, struct reshard_sim_decision *decisions_out, uint64_t capacity,
     struct reshard_sim_report *report_out)
@@ -312,11 +323,7 @@ int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim
     sim->set.seed = swarm->seed;
     sim->set.sabotage = swarm->sabotage;
     sim->set.trace = swarm->trace;
-    for (uint64_t i = 0; i < swarm->decision_count; i++) {
-        sim->choices.decisions = reshard__sim_grow(sim->choices.decisions,
-            &sim->choices.decision_capacity, i + 1, sizeof *sim->choices.decisions);
-        sim->choices.decisions[sim->choices.decision_count++] = swarm->decisions[i];
-    }
+    decisions_take(sim, swarm);
     swarm_play(&script, swarm);
     reshard_sim_report_init(report_out);
     reshard__sim_report(sim, report_out);
@@ -341,6 +348,24 @@ static bool still_fires(const struct reshard_sim_swarm *swarm,
            report.violated && strcmp(report.checker, checker) == 0;
 }
 
+/* Go through the list in steps of `piece` and leave out what is not needed. */
+static void pieces_drop(const struct reshard_sim_swarm *swarm,
+    struct reshard_sim_decision *decisions, struct reshard_sim_decision *fewer, uint64_t *count,
+    uint64_t piece, const char *checker)
+{
+    for (uint64_t from = 0; from < *count;) {
+        uint64_t to = from + piece < *count ? from + piece : *count;
+        memcpy(fewer, decisions, from * sizeof *fewer);
+        memcpy(fewer + from, decisions + to, (*count - to) * sizeof *fewer);
+        if (!still_fires(swarm, fewer, *count - (to - from), checker)) {
+            from = to;
+            continue;
+        }
+        *count -= to - from;
+        memcpy(decisions, fewer, *count * sizeof *fewer);
+    }
+}
+
 /* Zeller and Hildebrandt: Simplifying and isolating failure-inducing input (2002): ddmin. */
 int32_t reshard_sim_shrink(const struct reshard_sim_swarm *swarm,
     struct reshard_sim_decision *decisions, uint64_t *count, const char *checker)
@@ -349,21 +374,9 @@ int32_t reshard_sim_shrink(const struct reshard_sim_swarm *swarm,
         return RESHARD_E_NULL;
     if (!still_fires(swarm, decisions, *count, checker))
         return RESHARD_E_STATE;
-    struct reshard_sim_decision *fewer =
-        reshard__sim_resize(NULL, *count + 1, sizeof *fewer);
-    for (uint64_t piece = *count / 2 ? *count / 2 : 1; piece > 0; piece /= 2) {
-        for (uint64_t from = 0; from < *count;) {
-            uint64_t to = from + piece < *count ? from + piece : *count;
-            memcpy(fewer, decisions, from * sizeof *fewer);
-            memcpy(fewer + from, decisions + to, (*count - to) * sizeof *fewer);
-            if (still_fires(swarm, fewer, *count - (to - from), checker)) {
-                *count -= to - from;
-                memcpy(decisions, fewer, *count * sizeof *fewer);
-            } else {
-                from = to;
-            }
-        }
-    }
+    struct reshard_sim_decision *fewer = reshard__sim_resize(NULL, *count + 1, sizeof *fewer);
+    for (uint64_t piece = *count / 2 ? *count / 2 : 1; piece > 0; piece /= 2)
+        pieces_drop(swarm, decisions, fewer, count, piece, checker);
     reshard__sim_release(fewer);
     return RESHARD_OK;
 }

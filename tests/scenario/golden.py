@@ -14,7 +14,12 @@ import subprocess
 import sys
 from collections import Counter
 
-UNREACHABLE = {}
+UNREACHABLE = {
+    "I11": "SETTLE ignores GRACE_OVER: a guard, the grace begins in LINGER",
+    "T40": "another coordinator's abort in COMMIT: it has a higher term, and this one is fenced",
+    "T41": "as T40, keywise",
+    "T42": "another coordinator's commit in ABORT: as T40",
+}
 
 
 def run(simulate, path):
@@ -60,7 +65,7 @@ def main(simulate, folder, *options):
             print(errors, end="")
     missing = sorted(row for row, count in rows.items() if not count and row not in UNREACHABLE)
     print(f"{len(paths)} scenarios, {len(failed)} failed {failed}; rows not taken: {missing}")
-    return 1 if failed or not paths or ("--rows" in options and missing) else 0
+    return 1 if failed or not paths or missing else 0
 
 
 if __name__ == "__main__":
