@@ -77,9 +77,9 @@ RESHARD_API int32_t reshard_sim_scenario(const char *text, size_t size, reshard_
     void *print_data, struct reshard_sim_report *report_out);
 
 /** Run a scenario and write its event log: one JSON object a line, the seed's first. Every object
- * has `type`, and all but the first `t`, in virtual nanoseconds: seed, host (a process came up, went
- * down, froze), message (t sent, at arrives), lost, migration, phase, event, owners (runs of first,
- * last, shard, migration), request, say (a line of the transcript), violation, end.
+ * has `type`, and all but the first `t`, in virtual nanoseconds: seed, host (a process came up,
+ * went down, froze), message (t sent, at arrives), lost, migration, phase, event, owners (runs of
+ * first, last, shard, migration), request, say (a line of the transcript), violation, end.
  * @param text [in, borrowed for the call] the script.
  * @param size [in] bytes.
  * @param print [in] takes the transcript; NULL allowed.

@@ -305,6 +305,13 @@ static void decisions_take(struct reshard_sim *sim, const struct reshard_sim_swa
             choices->decision_count * sizeof *choices->decisions);
 }
 
+static void decisions_give(
+    const struct reshard_sim *sim, struct reshard_sim_decision *decisions_out, uint64_t capacity)
+{
+    for (uint64_t i = 0; i < sim->choices.decision_count && i < capacity; i++)
+        decisions_out[i] = sim->choices.decisions[i];
+}
+
 int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim_print print,
     void *print_data, struct reshard_sim_decision *decisions_out, uint64_t capacity,
     struct reshard_sim_report *report_out)
@@ -328,8 +335,7 @@ int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim
     reshard_sim_report_init(report_out);
     reshard__sim_report(sim, report_out);
     report_out->failed = script.bad;
-    for (uint64_t i = 0; i < sim->choices.decision_count && i < capacity && decisions_out; i++)
-        decisions_out[i] = sim->choices.decisions[i];
+    decisions_give(sim, decisions_out, decisions_out ? capacity : 0);
     reshard__log_end(sim, report_out->failed);
     reshard__sim_free(sim);
     return RESHARD_OK;
