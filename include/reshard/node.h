@@ -36,6 +36,7 @@ struct reshard_node_config {
     struct reshard_allocator allocator; /**< all-zero = malloc */
     uint32_t check;     /**< RESHARD_CHECK_* of the data that this node sends: CHECK_DIGEST */
     uint32_t reserved;  /**< 0 */
+    uint64_t compact_count; /**< records of the own journal after which it is compacted: 4,096 */
 };
 
 /** What finds damage to the data on its way, mode snapshot (field `check`). Everything else, and

@@ -65,7 +65,7 @@ static bool buffer_room(struct reshard_node *node, size_t size)
                log->used + size) == RESHARD_OK;
 }
 
-static bool write_record(struct reshard_node *node, const struct reshard__record *record)
+bool reshard__log_write(struct reshard_node *node, const struct reshard__record *record)
 {
     struct reshard__log *log = &node->log;
     size_t size = 0;
@@ -89,7 +89,7 @@ static bool write_identity(struct reshard_node *node)
     struct reshard__record record = {.kind = RESHARD__RECORD_IDENTITY};
     record.node = node->config.node;
     record.slot_count = node->config.slot_count;
-    return write_record(node, &record);
+    return reshard__log_write(node, &record);
 }
 
 /* An item of unknown size is encoded into a block of its own first. */
@@ -103,7 +103,7 @@ static bool write_blob(struct reshard_node *node, uint32_t kind, const void *ite
     int32_t status = encode(item, block, size, &used);
     RESHARD_ASSERT(status == RESHARD_OK && used == size);
     struct reshard__record record = {.kind = kind, .blob = {block, size}};
-    bool written = write_record(node, &record);
+    bool written = reshard__log_write(node, &record);
     reshard__mem_free(&node->mem, block, size);
     return written;
 }
@@ -148,21 +148,24 @@ static int32_t encode_ranges(const void *item, uint8_t *buffer, size_t capacity,
     return reshard__ranges_encode(ranges->items, ranges->count, buffer, capacity, size_out);
 }
 
-static bool write_quarantine(struct reshard_node *node)
+static bool quarantine_put(struct reshard_node *node)
 {
     const struct ranges ranges = {node->quarantine, node->quarantine_count};
     size_t size = 0;
-    if (node->quarantine_changes == node->quarantine_durable)
-        return true;
     (void)encode_ranges(&ranges, NULL, 0, &size);
     return write_blob(node, RESHARD__RECORD_QUARANTINE, &ranges, size, encode_ranges);
+}
+
+static bool write_quarantine(struct reshard_node *node)
+{
+    return node->quarantine_changes == node->quarantine_durable || quarantine_put(node);
 }
 
 static bool write_parts(struct reshard_node *node)
 {
     for (size_t i = 0; i < node->part_count; i++) {
         struct reshard__part *part = node->parts[i];
-        if (part->want.kind && !write_record(node, &part->want))
+        if (part->want.kind && !reshard__log_write(node, &part->want))
             return false;
     }
     return true;
@@ -210,6 +213,7 @@ static void append_push(struct reshard_node *node)
     for (size_t i = 0; i < node->part_count; i++)
         node->parts[i]->writing = node->parts[i]->want.kind != 0;
     log->map_version = reshard_map_version(node->next);
+    log->base_next = log->base_index;
     log->quarantine_changes = node->quarantine_changes;
     log->state = RESHARD__LOG_WRITING;
     log->append_count++;
@@ -242,6 +246,7 @@ static int32_t settle(struct reshard_node *node)
         part->writing = false;
     }
     log->position = log->next;
+    log->base_index = log->base_next;
     node->quarantine_durable = log->quarantine_changes;
     log->identity = true;
     log->state = RESHARD__LOG_IDLE;
@@ -260,6 +265,40 @@ static void settle_on(struct reshard_node *node)
 {
     node->log.state = RESHARD__LOG_SETTLING;
     if (settle(node))
+        node->log.retry_at_ns = node->now_ns + node->config.retry_ns;
+}
+
+/* What takes the place of all records; `map` and `quarantine` as they are now. */
+static bool write_compact(struct reshard_node *node)
+{
+    size_t size = 0;
+    node->log.used = 0;
+    node->log.next = node->log.position;
+    (void)reshard__map_encode(node->map, NULL, 0, &size);
+    bool head =
+        write_identity(node) && write_blob(node, RESHARD__RECORD_MAP, node->map, size, encode_map);
+    bool aside = node->quarantine_count == 0 || quarantine_put(node);
+    return head && aside && reshard__log_compact_parts(node);
+}
+
+static void compact_push(struct reshard_node *node)
+{
+    struct reshard__log *log = &node->log;
+    struct reshard__entry *entry = reshard__outbox_push(&node->outbox, RESHARD_ACTION_COMPACT);
+    entry->purpose = RESHARD__PURPOSE_LOG;
+    entry->action.header = log->buffer;
+    entry->action.header_size = log->used;
+    log->map_version = reshard_map_version(node->map);
+    log->base_next = log->next.index;
+    log->quarantine_changes = node->quarantine_changes;
+    log->state = RESHARD__LOG_WRITING;
+}
+
+static void compact(struct reshard_node *node)
+{
+    if (write_compact(node))
+        compact_push(node);
+    else
         node->log.retry_at_ns = node->now_ns + node->config.retry_ns;
 }
 
@@ -282,8 +321,11 @@ void reshard__log_flush(struct reshard_node *node)
     }
     if (log->state == RESHARD__LOG_SETTLING)
         settle_on(node);
-    if (log->state != RESHARD__LOG_IDLE || !wanted(node))
+    if (log->state != RESHARD__LOG_IDLE || !wanted(node)) {
+        if (log->state == RESHARD__LOG_IDLE && reshard__log_compact_due(node))
+            compact(node);
         return;
+    }
     if (write_all(node))
         append_push(node);
     else
@@ -325,9 +367,12 @@ void reshard__log_complete(
     struct reshard_node *node, uint32_t kind, const struct reshard_completion *completion)
 {
     bool good = completion->status == RESHARD_OK;
-    bool append = kind == RESHARD_ACTION_APPEND;
+    bool append = kind == RESHARD_ACTION_APPEND || kind == RESHARD_ACTION_COMPACT;
     RESHARD_ASSERT(append || kind == RESHARD_ACTION_LOAD);
-    if (!good)
+    if (kind == RESHARD_ACTION_COMPACT && completion->status == RESHARD_E_HOOK_MISSING) {
+        node->log.compact_missing = true; /* a journal that only grows; not asked again */
+        node->log.state = RESHARD__LOG_IDLE;
+    } else if (!good)
         doubt(node, completion->status, kind, append ? 0 : node->config.retry_ns);
     else if (append)
         settle_on(node);
@@ -364,6 +409,8 @@ int32_t reshard__log_restore(struct reshard_node *node, const uint8_t *bytes, si
         struct reshard__journal_position before = *position;
         uint64_t term;
         int32_t status = reshard__record_decode(bytes, size, &offset, position, &term, &record);
+        if (status == RESHARD_OK && before.index == 0 && !node->started)
+            log->base_index = position->index - 1;
         if (status == RESHARD_OK && !node->started)
             status = restore_record(node, &record);
         if (status) {

@@ -16,7 +16,8 @@ enum {
     MIGRATION_LIMIT_MAX = 65536,
     RECORD_SIZE_MAX = 1 << 26,
     MESSAGE_SIZE_MAX = RECORD_SIZE_MAX + 4096, /* one such record, and what goes before it */
-    DEFAULT_CONFLICT_LIMIT = 3
+    DEFAULT_CONFLICT_LIMIT = 3,
+    DEFAULT_COMPACT_COUNT = 4096
 };
 #define DEFAULT_RETRY_NS UINT64_C(200000000)
 #define DEFAULT_ALARM_NS UINT64_C(1000000000)
@@ -68,6 +69,7 @@ static int32_t config_import(
     default_u64(&config->alarm_ns, DEFAULT_ALARM_NS);
     default_u32(&config->conflict, RESHARD_CONFLICT_LOCK);
     default_u32(&config->conflict_limit, DEFAULT_CONFLICT_LIMIT);
+    default_u64(&config->compact_count, DEFAULT_COMPACT_COUNT);
     if (config->slot_count > RESHARD_SLOT_COUNT_MAX)
         return RESHARD_E_SLOT_COUNT;
     return in_range(config) ? RESHARD_OK : RESHARD_E_ARGUMENT;

@@ -219,7 +219,10 @@ struct reshard__log {
     size_t used;
     uint64_t retry_at_ns;
     uint64_t append_count;
-    uint64_t waiting_ns; /* since when changes of the map wait to be written, 0 = none do */
+    uint64_t base_index;  /* of the last record of the last compaction, or before the first */
+    uint64_t base_next;   /* after what is being written */
+    bool compact_missing; /* the host has no such hook */
+    uint64_t waiting_ns;  /* since when changes of the map wait to be written, 0 = none do */
 };
 
 struct reshard_node {
@@ -322,6 +325,14 @@ void reshard__log_flush(struct reshard_node *node);
 void reshard__log_complete(
     struct reshard_node *node, uint32_t kind, const struct reshard_completion *completion);
 int32_t reshard__log_restore(struct reshard_node *node, const uint8_t *bytes, size_t size);
+
+/* Add a record to what is being written. False: no memory. */
+bool reshard__log_write(struct reshard_node *node, const struct reshard__record *record);
+
+/* ---- compact.c ---- */
+bool reshard__log_compact_due(const struct reshard_node *node);
+/* Records that fold to what the open parts have durably. False: no memory. */
+bool reshard__log_compact_parts(struct reshard_node *node);
 
 /* ---- quarantine.c ---- */
 int32_t reshard__quarantine_restore(
