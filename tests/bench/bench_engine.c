@@ -450,7 +450,7 @@ static void bench_memory(void)
 
 int main(int argc, char **argv)
 {
-    /* Without fast bins: else the library's first larger block pays for tidying what hooks freed. */
+    /* No fast bins: else the library's first larger block pays for tidying what hooks freed. */
     (void)mallopt(M_MXFAST, 0);
     clock_calibrate();
     if (argc == 2 && strcmp(argv[1], "coordinator") == 0) {

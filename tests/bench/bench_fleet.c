@@ -195,8 +195,8 @@ void bench_fleet(void)
     qsort(rates, FLEET_REPEATS, sizeof *rates, by_rate);
     qsort(spent, FLEET_REPEATS, sizeof *spent, by_rate);
     printf("coordinator, %d nodes, %d migrations, %d at once\n", NODES, MIGRATIONS, AT_ONCE);
-    printf("  %.0f events/s (%llu reports, %llu completions, of them %llu appends; %.1f MB sent) in "
-           "%.0f ms: %.0f reports/s, all that follows from them included\n",
+    printf("  %.0f events/s (%llu reports, %llu completions, of them %llu appends; %.1f MB sent) "
+           "in %.0f ms: %.0f reports/s, all that follows from them included\n",
         rates[FLEET_REPEATS / 2], (unsigned long long)fleet.messages,
         (unsigned long long)fleet.completions, (unsigned long long)fleet.appends,
         (double)fleet.bytes / 1e6, spent[FLEET_REPEATS / 2],
