@@ -117,3 +117,25 @@ Test(change, every_truncation_is_refused)
         }
     }
 }
+
+Test(change, range_that_leaves_the_slots_behind_is_refused)
+{
+    const struct reshard_range range = {1000000, 1000010};
+    struct reshard_range ranges[4];
+    struct reshard_change change, out;
+    uint8_t bytes[64];
+    size_t size = 0, offset = 0;
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_ASSIGN;
+    change.version = change.shard = 1;
+    change.ranges = &range;
+    change.range_count = 1;
+    cr_assert_eq(reshard__change_encode(&change, bytes, sizeof bytes, &size), RESHARD_OK);
+    cr_assert_eq(reshard__change_decode(bytes, size, &offset, ranges, 4, &out), RESHARD_OK);
+    cr_assert_eq(bytes[size - 1], 10);
+    bytes[size - 4] = 0x0F; /* first is 1048575, the last slot there can be */
+    bytes[size - 3] = bytes[size - 2] = 0xFF;
+    offset = 0;
+    cr_assert_eq(reshard__change_decode(bytes, size, &offset, ranges, 4, &out), RESHARD_E_BOUND);
+    cr_assert_eq(offset, 0);
+}
