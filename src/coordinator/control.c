@@ -176,5 +176,8 @@ int32_t reshard_coordinator_finish(
         return status;
     run->state |= RESHARD_RUN_FINISHING;
     reshard__run_tick(coordinator, run);
+    /* A source whose keys an operator picks looks whether any is left when it hears its order. */
+    if (run->phase == RESHARD_PHASE_MOVE && (run->migration_flags & RESHARD_MIGRATION_OPERATOR))
+        reshard__order_send(coordinator, run);
     return reshard__feed_end(coordinator, RESHARD_OK);
 }
