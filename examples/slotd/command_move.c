@@ -284,7 +284,7 @@ static void list_start(struct call *call)
     struct buffer words = {0};
     struct engine_wait wait = {.kind = WAIT_NOTHING};
     words_add_text(&words, "list");
-    words_add_number(&words, cluster_my_shard(call->slotd->cluster));
+    words_add_text(&words, cluster_my_name(call->slotd->cluster));
     call_ask(call, &words, &wait);
     buffer_free(&words);
 }

@@ -206,6 +206,7 @@ void engine__stop(struct engine *engine)
 {
     engine->plan = 0;
     engine__jobs_free(engine);
+    engine__history_free(engine);
     host_sync_forget(&engine->sync);
     reshard_driver_destroy(engine->node_driver);
     reshard_driver_destroy(engine->coordinator_driver);
@@ -393,6 +394,8 @@ void engine_turn(struct engine *engine)
     library_run(engine);
     cluster__map_set(engine->slotd->cluster, engine_map(engine), engine->node_id);
     engine__events(engine);
+    if (engine->coordinator != NULL)
+        engine__history_follow(engine);
     engine__jobs_run(engine);
     engine__tickets_run(engine);
     if (engine->visible_due)

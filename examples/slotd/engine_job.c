@@ -224,54 +224,12 @@ static void job_cancel(struct engine *engine, struct job *job, struct bytes word
     (void)job;
 }
 
-static void name_text(
-    const struct reshard_map *map, reshard_shard_id shard_id, struct buffer *text)
-{
-    struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
-    struct reshard_map_node node = {.struct_size = sizeof(node)};
-    if (reshard_map_shard_find(map, shard_id, &shard) == RESHARD_OK &&
-        reshard_map_node_find(map, shard.primary, &node) == RESHARD_OK)
-        buffer_append(text, node.name, node.name_size);
-}
-
-static void migration_text(struct engine *engine, const struct reshard_map_migration *open,
-    reshard_shard_id own, struct buffer *text)
-{
-    struct reshard_progress progress = {.struct_size = sizeof(progress)};
-    if (reshard_coordinator_progress(engine->coordinator, open->migration, &progress) !=
-        RESHARD_OK)
-        return;
-    buffer_append_format(text, "name=%llu\toperation=%s\tslot_ranges=",
-        (unsigned long long)open->migration, open->source == own ? "EXPORT" : "IMPORT");
-    for (uint32_t at = 0; at < open->range_count; at++)
-        buffer_append_format(text, "%s%u-%u", at == 0 ? "" : " ", open->ranges[at].first,
-            open->ranges[at].last);
-    buffer_append_text(text, "\ttarget_node=");
-    name_text(map_of(engine), open->target, text);
-    buffer_append_text(text, "\tsource_node=");
-    name_text(map_of(engine), open->source, text);
-    buffer_append_format(text,
-        "\tmode=%s\tstate=%s\tmessage=%s\tkeys=%llu\tbytes=%llu\tremaining_repl_size=%llu"
-        "\tbytes_per_second=%llu\tpause_us=%llu\tattempts=%u\tcopies=%u\n",
-        open->mode == RESHARD_MODE_SNAPSHOT ? "snapshot" : "keywise",
-        reshard_phase_name(progress.phase),
-        progress.last_error == RESHARD_OK ? "" : reshard_strerror(progress.last_error),
-        (unsigned long long)progress.keys, (unsigned long long)progress.bytes,
-        (unsigned long long)progress.lag_size, (unsigned long long)progress.rate,
-        (unsigned long long)(progress.pause_total_ns / 1000), progress.attempts,
-        progress.copies);
-}
-
-/* list shard: one line a migration that is open and concerns the shard. */
+/* list name: one line a migration that concerns the node. */
 static void job_list(struct engine *engine, struct job *job, struct bytes words)
 {
-    struct reshard_map_migration open = {.struct_size = sizeof(open)};
-    uint64_t own = 0;
-    (void)words_number(&words, &own);
-    for (uint32_t index = 0;
-         reshard_map_migration_at(map_of(engine), index, &open) == RESHARD_OK; index++)
-        if (open.source == own || open.target == own)
-            migration_text(engine, &open, (reshard_shard_id)own, &job->text);
+    struct bytes name;
+    if (words_next(&words, &name))
+        engine__history_text(engine, name, &job->text);
 }
 
 static void forget_change(struct engine *engine, struct job *job, uint32_t kind,

@@ -188,6 +188,7 @@ static void restart(struct engine *engine)
     engine__stop(engine);
     store_journal_remove(store, HOST_STREAM_NODE, 0, UINT64_MAX);
     store_journal_remove(store, HOST_STREAM_COORDINATOR, 0, UINT64_MAX);
+    store_meta_remove(store, "migrations");
     engine__identity_store(engine);
     bus_cut(engine->bus);
     if (!engine__start(engine))

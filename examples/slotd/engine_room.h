@@ -86,6 +86,9 @@ struct engine {
     uint64_t next_ticket;
     struct job *jobs; /* newest first */
     size_t job_count;
+    struct history_entry *history; /* newest first */
+    reshard_migration_id history_last;
+    bool history_loaded;
     reshard_job_id plan; /* newest that was asked for, 0 = none in this run */
 };
 
@@ -123,6 +126,11 @@ void engine__jobs_run(struct engine *engine);
 void engine__jobs_free(struct engine *engine);
 void job__fail(struct job *job, const char *text);
 int32_t job__change(struct engine *engine, struct job *job, const struct reshard_change *change);
+
+/* engine_history.c */
+void engine__history_follow(struct engine *engine);
+void engine__history_text(struct engine *engine, struct bytes name, struct buffer *text);
+void engine__history_free(struct engine *engine);
 
 /* engine_plan.c */
 void job_plan(struct engine *engine, struct job *job, struct bytes words);
