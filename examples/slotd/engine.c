@@ -489,6 +489,7 @@ static void settle(struct engine *engine)
     struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
     for (int turn = 0; turn < SETTLE_TURNS && engine->coordinator != NULL; turn++) {
         engine->dirty = true;
+        uv_sleep(turn > SETTLE_TURNS / 2 ? 10 : 0); /* what was lost comes again */
         engine_turn(engine);
         store_commit(store);
         if (engine_sync_wanted(engine)) {

@@ -257,6 +257,9 @@ static int32_t settle(struct reshard_node *node)
             break;
         reshard__part_advance(node, node->parts[i]);
     }
+    if (node->map_missed && reshard__outbox_reserve(&node->outbox, 1) == RESHARD_OK)
+        reshard__hello_send(node, node->map_from);
+    node->map_missed = false;
     return RESHARD_OK;
 }
 

@@ -9,8 +9,10 @@ static int32_t receive_snapshot(struct reshard_node *node, const struct reshard_
 {
     if (message->to <= reshard_map_version(node->next))
         return RESHARD_OK;
-    if (node->log.state != RESHARD__LOG_IDLE)
-        return RESHARD_OK; /* what is being written rests on the present next; it comes again */
+    if (node->log.state != RESHARD__LOG_IDLE) {
+        node->map_missed = true; /* what is being written rests on the present next */
+        return RESHARD_OK;
+    }
     struct reshard_map *map;
     int32_t status = reshard__map_decode(
         message->snapshot.data, message->snapshot.size, &node->config.allocator, &map, NULL);
@@ -32,8 +34,10 @@ static int32_t receive_changes(struct reshard_node *node, const struct reshard__
     size_t offset = 0;
     uint64_t version = message->from;
     const uint64_t before = reshard_map_version(node->next);
-    if (node->next_snapshot && node->log.state != RESHARD__LOG_IDLE)
-        return RESHARD_OK; /* a snapshot is being written as it is; they come again */
+    if (node->next_snapshot && node->log.state != RESHARD__LOG_IDLE) {
+        node->map_missed = true; /* a snapshot is being written as it is */
+        return RESHARD_OK;
+    }
     for (;;) {
         struct reshard_change change;
         int32_t status =

@@ -274,6 +274,7 @@ static int32_t receive_message(
     switch (message->type) {
     case RESHARD__MAP:
         status = reshard__maps_receive(node, message);
+        node->map_from = from;
         if (status != RESHARD_E_VERSION)
             return status;
         reshard__hello_send(node, from); /* a gap: tell what is missing */

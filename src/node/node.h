@@ -232,6 +232,8 @@ struct reshard_node {
     struct reshard_map *map;  /* durable here: routing rests on it (R24) */
     struct reshard_map *next; /* with the changes that are still to be written */
     bool next_snapshot;       /* next came whole and is to be written whole */
+    bool map_missed;          /* a MAP came while it could not be taken: asked for again */
+    reshard_node_id map_from; /* who sent the newest MAP */
     struct reshard__log log;
     bool started;
     bool parts_missing; /* there was no memory, or no place, for a part: again with each tick */
