@@ -35,6 +35,7 @@ struct reshard__keywise {
     uint32_t tries;
     uint64_t sent_ns;
     uint64_t cursor;
+    uint64_t fence;       /* number of the one that opened MOVE */
     uint64_t looked_ns;   /* order after which the operator's slots were looked through last */
     size_t pick_capacity; /* grows when one key does not fit */
     bool empty;           /* nothing is left to give */

@@ -357,6 +357,19 @@ static uint32_t give(struct reshard_node *node, struct reshard__part *part)
     return over ? RESHARD__RESULT_EMPTY : RESHARD__RESULT_WORKING;
 }
 
+/* From here on keys decide. A request that was admitted by its slot alone, before, may still run:
+ * no key is picked until it has finished (R9's fence, for keys). */
+static bool move_open(struct reshard_node *node, struct reshard__part *part)
+{
+    struct reshard__keywise *keywise = part->keywise;
+    if (keywise->reconciled &&
+        reshard__part_stance(node, part) != RESHARD__STANCE_SOURCE_MOVE) {
+        reshard__part_stand(node, part, RESHARD__STANCE_SOURCE_MOVE);
+        keywise->fence = reshard__part_fence(node, part);
+    }
+    return part->fence_done >= keywise->fence;
+}
+
 /* R16: MOVE is durable on both sides before the first send or ASK; the receiver's "none pending"
  * says that it is there. A source that moved keys before keeps the routing of MOVE all the while.
  */
@@ -377,9 +390,7 @@ uint32_t reshard__duty_give(struct reshard_node *node, struct reshard__part *par
     }
     if (!live && !stream_open(node, part))
         return RESHARD__RESULT_WORKING;
-    if (keywise->reconciled)
-        reshard__part_stand(node, part, RESHARD__STANCE_SOURCE_MOVE);
-    return give(node, part);
+    return move_open(node, part) ? give(node, part) : RESHARD__RESULT_WORKING;
 }
 
 /* A target that restarted under this very order: its stream is gone, and is opened under no id
