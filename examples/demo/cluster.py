@@ -462,9 +462,14 @@ class Cluster:
         return set().union(*map(set, moves.values())) <= self.slots(target)
 
     def move(self, moves, target, seconds=60):
-        """Atomically, until the target says that it owns all of it."""
+        """Atomically; then waits for what comes after it. Returns the seconds until the target
+        said that it owns all of the slots."""
+        begin = time.monotonic()
         self.move_start(moves, target)
         wait_for(lambda: self.moved(moves, target), "the atomic migration", seconds, 0.001)
+        took = time.monotonic() - begin
+        self.move_settled(moves, target, seconds)
+        return took
 
     def move_settled(self, moves, target, seconds=60):
         """Wait until no migration is under way: all of the slots moved, or none; True = all."""

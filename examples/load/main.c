@@ -3,6 +3,7 @@
 #include "load.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,6 +230,7 @@ int main(int count, char **values)
         free(load);
         return 2;
     }
+    (void)signal(SIGPIPE, SIG_IGN); /* a killed node ends its connections under our writes */
     load_open(load, &settings);
     if (uv_pipe_open(&load->control, 0) < 0 ||
         uv_read_start((uv_stream_t *)&load->control, on_alloc, on_control) < 0) {

@@ -66,10 +66,10 @@ def measure(cluster, load, cell):
     busy, begin = busy_seconds(), time.monotonic()
     mine = sum(node.cpu_seconds() for node in cluster.nodes)
     if cell["mode"] == "atomic":
-        cluster.move(plan, target, 120)
+        cell["seconds"] = cluster.move(plan, target, 120)
     else:
         cluster.reshard(MOVED_SLOTS, target, pipeline=int(cell["mode"].split()[1]), seconds=300)
-    cell["seconds"] = time.monotonic() - begin
+        cell["seconds"] = time.monotonic() - begin
     cell["busy"] = busy_seconds() - busy
     cell["nodes_cpu"] = sum(node.cpu_seconds() for node in cluster.nodes) - mine
     load.phase("after", moving)

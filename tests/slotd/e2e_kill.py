@@ -48,7 +48,7 @@ def test_atomic_migrations_end_by_themselves():
         for number in range(ROUNDS):
             source, target = SOURCE.sample(cluster.nodes, 2)
             role, victim = victim_of(cluster, source, target)
-            moved, delay, took = atomic_round(cluster, source, target, victim, 0.25)
+            moved, delay, took = atomic_round(cluster, source, target, victim, 0.12)
             ends[moved] += 1
             print(f"   {number}: {role} killed after {delay * 1000:.0f} ms:"
                   f" {'moved' if moved else 'stayed'}, {took:.2f} s", flush=True)
