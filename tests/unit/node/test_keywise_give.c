@@ -172,6 +172,15 @@ Test(keywise_give, try_that_carries_less_removes_only_what_it_carried)
     rig_free(&rig);
 }
 
+Test(keywise_give, hold_before_the_stream_is_reconciled_is_lost_r27)
+{
+    move_begin(RESHARD_CONFLICT_LOCK);
+    rig_order(&rig, RESHARD_PHASE_HOLD);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_LOST);
+    cr_assert_eq(verdict(0, RESHARD_OP_READ), RESHARD_SERVE);
+    rig_free(&rig);
+}
+
 Test(keywise_give, hold_before_it_is_empty_is_lost_r27)
 {
     move_begin(RESHARD_CONFLICT_LOCK);

@@ -176,6 +176,17 @@ Test(source, hold_survives_a_restart_and_only_a_prepare_ends_it_r11)
     rig_free(&rig);
 }
 
+Test(source, hold_is_not_ended_by_the_copy_that_it_rests_on_r11)
+{
+    source_to(RESHARD_PHASE_HOLD);
+    rig_order(&rig, RESHARD_PHASE_CATCHUP);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_LOST);
+    cr_assert_eq(rig_route(&rig, 0, RESHARD_OP_READ), RESHARD_PARK);
+    rig_order(&rig, RESHARD_PHASE_FREEZE);
+    cr_assert_eq(rig_route(&rig, 0, RESHARD_OP_READ), RESHARD_PARK);
+    rig_free(&rig);
+}
+
 Test(source, hold_without_a_coordinator_asks_around_and_tells)
 {
     source_to(RESHARD_PHASE_HOLD);

@@ -32,6 +32,13 @@ Test(stream, capture_during_an_export_comes_behind_it_r9)
     const struct reshard_action *action = rig_find(&rig, RESHARD_ACTION_EXPORT);
     cr_assert_eq(rig_store_do(&rig.store, action, &completion), RESHARD_OK); /* reads key 1 */
     record(1, 999);
+    uint8_t bytes[1000];
+    size_t size = 0;
+    while (size + RIG_ITEM <= sizeof bytes)
+        size += rig_item_put(bytes + size, 2, 102);
+    for (int i = 0; i < 3; i++) /* so that the first captured chunk is full */
+        cr_assert_eq(reshard_node_record(rig.node, 2, bytes, size), RESHARD_OK);
+    rig_run(&rig);
     cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 0);
     cr_assert_eq(rig_complete(&rig, RESHARD_ACTION_EXPORT, &completion), RESHARD_OK);
     rig.automatic = RIG_ALL;

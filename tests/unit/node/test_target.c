@@ -262,6 +262,19 @@ Test(target, committed_map_alone_never_serves_r23)
     rig_free(&rig);
 }
 
+Test(target, committed_map_without_any_record_never_serves_r23)
+{
+    rig_boot(&rig, 2);
+    rig_open(&rig, 1, RESHARD_MODE_SNAPSHOT);
+    rig_decide(&rig, RESHARD_CHANGE_MIGRATION_COMMIT);
+    rig_tick(&rig, 1);
+    rig_tick(&rig, UINT64_C(6000000000)); /* the decision waited for a record */
+    cr_assert_eq(rig_route(&rig, 3, RESHARD_OP_READ), RESHARD_PARK);
+    rig_restart(&rig);
+    cr_assert_eq(rig_route(&rig, 3, RESHARD_OP_READ), RESHARD_PARK);
+    rig_free(&rig);
+}
+
 Test(target, prepare_refuses_slots_under_another_record_r13)
 {
     target_to(RESHARD_PHASE_COPY);
