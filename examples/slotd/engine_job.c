@@ -265,8 +265,6 @@ static void job_forget(struct engine *engine, struct job *job, struct bytes word
         job__fail(job, "ERR this node owns slots; move them first");
         return;
     }
-    if (shard.primary == node_id)
-        forget_change(engine, job, RESHARD_CHANGE_SHARD_PRIMARY, node.shard, 0);
     forget_change(engine, job, RESHARD_CHANGE_NODE_REMOVE, 0, node_id);
     if (shard.primary == node_id && shard.node_count == 1)
         forget_change(engine, job, RESHARD_CHANGE_SHARD_REMOVE, node.shard, 0);

@@ -30,7 +30,8 @@ enum {
     RESHARD_CHANGE_NODE_PUT = 2,  /**< node, shard (0 = none), role, name, address, zone: add or
                                        update. A node that is its shard's primary keeps its
                                        shard and its role */
-    RESHARD_CHANGE_NODE_REMOVE = 3,   /**< node; not while it is a primary of a shard */
+    RESHARD_CHANGE_NODE_REMOVE = 3,   /**< node; a primary only as the last node of a shard without
+                                           slots and migrations, which is left without primary */
     RESHARD_CHANGE_SHARD_PUT = 4,     /**< shard, weight: add (no primary yet) or update */
     RESHARD_CHANGE_SHARD_REMOVE = 5,  /**< shard; not while it has slots, nodes or migrations */
     RESHARD_CHANGE_SHARD_PRIMARY = 6, /**< shard, node (of this shard): becomes primary, the one
@@ -190,7 +191,8 @@ RESHARD_API int32_t reshard_map_clone(const struct reshard_map *map,
  *   E_REUSED     the id was removed, or the migration's is not above all before;
  *   E_NODE, E_SHARD, E_MIGRATION  no such thing (an ended migration is none);
  *   E_TERM       not above the map's term;
- *   E_IN_USE     node is a primary; shard has slots, nodes or migrations;
+ *   E_IN_USE     node is a primary of a shard with slots, migrations or other nodes; shard has
+ *                slots, nodes or migrations;
  *   E_STATE      role primary for one that is not; primary from another shard; end before decided;
  *   E_OWNER      a slot is not owned by shard or source, or, for ASSIGN, is owned;
  *   E_OVERLAP    a slot is in an open migration;

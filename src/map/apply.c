@@ -114,6 +114,12 @@ static void node_remove(struct reshard_map *map, reshard_node_id id)
     size_t place = reshard__map_node_place(map, id);
     RESHARD_ASSERT(place < map->node_count && map->nodes[place]->id == id);
     struct reshard__map_node *node = map->nodes[place];
+    struct reshard__map_shard *shard = reshard__map_shard(map, node->shard);
+    if (shard && shard->primary == id) {
+        sum_minus(map, reshard__map_item_shard(shard));
+        shard->primary = 0;
+        sum_plus(map, reshard__map_item_shard(shard));
+    }
     shard_nodes_add(map, node->shard, false);
     sum_minus(map, reshard__map_item_node(node));
     map->node_count--;

@@ -98,7 +98,13 @@ static int32_t guard_node_remove(const struct reshard_map *map, const struct res
     const struct reshard__map_node *node = reshard__map_node(map, change->node);
     if (!node)
         return RESHARD_E_NODE;
-    return node->role == RESHARD_ROLE_PRIMARY ? RESHARD_E_IN_USE : RESHARD_OK;
+    if (node->role != RESHARD_ROLE_PRIMARY)
+        return RESHARD_OK;
+    /* The last node of an empty shard goes; the shard is left without primary. */
+    const struct reshard__map_shard *shard = reshard__map_shard(map, node->shard);
+    RESHARD_ASSERT(shard && shard->primary == node->id);
+    return shard->slot_count || shard->migration_count || shard->node_count > 1 ? RESHARD_E_IN_USE
+                                                                                : RESHARD_OK;
 }
 
 static int32_t guard_shard_put(const struct reshard_map *map, const struct reshard_change *change)

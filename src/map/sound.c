@@ -35,8 +35,8 @@ static int32_t shards_consistent(const struct reshard_map *map)
             return RESHARD_E_REUSED;
         if (shard->primary && (!primary || primary->shard != shard->id))
             return RESHARD_E_NODE;
-        /* Each primary, the first one too, raised the epoch, and none is ever taken away. */
-        if ((shard->primary == 0) != (shard->epoch == 0))
+        /* Each primary, the first one too, raised the epoch; only an empty shard loses its last. */
+        if (shard->primary && shard->epoch == 0)
             return RESHARD_E_EPOCH;
     }
     return RESHARD_OK;

@@ -183,9 +183,15 @@ static int32_t apply_node_remove(struct model *model, const struct reshard_chang
     struct model_node *node = model_node(model, c->node);
     if (node == NULL)
         return RESHARD_E_NODE;
-    for (int i = 0; i < model->shard_count; i++)
-        if (model->shards[i].life == MODEL_LIVE && model->shards[i].primary == c->node)
+    for (int i = 0; i < model->shard_count; i++) {
+        struct model_shard *shard = &model->shards[i];
+        if (shard->life != MODEL_LIVE || shard->primary != c->node)
+            continue;
+        if (model_slots_of(model, shard->id) || model_migrations_of(model, shard->id) ||
+            model_nodes_of(model, shard->id) > 1)
             return RESHARD_E_IN_USE;
+        shard->primary = 0;
+    }
     node->life = MODEL_REMOVED;
     return RESHARD_OK;
 }
