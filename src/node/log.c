@@ -202,12 +202,28 @@ static bool wanted(struct reshard_node *node)
     return false;
 }
 
+/* Whether all that is written marks keys on their way: no ownership rests on it. */
+static bool marks_only(const struct reshard_node *node)
+{
+    const struct reshard__log *log = &node->log;
+    if (!log->identity || reshard_map_version(node->next) != reshard_map_version(node->map) ||
+        node->quarantine_changes != node->quarantine_durable)
+        return false;
+    for (size_t i = 0; i < node->part_count; i++) {
+        uint32_t kind = node->parts[i]->want.kind;
+        if (kind && kind != RESHARD__RECORD_MARK && kind != RESHARD__RECORD_CLEAR)
+            return false;
+    }
+    return true;
+}
+
 static void append_push(struct reshard_node *node)
 {
     struct reshard__log *log = &node->log;
     struct reshard__entry *entry = reshard__outbox_push(&node->outbox, RESHARD_ACTION_APPEND);
     entry->purpose = RESHARD__PURPOSE_LOG;
     entry->action.index = log->position.index + 1;
+    entry->action.mode = marks_only(node) ? RESHARD_MODE_KEYWISE : 0;
     entry->action.header = log->buffer;
     entry->action.header_size = log->used;
     for (size_t i = 0; i < node->part_count; i++)
