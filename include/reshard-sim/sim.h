@@ -30,7 +30,9 @@ enum {
     RESHARD_SABOTAGE_MAP = 10,       /**< a node starts with a map that nobody decided */
     RESHARD_SABOTAGE_WAKE = 11,      /**< parked requests are forgotten */
     RESHARD_SABOTAGE_CORRUPT = 12,   /**< damaged messages are counted as sound ones */
-    RESHARD_SABOTAGE_COUNT = 13      /**< one more than the highest */
+    RESHARD_SABOTAGE_DEPOSE = 13,    /**< a deposed primary goes on as if nothing had happened */
+    RESHARD_SABOTAGE_APPLY = 14,     /**< APPLY answers and stores nothing */
+    RESHARD_SABOTAGE_COUNT = 15      /**< one more than the highest */
 };
 
 /** Takes a piece of the transcript.
@@ -106,7 +108,7 @@ struct reshard_sim_swarm {
     uint32_t struct_size; /**< sizeof(struct reshard_sim_swarm) */
     uint32_t mode;        /**< RESHARD_MODE_*; 0 = as the seed says */
     uint64_t seed;        /**< sizes, load and faults */
-    uint32_t sabotage;    /**< RESHARD_SABOTAGE_* */
+    uint32_t sabotage;    /**< bits 1 << RESHARD_SABOTAGE_* */
     uint32_t replay;      /**< 1 = decide by `decisions`, 0 = at random */
     uint32_t trace;       /**< 1 = messages, 2 = actions too */
     uint32_t reserved;    /**< 0 */

@@ -78,13 +78,33 @@ static void check_data(struct reshard_sim *sim, const struct host *host)
     }
 }
 
+/* 11: who is parked waits for something: else it would have been woken. */
+static void check_parked(struct reshard_sim *sim, const struct host *host)
+{
+    for (size_t i = 0; i < host->parked_count; i++) {
+        const struct request *request = &host->parked[i];
+        uint32_t slot = reshard__key_slot(sim, request->keys[0]);
+        uint32_t verdict = reshard_node_route(host->node, slot, request->op, NULL);
+        if (verdict != RESHARD_PARK && verdict != RESHARD_LOOKUP)
+            reshard__sim_violate(sim, "forgotten", "%h keeps a request for k%u that would be %s",
+                host->id, (uint64_t)request->keys[0], reshard_verdict_name(verdict));
+    }
+}
+
+static void check_host(struct reshard_sim *sim, const struct host *host)
+{
+    if (host->disk)
+        check_data(sim, host);
+    if (host->node && host->up)
+        check_parked(sim, host);
+}
+
 /* In a large cluster a step looks at one slot and one host, in turn. */
 static void check_one(struct reshard_sim *sim)
 {
     const struct host *host = sim->hosts[sim->steps % sim->host_count];
     check_writers(sim, (uint32_t)(sim->steps % sim->set.slot_count));
-    if (host->disk)
-        check_data(sim, host);
+    check_host(sim, host);
 }
 
 void reshard__check_step(struct reshard_sim *sim)
@@ -98,8 +118,7 @@ void reshard__check_step(struct reshard_sim *sim)
     for (uint32_t slot = 0; slot < sim->set.slot_count; slot++)
         check_writers(sim, slot);
     for (size_t i = 0; i < sim->host_count; i++)
-        if (sim->hosts[i]->disk)
-            check_data(sim, sim->hosts[i]);
+        check_host(sim, sim->hosts[i]);
 }
 
 /* Whether a node would serve a plain read of a key; a probe that changes nothing. */

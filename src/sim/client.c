@@ -199,8 +199,7 @@ static void execute(
 {
     struct reply reply = {.kind = REPLY_DONE, .request = *request};
     uint8_t *record = NULL;
-    if (sim->set.sabotage != RESHARD_SABOTAGE_ROUTE)
-        reshard__check_executed(sim, host, request);
+    reshard__check_executed(sim, host, request);
     for (uint32_t i = 0; i < request->key_count; i++) {
         uint32_t key = request->keys[i];
         reply.values[i] = host->disk->values[key];
@@ -208,7 +207,7 @@ static void execute(
             continue;
         reply.values[i] = request->value;
         reshard__disk_put(sim, host->disk, key, request->value);
-        if (verdict != RESHARD_SERVE_CAPTURE || sim->set.sabotage == RESHARD_SABOTAGE_RECORD)
+        if (verdict != RESHARD_SERVE_CAPTURE || reshard__sabotaged(sim, RESHARD_SABOTAGE_RECORD))
             continue;
         record = reshard__sim_resize(record, reshard__record_size(sim), 1);
         reshard__record_put(sim, record, key, request->value);
@@ -303,7 +302,7 @@ static uint32_t verdict_of(struct reshard_sim *sim, struct host *host,
     *by_keys = verdict == RESHARD_LOOKUP;
     if (*by_keys)
         verdict = route_keys(sim, host, request, route);
-    if (sim->set.sabotage == RESHARD_SABOTAGE_ROUTE)
+    if (reshard__sabotaged(sim, RESHARD_SABOTAGE_ROUTE))
         verdict = RESHARD_SERVE;
     /* A client that did not ask for stale reads is sent to the primary. */
     if (verdict == RESHARD_SERVE && !*by_keys && !reshard__host_primary(host)) {

@@ -41,6 +41,21 @@ void reshard__host_free(struct host *host)
     reshard__sim_release(host);
 }
 
+/* A map that nobody decided. */
+static void map_invent(const struct reshard_sim *sim, struct host *host)
+{
+    struct reshard_map *map = NULL;
+    struct reshard_change change;
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_SHARD_PUT;
+    change.shard = 99;
+    change.weight = 1.0;
+    if (reshard_map_create(sim->set.slot_count, NULL, &map) == RESHARD_OK &&
+        reshard_map_apply(map, &change) == RESHARD_OK)
+        (void)reshard_node_adopt(host->node, map);
+    reshard_map_destroy(map);
+}
+
 static int32_t node_start(struct reshard_sim *sim, struct host *host)
 {
     struct reshard_node_config config;
@@ -63,6 +78,8 @@ static int32_t node_start(struct reshard_sim *sim, struct host *host)
     status = reshard__own_load(host);
     if (status == RESHARD_OK)
         status = reshard_node_start(host->node, reshard__host_now(sim, host));
+    if (status == RESHARD_OK && reshard__sabotaged(sim, RESHARD_SABOTAGE_MAP))
+        map_invent(sim, host);
     return status;
 }
 
@@ -156,6 +173,16 @@ static void events_drain(struct reshard_sim *sim, struct host *host)
     }
 }
 
+/* Whether a deposed primary has heard of the very fail-over that deposed it. */
+static bool knows_heir(const struct reshard_sim *sim, const struct host *host)
+{
+    const struct host *heir = reshard__host_acting(sim, host->shard);
+    struct reshard_map_shard decided = {.struct_size = sizeof decided}, known = decided;
+    (void)reshard_map_shard_find(sim->authority.map, host->shard, &decided);
+    (void)reshard_map_shard_find(reshard_node_map(host->node), host->shard, &known);
+    return heir != host && decided.primary == heir->id && known.epoch == decided.epoch;
+}
+
 void reshard__host_drain(struct reshard_sim *sim, struct host *host)
 {
     struct reshard_action action = {.struct_size = sizeof action};
@@ -170,8 +197,8 @@ void reshard__host_drain(struct reshard_sim *sim, struct host *host)
     if (!host->node)
         return;
     reshard__check_node(sim, host);
-    if (host->fenced && !host->acting && !reshard__host_primary(host))
-        host->fenced = false; /* it knows */
+    if (host->fenced && knows_heir(sim, host))
+        host->fenced = false;
 }
 
 static void engine_digest(const struct host *host, struct reshard_digest *digest)
@@ -195,7 +222,7 @@ static void receive_check(struct reshard_sim *sim, const struct host *host,
     const struct packet *packet, int32_t status, const struct reshard_digest *before)
 {
     struct reshard_digest after;
-    if (sim->set.sabotage == RESHARD_SABOTAGE_CORRUPT && packet->corrupted)
+    if (reshard__sabotaged(sim, RESHARD_SABOTAGE_CORRUPT) && packet->corrupted)
         status = RESHARD_OK;
     if (packet->corrupted && status >= 0 && summed(sim, packet))
         reshard__sim_violate(sim, "damage", "%h took a damaged message", host->id);

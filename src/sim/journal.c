@@ -74,7 +74,7 @@ int32_t reshard__authority_append(struct reshard_sim *sim, uint64_t term, uint64
     struct authority *authority = &sim->authority;
     uint64_t highest =
         authority->record_count ? authority->records[authority->record_count - 1].term : 0;
-    bool blind = sim->set.sabotage == RESHARD_SABOTAGE_FENCE_TERM;
+    bool blind = reshard__sabotaged(sim, RESHARD_SABOTAGE_FENCE_TERM);
     if (term < highest && !blind)
         return RESHARD_E_FENCED;
     if (index != authority->record_count + 1)

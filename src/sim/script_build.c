@@ -7,7 +7,8 @@ static const char *const settings_names[] = {"slots", "keys", "value", "seed", "
 static const char *const times_names[] = {"retry", "freeze", "linger", "backoff", "alarm",
     "latency", "store", "append", "execute", "timeout", NULL};
 static const char *const sabotage_names[] = {"none", "fence", "sync", "record", "purge", "discard",
-    "digest", "journal", "fence-term", "route", "map", "wake", "corrupt", NULL};
+    "digest", "journal", "fence-term", "route", "map", "wake", "corrupt", "depose",
+    "apply", NULL};
 
 static void set_number(struct settings *set, uint32_t name, uint64_t number)
 {
@@ -48,7 +49,7 @@ void reshard__say_world(struct script *script)
             static const char *const names[] = {"", "lock", "retry", NULL};
             set->conflict = reshard__script_choice(script, names);
         } else if (reshard__script_word(script, "sabotage")) {
-            set->sabotage = reshard__script_choice(script, sabotage_names);
+            set->sabotage |= UINT32_C(1) << reshard__script_choice(script, sabotage_names);
         } else {
             uint32_t name = reshard__script_choice(script, settings_names);
             uint64_t number = reshard__script_number(script);

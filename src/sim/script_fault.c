@@ -196,7 +196,8 @@ void reshard__say_rollback(struct script *script)
         reshard__own_rollback(host->disk, count);
     else
         script->bad = true;
-    host->seen_version = host->seen_term = 0;
+    if (host && !reshard__sabotaged(script->sim, RESHARD_SABOTAGE_JOURNAL))
+        host->seen_version = host->seen_term = 0;
 }
 
 void reshard__say_stall(struct script *script)
@@ -243,8 +244,17 @@ void reshard__say_clock(struct script *script)
 /* The old primary keeps nothing: what it had is the shard's, and the heir's now. */
 static void heir_take(struct reshard_sim *sim, struct host *old, struct host *heir)
 {
-    old->fenced = true;
     reshard__host_crash(sim, heir);
+    if (reshard__sabotaged(sim, RESHARD_SABOTAGE_DEPOSE)) {
+        reshard__disk_release(heir->disk);
+        heir->disk = old->disk;
+        heir->disk->references++;
+        old->acting = false;
+        heir->acting = true;
+        reshard__host_start(sim, heir);
+        return;
+    }
+    old->fenced = true;
     reshard__host_crash(sim, old);
     struct disk *disk = heir->disk;
     heir->disk = old->disk;

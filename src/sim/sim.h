@@ -285,7 +285,7 @@ struct settings {
     uint32_t conflict, conflict_limit, attempt_limit, copy_limit, in_flight_limit;
     uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns;
     uint32_t bare;     /* clients' protocol carries no token */
-    uint32_t sabotage; /* RESHARD_SABOTAGE_* */
+    uint32_t sabotage; /* bits 1 << RESHARD_SABOTAGE_* */
     uint32_t trace;    /* 1 = messages, 2 = actions too */
 };
 
@@ -368,6 +368,13 @@ void reshard__log_request(
 /* What changed about processes, migrations and owners since the last call. */
 void reshard__log_state(struct reshard_sim *sim);
 void reshard__log_end(struct reshard_sim *sim, bool failed);
+
+/* ---- world.c ---- */
+/* Whether hosts break this part of their contract. */
+static inline bool reshard__sabotaged(const struct reshard_sim *sim, uint32_t what)
+{
+    return sim->set.sabotage >> what & 1;
+}
 
 /* ---- choice.c ---- */
 uint64_t reshard__sim_random(uint64_t *state);

@@ -295,6 +295,10 @@ static void do_apply(struct reshard_sim *sim, struct disk *disk,
     const struct reshard_action *action, struct reshard_completion *completion)
 {
     struct staging *staging = staging_of(disk, action);
+    if (reshard__sabotaged(sim, RESHARD_SABOTAGE_APPLY)) {
+        completion->sequence = action->sequence;
+        return;
+    }
     if (action->mode == RESHARD_MODE_KEYWISE) {
         apply_items(sim, disk, action);
         staging->copy_term = action->copy_term;
@@ -327,7 +331,7 @@ static void do_sync(struct reshard_sim *sim, struct disk *disk,
     struct staging *staging = reshard__staging_find(disk, action->migration);
     if (!staging)
         return;
-    if (sim->set.sabotage != RESHARD_SABOTAGE_SYNC)
+    if (!reshard__sabotaged(sim, RESHARD_SABOTAGE_SYNC))
         staging->durable_count = staging->piece_count;
     completion->copy_term = staging->copy_term;
     completion->copy_n = staging->copy_n;
@@ -362,7 +366,7 @@ static void do_purge(struct reshard_sim *sim, struct disk *disk,
         if (disk->values[key] == 0 ||
             !reshard__ranges_have(action, reshard__key_slot(sim, (uint32_t)key)))
             continue;
-        if (sim->set.sabotage != RESHARD_SABOTAGE_PURGE)
+        if (!reshard__sabotaged(sim, RESHARD_SABOTAGE_PURGE))
             reshard__disk_put(sim, disk, (uint32_t)key, 0);
         completion->keys++;
     }
@@ -390,7 +394,7 @@ static void do_digest(struct reshard_sim *sim, struct disk *disk,
         uint64_t pair[2] = {key, values[key]};
         completion->digest.low += reshard__sim_hash(pair, sizeof pair, 0);
     }
-    if (sim->set.sabotage == RESHARD_SABOTAGE_DIGEST)
+    if (reshard__sabotaged(sim, RESHARD_SABOTAGE_DIGEST))
         completion->digest.low = completion->digest.high = 0;
     reshard__sim_release(folded);
 }
@@ -400,7 +404,7 @@ static void do_discard(struct reshard_sim *sim, struct disk *disk,
 {
     (void)completion;
     struct staging *staging = reshard__staging_find(disk, action->migration);
-    if (staging && sim->set.sabotage != RESHARD_SABOTAGE_DISCARD)
+    if (staging && !reshard__sabotaged(sim, RESHARD_SABOTAGE_DISCARD))
         staging_clear(staging);
 }
 

@@ -151,7 +151,10 @@ static void failover(struct reshard_sim *sim, reshard_shard_id shard)
 {
     struct host *old = reshard__host_acting(sim, shard);
     reshard_node_id heir = old->id == shard ? shard + 3 : shard;
-    if (!reshard__host_leader(sim))
+    struct reshard_map_shard entry = {.struct_size = sizeof entry};
+    (void)reshard_map_shard_find(sim->authority.map, shard, &entry);
+    /* One at a time: the map knows of the last one. */
+    if (!reshard__host_leader(sim) || entry.primary != old->id)
         return;
     reshard__failover(sim, shard, reshard__host_find(sim, heir));
     old->down_until_ns = sim->now_ns + 20 * SIM_MILLI;

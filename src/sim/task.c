@@ -82,7 +82,7 @@ void reshard__task_take(
     if (action->kind == RESHARD_ACTION_WAKE) {
         struct reshard_action wake = *action;
         complete(sim, host, action->id, NULL);
-        if (sim->set.sabotage != RESHARD_SABOTAGE_WAKE)
+        if (!reshard__sabotaged(sim, RESHARD_SABOTAGE_WAKE))
             reshard__requests_wake(sim, host, &wake);
         return;
     }
@@ -113,7 +113,7 @@ static bool fence_waits(
 {
     for (size_t i = 0; i < host->admitted_count; i++)
         if (request_meets(sim, &host->admitted[i].request, action))
-            return sim->set.sabotage != RESHARD_SABOTAGE_FENCE;
+            return !reshard__sabotaged(sim, RESHARD_SABOTAGE_FENCE);
     return false;
 }
 
@@ -165,7 +165,7 @@ static int32_t append_do(struct reshard_sim *sim, struct host *host, const struc
     if (host->coordinator)
         return reshard__authority_append(
             sim, action->term, action->index, action->header, action->header_size);
-    if (sim->set.sabotage == RESHARD_SABOTAGE_JOURNAL &&
+    if (reshard__sabotaged(sim, RESHARD_SABOTAGE_JOURNAL) &&
         reshard__records_have(action->header, action->header_size, "HELD"))
         return RESHARD_OK;
     reshard__own_append(host->disk, action->header, action->header_size);

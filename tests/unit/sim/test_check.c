@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* Every checker fires when hosts break their contract, and is silent when they keep it. */
+#include <criterion/criterion.h>
+#include <reshard-sim/sim.h>
+#include <stdio.h>
+#include <string.h>
+
+struct broken {
+    const char *name;
+    const char *world;  /* settings behind the usual ones */
+    const char *script; /* what happens after the load */
+    const char *checker;
+};
+
+#define SNAPSHOT "move 0-3 s1 s2 snapshot\n"
+#define KEYWISE "move 0-3 s1 s2 keywise\n"
+#define WRITERS \
+    "writer every 100us reads 20 deletes 10 for 300\n" \
+    "writer every 130us reads 20 deletes 10 for 300\n"
+#define END "run until end\nrun until idle\nexpect intact\n"
+
+static const struct broken cases[] = {
+    {"requests outlive the fence", "execute 2ms sabotage fence", WRITERS KEYWISE END,
+        "commit one-holder linearizable stray-data"},
+    {"sync lies, the target restarts", "sabotage sync",
+        SNAPSHOT "run until phase HOLD\nrestart n2\n" END, "commit"},
+    {"captured writes are not recorded", "sabotage record sabotage digest",
+        WRITERS "fault n1 EXPORT slow by 3ms\n" SNAPSHOT END, "commit"},
+    {"purge deletes nothing", "sabotage purge", SNAPSHOT END, "leftovers"},
+    {"discard drops nothing", "sabotage discard",
+        SNAPSHOT "run until phase CATCHUP\nabort\n" END, "stray-data"},
+    {"the hold's record is not durable", "sabotage journal",
+        SNAPSHOT "run until phase HOLD\nrun 350us\nrestart n1\n" END, "commit"},
+    {"a journal goes back", "sabotage journal", "crash n2\nrollback n2 3\nrestart n2\n" END,
+        "map-grows"},
+    {"a lower term writes", "sabotage fence-term",
+        "coordinator c2\ncut c2 any\nrun 1ms\n" SNAPSHOT END,
+        "map-agrees authority one-end complete"},
+    {"requests run whatever the verdict", "sabotage route", WRITERS SNAPSHOT END,
+        "one-holder stray-data"},
+    {"parked requests are forgotten", "sabotage wake",
+        SNAPSHOT "run until phase HOLD\nbegin write k0\nbegin read k1\n" END, "forgotten"},
+    {"damaged messages pass", "sabotage corrupt", "corrupt ORDER PREPARE to n1\n" SNAPSHOT END,
+        "damage"},
+    {"a deposed primary goes on", "sabotage depose", "cut c1 n1\nfailover s1 n3\n" END, "one-writer"},
+    {"what is applied is not stored", "sabotage apply", KEYWISE END,
+        "commit linearizable one-holder"},
+};
+
+/* Run a case with or without its sabotage; the checker that fired, "" for none. */
+static void run(const struct broken *broken, bool sabotage, struct reshard_sim_report *report)
+{
+    char text[1024];
+    char world[128];
+    (void)snprintf(world, sizeof world, "%s", broken->world);
+    for (char *word = world; !sabotage && (word = strstr(word, "sabotage ")) != NULL; word++)
+        memcpy(word, "trace 0 #", 9);
+    (void)snprintf(text, sizeof text,
+        "world slots 8 keys 48 %s\nnodes 2\nreplica n3 of s1\nstart\nload 48\n%s", world,
+        broken->script);
+    reshard_sim_report_init(report);
+    int32_t status = reshard_sim_scenario(text, strlen(text), NULL, NULL, report);
+    cr_assert_eq(status, RESHARD_OK, "%s: %s in line %u", broken->name, reshard_strname(status),
+        report->line);
+}
+
+Test(check, checkers_broken_host_fire)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct reshard_sim_report report;
+        run(&cases[i], true, &report);
+        cr_expect(report.violated, "%s: nothing fires", cases[i].name);
+        cr_expect(strstr(cases[i].checker, report.checker), "%s: %s fires", cases[i].name,
+            report.checker);
+    }
+}
+
+Test(check, checkers_honest_host_silent)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct reshard_sim_report report;
+        run(&cases[i], false, &report);
+        cr_expect(!report.violated, "%s: %s fires", cases[i].name, report.checker);
+    }
+}
+
+Test(check, end_dead_target_is_not_reached)
+{
+    static const char text[] = "nodes 2\nstart\nload 48\nmove 0-3 s1 s2 snapshot\n"
+                               "run until phase COPY\ncrash n2\nrun until end within 5s\n";
+    struct reshard_sim_report report;
+    reshard_sim_report_init(&report);
+    cr_assert_eq(reshard_sim_scenario(text, sizeof text - 1, NULL, NULL, &report), RESHARD_OK);
+    cr_expect(report.failed && !report.violated);
+    cr_expect_eq(report.line, 7);
+}
