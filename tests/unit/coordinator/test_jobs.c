@@ -135,7 +135,7 @@ Test(jobs, keys_and_bytes_are_summed_over_migrations)
         report.progress_keys = 10;
         report.progress_bytes = 1000;
         cr_assert_eq(fixture_say(&fixture, 11, &report), RESHARD_OK);
-        cr_assert_eq(progress_of(job).keys, 10 * (i + 1));
+        cr_assert_eq(progress_of(job).keys, 10 * ((uint64_t)i + 1));
         report.result = RESHARD__RESULT_PURGED;
         cr_assert_eq(fixture_say(&fixture, 11, &report), RESHARD_OK);
     }
