@@ -119,6 +119,12 @@ node_packages() {
   npm install --prefix "$builds/node" --no-audit --no-fund cbor2@2.3.0 cddl@0.21.2
 }
 
+# Stock cluster clients, as their authors publish them.
+client_packages() {
+  mkdir -p "$builds/clients" && cp tests/slotd/clients/package.json "$builds/clients/" &&
+    npm install --prefix "$builds/clients" --no-audit --no-fund
+}
+
 run_cppcheck() {
   cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability \
     --inline-suppr --error-exitcode=1 --suppress=missingIncludeSystem \
@@ -162,6 +168,11 @@ if [ $quick = no ]; then
   step node-packages node_packages &&
     step oracle-node node tests/oracle/oracle.mjs "$builds/node/node_modules" \
       "$builds/gcc/tests/oracle/wire-samples" tests/data/reshard.cddl
+
+  say 'slotd under npm clients'
+  step client-packages client_packages &&
+    step slotd-clients env SLOTD="$builds/gcc/examples/slotd/slotd" \
+      "$python" tests/slotd/e2e_clients.py "$builds/clients/node_modules"
 
   say 'cppcheck'
   step cppcheck run_cppcheck

@@ -4,7 +4,7 @@
 there and back, key by key and atomically, one after the other and at once."""
 import threading
 
-from e2e import Failed, loaded, right, run, seeded, some_slots, worked
+from e2e import Failed, loaded, right, run, seeded, some_slots
 
 SOURCE = seeded()
 
@@ -57,25 +57,6 @@ def test_both_modes_at_once():
             cluster.move({d: some_slots(cluster, d, 200, SOURCE)}, c)
         thread.join()
         assert not failures, failures
-
-
-def test_add_node_then_rebalance_at_once_then_drain():
-    with loaded(3) as (cluster, load):
-        node = cluster.start_node()
-        cluster.manage("add-node", node.address, cluster.nodes[0].address)
-        # No wait: stock Redis fails here, and leaves a slot open.
-        cluster.manage("rebalance", cluster.nodes[0].address, "--cluster-use-empty-masters")
-        cluster.settle()
-        assert 4000 <= len(cluster.slots(node)) <= 4200
-        load.verify()
-        cluster.manage("rebalance", cluster.nodes[0].address, "--cluster-weight",
-                       f"{cluster.name(node)}=0")
-        cluster.settle()
-        assert not cluster.slots(node)
-        cluster.manage("del-node", cluster.nodes[0].address, cluster.name(node))
-        cluster.nodes.remove(node)
-        worked(load)
-        right(load.phase("without it"))
 
 
 def test_cancelled_migration_leaves_all_as_it_was():

@@ -1,0 +1,28 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What breaks on stock Redis: `rebalance` right after `add-node`. Here it works, under a checking
+load; then the node is drained and removed again."""
+from e2e import loaded, right, run, worked
+
+
+def test_add_node_then_rebalance_at_once_then_drain():
+    with loaded(3) as (cluster, load):
+        node = cluster.start_node()
+        cluster.manage("add-node", node.address, cluster.nodes[0].address)
+        # No wait: stock Redis fails here, and leaves a slot open.
+        cluster.manage("rebalance", cluster.nodes[0].address, "--cluster-use-empty-masters")
+        cluster.settle()
+        assert 4000 <= len(cluster.slots(node)) <= 4200
+        load.verify()
+        cluster.manage("rebalance", cluster.nodes[0].address, "--cluster-weight",
+                       f"{cluster.name(node)}=0")
+        cluster.settle()
+        assert not cluster.slots(node)
+        cluster.manage("del-node", cluster.nodes[0].address, cluster.name(node))
+        cluster.nodes.remove(node)
+        worked(load)
+        right(load.phase("without it"))
+
+
+if __name__ == "__main__":
+    run(globals())
