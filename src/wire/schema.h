@@ -202,8 +202,8 @@ int32_t reshard__fields_decode(const struct reshard__schema *schema, const uint8
     const struct reshard__walk *walk, struct reshard__range_sink *sink, void *flat,
     size_t *error_offset);
 
-/* Ranges out of the (walked) array item, of what pass 1 left in the sink where it did. Errors: TYPE,
- * BOUND, SPACE with sink->needed. */
+/* Ranges out of the (walked) array item, of what pass 1 left in the sink where it did. Errors:
+ * TYPE, BOUND, SPACE with sink->needed. */
 int32_t reshard__ranges_read(const uint8_t *bytes, const struct reshard__item *array,
     struct reshard__range_sink *sink, size_t *error_offset);
 
