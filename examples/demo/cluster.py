@@ -5,6 +5,7 @@ Nodes are slotd or Debian's redis-server; the operator is the stock redis-cli; t
 Everything runs on 127.0.0.1, on ports that the system says are free, in one directory that is
 removed at the end. Only processes started here are ever ended.
 """
+import ctypes
 import json
 import os
 import queue
@@ -93,6 +94,14 @@ def reply_read(file):
     return int(rest) if kind == b":" else rest
 
 
+LIBC = ctypes.CDLL(None)
+
+
+def end_with_parent():
+    """Linux: a child is killed when the thread that started it ends, however that ends."""
+    LIBC.prctl(1, signal.SIGKILL)
+
+
 class Node:
     """One server process; start() again after kill() finds the same data and port."""
 
@@ -113,7 +122,8 @@ class Node:
             # A group of its own: Ctrl-C is for the operator, who ends the nodes in order.
             self.process = subprocess.Popen(self.command, cwd=self.directory, stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL,
-                                            start_new_session=True)
+                                            start_new_session=True,
+                                            preexec_fn=end_with_parent)
         wait_for(self.answers, f"the node on port {self.port}")
 
     def answers(self):
@@ -182,7 +192,8 @@ class Load:
         self.errors = []
         self.process = subprocess.Popen(
             [program, "--port", str(port), *map(str, options)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=end_with_parent)
         threading.Thread(target=self.read, daemon=True).start()
         threading.Thread(target=self.read_errors, daemon=True).start()
 
@@ -309,7 +320,7 @@ class Cluster:
         """redis-cli, running."""
         process = subprocess.Popen(
             ["redis-cli", *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            stdin=subprocess.PIPE, start_new_session=True)
+            stdin=subprocess.PIPE, start_new_session=True, preexec_fn=end_with_parent)
         process.stdin.write(b"yes\n" * 4)  # what it asks for although --cluster-yes was said
         process.stdin.close()
         self.operators.append(process)
