@@ -46,6 +46,14 @@ static bool marked(
            any_in(&keywise->dropped, request);
 }
 
+/* How the request's keys stand by number alone. */
+static enum reshard__presence presence_counted(const struct reshard_node_request *request)
+{
+    if (request->present_count == request->key_count)
+        return RESHARD__PRESENCE_ALL;
+    return request->present_count > 0 ? RESHARD__PRESENCE_SOME : RESHARD__PRESENCE_NONE;
+}
+
 static enum reshard__presence presence_of(const struct reshard__part *part,
     enum reshard__stance stance, const struct reshard_node_request *request)
 {
@@ -55,11 +63,14 @@ static enum reshard__presence presence_of(const struct reshard__part *part,
         !keywise->confirmed && (stance == RESHARD__STANCE_SOURCE_UNMOVE || request->token == 0);
     if (marked(keywise, request) || (pending_counts && any_in(&keywise->pending, request)))
         return RESHARD__PRESENCE_MARKED;
-    if (any_in(&keywise->keys, request) || removal_waits(keywise, stance, request->op))
+    /* With a key in flight, one that is absent may be the locked one on its way out, or one that
+     * lives on the other side: neither may be read as gone. The request waits for the flight. */
+    bool flies = any_in(&keywise->keys, request);
+    if (flies && request->present_count < request->key_count)
+        return RESHARD__PRESENCE_MARKED;
+    if (flies || removal_waits(keywise, stance, request->op))
         return RESHARD__PRESENCE_LOCKED;
-    if (request->present_count == request->key_count)
-        return RESHARD__PRESENCE_ALL;
-    return request->present_count > 0 ? RESHARD__PRESENCE_SOME : RESHARD__PRESENCE_NONE;
+    return presence_counted(request);
 }
 
 /* R19, policy retry: the write goes through, the try does not count. A key that was tried too often
