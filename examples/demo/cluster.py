@@ -272,8 +272,12 @@ class Cluster:
         self.nodes = []
         self.operators = []
         self.ports = free_ports(count)
-        for _ in range(count):
-            self.start_node()
+        try:
+            for _ in range(count):
+                self.start_node()
+        except BaseException:
+            self.close()
+            raise
 
     def command(self, port):
         if os.path.basename(self.server) == "redis-server":
