@@ -153,13 +153,18 @@ class Redis:
                 ["redis-server", "--port", str(port), "--cluster-port", str(port - 10000),
                  "--unixsocket", self.path, "--cluster-enabled", "yes", "--dir", self.root,
                  "--save", "", "--bind", "127.0.0.1", "--enable-debug-command", "yes"],
-                stdout=subprocess.DEVNULL)
-            wait_for(lambda: os.path.exists(self.path) or self.process.poll() is not None)
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            wait_for(lambda: self.listens() or self.process.poll() is not None)
             if self.process.poll() is None:
                 break
         connection = self.connect()
         assert connection("CLUSTER", "ADDSLOTSRANGE", 0, 16383) == "OK"
         wait_for(lambda: b"cluster_state:ok" in connection("CLUSTER", "INFO"))
+
+    def listens(self):
+        """The socket's file is there a moment before anybody listens on it."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(self.path) == 0
 
     def connect(self):
         return Connection(self.path)
