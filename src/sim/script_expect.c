@@ -221,7 +221,7 @@ static void expect_migration(struct script *script, bool end)
     uint32_t phase = reshard__script_phase(script);
     const struct moving *moving = newest(script);
     uint32_t is = moving ? moving->phase : 0;
-    if (!script->bad && (is != phase || (end && !moving->closed)))
+    if (!script->bad && (is != phase || (end && (!moving || !moving->closed))))
         reshard__script_fail(script, "it is in %s", reshard_phase_name(is));
 }
 

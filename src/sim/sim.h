@@ -471,9 +471,9 @@ void reshard__records_name(struct text *text, const uint8_t *bytes, size_t size)
 
 /* ---- client.c ---- */
 struct client *reshard__client_add(struct reshard_sim *sim);
-void reshard__client_begin(struct reshard_sim *sim, uint32_t client, uint32_t op,
+void reshard__client_begin(struct reshard_sim *sim, uint32_t index, uint32_t op,
     const uint32_t *keys, uint32_t key_count);
-void reshard__client_wake(struct reshard_sim *sim, uint32_t client, uint64_t attempt);
+void reshard__client_wake(struct reshard_sim *sim, uint32_t index, uint64_t attempt);
 void reshard__client_reply(struct reshard_sim *sim, const struct reply *reply);
 void reshard__request_arrive(
     struct reshard_sim *sim, struct host *host, const struct request *request);

@@ -26,15 +26,15 @@ static void sizes_choose(struct reshard_sim *sim, uint64_t *state)
     set->slot_count = pick(state, 2, 8);
     set->key_count = set->slot_count * pick(state, 2, 6);
     set->value_size = pick(state, 0, 1) ? pick(state, 10, 60) : pick(state, 100, 900);
-    set->window_size = 1024 * pick(state, 1, 8);
-    set->tail_size = 1024 * pick(state, 4, 64);
+    set->window_size = UINT64_C(1024) * pick(state, 1, 8);
+    set->tail_size = UINT64_C(1024) * pick(state, 4, 64);
     set->execute_ns = pick(state, 0, 1) ? 0 : 30 * SIM_MICRO;
     set->conflict = pick(state, 1, 2);
     set->conflict_limit = pick(state, 1, 4);
     set->bare = pick(state, 0, 3) == 0;
     set->freeze_ns = pick(state, 1, 40) * SIM_MILLI;
     set->linger_ns = pick(state, 0, 1) ? 0 : 10 * SIM_MILLI;
-    set->lag_size = pick(state, 1, 64) * 100;
+    set->lag_size = UINT64_C(100) * pick(state, 1, 64);
     set->timeout_ns = 300 * SIM_MILLI;
     set->copy_limit = 1000;
     set->attempt_limit = pick(state, 2, 16);

@@ -32,7 +32,7 @@ static inline uint8_t *reserve(struct reshard__writer *writer, size_t size)
 void reshard__put_uint_any(struct reshard__writer *writer, uint64_t value)
 {
     const size_t size = head_size(value);
-    size_t written = size;
+    size_t written;
     uint8_t *at = reserve(writer, size);
     if (!at)
         return;
