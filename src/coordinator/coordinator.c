@@ -100,6 +100,8 @@ int32_t reshard_coordinator_create(const struct reshard_coordinator_config *conf
         return RESHARD_E_NOMEM;
     coordinator->mem = mem;
     coordinator->config = imported;
+    coordinator->ledger.journal.retry_ns = imported.retry_ns;
+    coordinator->ledger.journal.compact_count = imported.compact_count;
     status = reshard__outbox_init(&coordinator->outbox, &mem);
     if (status == RESHARD_OK)
         status = reshard_map_create(imported.slot_count, &imported.allocator, &coordinator->map);
@@ -129,7 +131,7 @@ void reshard_coordinator_destroy(struct reshard_coordinator *coordinator)
         reshard_map_destroy(coordinator->next);
     reshard_map_destroy(coordinator->map);
     reshard__jobs_free(coordinator);
-    reshard__mem_free(&mem, coordinator->ledger.buffer, coordinator->ledger.buffer_size);
+    reshard__journal_free(&coordinator->ledger.journal, &mem);
     reshard__mem_free(
         &mem, coordinator->runs, coordinator->run_capacity * sizeof *coordinator->runs);
     reshard__mem_free(
@@ -142,19 +144,10 @@ int32_t reshard__feed_begin(struct reshard_coordinator *coordinator, uint64_t no
 {
     if (!coordinator)
         return RESHARD_E_NULL;
-    if (coordinator->fenced)
-        return coordinator->fenced;
-    if (!coordinator->started)
-        return RESHARD_E_STATE;
-    if (coordinator->feeding)
-        return RESHARD_E_REENTRANT;
-    int32_t status = reshard__outbox_reserve(&coordinator->outbox, RESHARD__INPUT_RESERVE);
-    if (status)
-        return status;
-    coordinator->feeding = true;
-    if (now_ns > coordinator->now_ns)
+    int32_t status = reshard__gate_enter(&coordinator->gate, &coordinator->outbox);
+    if (status == RESHARD_OK && now_ns > coordinator->now_ns)
         coordinator->now_ns = now_ns;
-    return RESHARD_OK;
+    return status;
 }
 
 int32_t reshard__feed_end(struct reshard_coordinator *coordinator, int32_t status)
@@ -162,7 +155,7 @@ int32_t reshard__feed_end(struct reshard_coordinator *coordinator, int32_t statu
     if (coordinator->jobs_due && coordinator->leads)
         reshard__jobs_pump(coordinator);
     reshard__ledger_flush(coordinator);
-    coordinator->feeding = false;
+    coordinator->gate.feeding = false;
     return status;
 }
 
@@ -171,10 +164,8 @@ int32_t reshard_coordinator_restore(
 {
     if (!coordinator || (!bytes && size > 0))
         return RESHARD_E_NULL;
-    if (coordinator->feeding)
+    if (coordinator->gate.feeding)
         return RESHARD_E_REENTRANT;
-    if (coordinator->started && coordinator->ledger.state != RESHARD__LEDGER_LOADING)
-        return RESHARD_E_STATE;
     return reshard__ledger_restore(coordinator, bytes, size);
 }
 
@@ -198,7 +189,7 @@ int32_t reshard_coordinator_start(struct reshard_coordinator *coordinator, uint6
 {
     if (!coordinator)
         return RESHARD_E_NULL;
-    if (coordinator->started)
+    if (coordinator->gate.started)
         return RESHARD_E_STATE;
     struct reshard_change change;
     reshard_change_init(&change);
@@ -213,7 +204,7 @@ int32_t reshard_coordinator_start(struct reshard_coordinator *coordinator, uint6
     if (status)
         return status;
     coordinator->now_ns = now_ns;
-    coordinator->term = change.term;
+    coordinator->term = coordinator->ledger.journal.term = change.term;
     coordinator->next = next;
     status = reshard__ledger_queue(coordinator, &change);
     if (status == RESHARD_OK)
@@ -224,7 +215,7 @@ int32_t reshard_coordinator_start(struct reshard_coordinator *coordinator, uint6
         reshard_map_destroy(next);
         return status;
     }
-    coordinator->started = true;
+    coordinator->gate.started = true;
     reshard__ledger_flush(coordinator);
     return RESHARD_OK;
 }
@@ -288,26 +279,21 @@ static int32_t complete_fenced(struct reshard_coordinator *coordinator, uint64_t
 }
 
 int32_t reshard_coordinator_complete(struct reshard_coordinator *coordinator, uint64_t id,
-    const struct reshard_completion *from, uint64_t now_ns)
+    const struct reshard_completion *completion, uint64_t now_ns)
 {
-    struct reshard_completion completion = {.struct_size = sizeof completion};
-    if (from) {
-        int32_t status =
-            reshard__struct_import(&completion, sizeof completion, sizeof completion, from);
-        if (status)
-            return status;
-    }
-    if (coordinator && coordinator->fenced)
+    struct reshard_completion imported;
+    int32_t status = reshard__gate_completion(completion, &imported);
+    if (status)
+        return status;
+    if (coordinator && coordinator->gate.ended)
         return complete_fenced(coordinator, id);
-    int32_t status = reshard__feed_begin(coordinator, now_ns);
+    status = reshard__feed_begin(coordinator, now_ns);
     if (status)
         return status;
     struct reshard__entry *entry = reshard__outbox_find(&coordinator->outbox, id);
     if (!entry)
         return reshard__feed_end(coordinator, RESHARD_E_ARGUMENT);
-    status = reshard__ledger_complete(coordinator, entry->action.kind, &completion);
-    if (status)
-        return reshard__feed_end(coordinator, status);
+    reshard__ledger_complete(coordinator, entry->action.kind, &imported);
     entry_close(coordinator, entry);
     return reshard__feed_end(coordinator, RESHARD_OK);
 }

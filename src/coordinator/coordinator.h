@@ -5,16 +5,16 @@
  * before its term is durable with its own id (R1); it counts a report only for its current order,
  * from the shard's current primary (R5).
  *
- * Files: coordinator.c inputs; ledger.c the journal; compact.c its compaction; restore.c what is
- * read of it; runs.c phases; orders.c what is sent; reports.c what participants say, classified;
- * peers.c the map's way out; control.c what operators ask; jobs.c plans that are run; observe.c.
+ * Files: coordinator.c inputs; ledger.c the journal; restore.c what is read of it; runs.c phases;
+ * orders.c what is sent; reports.c what participants say, classified; peers.c the map's way out;
+ * control.c what operators ask; jobs.c plans that are run; observe.c.
  */
 #ifndef RESHARD_COORDINATOR_COORDINATOR_H
 #define RESHARD_COORDINATOR_COORDINATOR_H
 
-#include "base/outbox.h"
+#include "base/gate.h"
 #include "phase/phase.h"
-#include "wire/wire.h"
+#include "wire/own_journal.h"
 #include <reshard/coordinator.h>
 
 /* What a side last said under the current order. */
@@ -84,30 +84,10 @@ struct reshard__shared {
     uint8_t data[];
 };
 
-enum reshard__ledger_state {
-    RESHARD__LEDGER_IDLE,
-    RESHARD__LEDGER_WRITING,
-    RESHARD__LEDGER_UNSURE,
-    RESHARD__LEDGER_LOADING
-};
-
 /* The journal. One change is on its way at a time; `next` holds those that wait behind it. */
 struct reshard__ledger {
-    enum reshard__ledger_state state;
-    struct reshard__journal_position position;
-    struct reshard__journal_position next;
-    struct reshard__journal_position check;
-    struct reshard__journal_position retry_from; /* where the restore that failed had begun */
-    bool retrying;
-    uint8_t *buffer;
-    size_t buffer_size;
-    uint64_t retry_at_ns;
+    struct reshard__journal journal;
     uint64_t waiting_size; /* bytes that `next` retains of what waits */
-    uint32_t failures;     /* appends in doubt, one behind the other */
-    uint64_t since_compaction; /* records */
-    uint64_t compact_at;       /* not before so many: the last try failed */
-    bool compacting;
-    bool compact_missing;
 };
 
 /* A plan that is run. */
@@ -136,10 +116,8 @@ struct reshard_coordinator {
     struct reshard_map *map;  /* what is durable */
     struct reshard_map *next; /* and what waits to be appended */
     struct reshard__ledger ledger;
-    bool started;
+    struct reshard__gate gate; /* ended = RESHARD_E_FENCED: a higher term took over */
     bool leads;
-    bool feeding;
-    int32_t fenced; /* RESHARD_E_FENCED: a higher term took over */
     uint64_t now_ns;
     uint64_t term;
     uint64_t beat_ns; /* when the map's version is told again */
@@ -165,21 +143,8 @@ int32_t reshard__ledger_queue(
     struct reshard_coordinator *coordinator, const struct reshard_change *change);
 /* Append the next queued change, if the journal is free. */
 void reshard__ledger_flush(struct reshard_coordinator *coordinator);
-int32_t reshard__ledger_complete(struct reshard_coordinator *coordinator, uint32_t kind,
+void reshard__ledger_complete(struct reshard_coordinator *coordinator, uint32_t kind,
     const struct reshard_completion *completion);
-/* Frame a record whose blob is written by `blob_write` into the buffer, behind the record's own
- * place; ledger.next is the position behind it. False without memory. */
-typedef int32_t (*reshard__blob_write)(
-    const void *subject, uint8_t *buffer, size_t capacity, size_t *size_out);
-bool reshard__ledger_frame(struct reshard_coordinator *coordinator, uint32_t kind,
-    reshard__blob_write blob_write, const void *subject, size_t *size_out);
-
-/* ---- compact.c ---- */
-bool reshard__compact_due(const struct reshard_coordinator *coordinator);
-void reshard__compact_push(struct reshard_coordinator *coordinator);
-/* The journal is the snapshot now; or it is not, which harms nothing. */
-void reshard__compact_done(struct reshard_coordinator *coordinator);
-void reshard__compact_failed(struct reshard_coordinator *coordinator, int32_t status);
 
 /* ---- restore.c ---- */
 int32_t reshard__ledger_restore(

@@ -33,33 +33,6 @@ int32_t reshard__ledger_queue(
     return status;
 }
 
-bool reshard__ledger_frame(struct reshard_coordinator *coordinator, uint32_t kind,
-    reshard__blob_write blob_write, const void *subject, size_t *size_out)
-{
-    struct reshard__ledger *ledger = &coordinator->ledger;
-    size_t item = 0;
-    (void)blob_write(subject, NULL, 0, &item);
-    size_t record_size = item + RESHARD__RECORD_MAX;
-    if (reshard__mem_grow(&coordinator->mem, (void **)&ledger->buffer, &ledger->buffer_size, 1,
-            record_size + item))
-        return false;
-    uint8_t *blob = ledger->buffer + record_size;
-    int32_t status = blob_write(subject, blob, item, &item);
-    RESHARD_ASSERT(status == RESHARD_OK);
-    struct reshard__record record = {.kind = kind, .blob = {blob, item}};
-    ledger->next = ledger->position;
-    status = reshard__record_encode(
-        &record, coordinator->term, &ledger->next, ledger->buffer, record_size, size_out);
-    RESHARD_ASSERT(status == RESHARD_OK);
-    return true;
-}
-
-static int32_t change_write(
-    const void *subject, uint8_t *buffer, size_t capacity, size_t *size_out)
-{
-    return reshard__change_encode(subject, buffer, capacity, size_out);
-}
-
 static bool change_waits(const struct reshard_coordinator *coordinator)
 {
     return reshard_map_version(coordinator->next) > reshard_map_version(coordinator->map);
@@ -67,49 +40,34 @@ static bool change_waits(const struct reshard_coordinator *coordinator)
 
 static void append_push(struct reshard_coordinator *coordinator)
 {
-    struct reshard__ledger *ledger = &coordinator->ledger;
+    struct reshard__journal *journal = &coordinator->ledger.journal;
     uint64_t cursor = reshard_map_version(coordinator->map);
     struct reshard_change change = {.struct_size = sizeof change};
     int32_t status = reshard_map_delta_next(coordinator->next, &cursor, &change);
     RESHARD_ASSERT(status == RESHARD_OK);
-    size_t size;
-    if (!reshard__ledger_frame(
-            coordinator, RESHARD__RECORD_CHANGE, change_write, &change, &size)) {
-        ledger->retry_at_ns = coordinator->now_ns + coordinator->config.retry_ns;
-        return;
-    }
-    struct reshard__entry *entry =
-        reshard__outbox_push(&coordinator->outbox, RESHARD_ACTION_APPEND);
-    entry->action.term = coordinator->term;
-    entry->action.index = ledger->position.index + 1;
-    entry->action.header = ledger->buffer;
-    entry->action.header_size = size;
-    ledger->state = RESHARD__LEDGER_WRITING;
+    reshard__journal_begin(journal);
+    if (reshard__journal_put_change(journal, &coordinator->mem, &change))
+        (void)reshard__journal_push(journal, &coordinator->outbox, RESHARD_ACTION_APPEND);
+    else
+        reshard__journal_later(journal, coordinator->now_ns);
 }
 
-void reshard__ledger_flush(struct reshard_coordinator *coordinator)
+/* One record takes the place of all before it: the map as it is durable. Chain and index go on, so
+ * that a load tells whether it took place, and a deposed coordinator cannot take the place of its
+ * successor's records. */
+static void compact_push(struct reshard_coordinator *coordinator)
 {
-    struct reshard__ledger *ledger = &coordinator->ledger;
-    if (coordinator->fenced || coordinator->now_ns < ledger->retry_at_ns ||
-        reshard__outbox_room(&coordinator->outbox) == 0)
-        return;
-    bool idle = ledger->state == RESHARD__LEDGER_IDLE;
-    if (ledger->state == RESHARD__LEDGER_UNSURE) {
-        (void)reshard__outbox_push(&coordinator->outbox, RESHARD_ACTION_LOAD);
-        memset(&ledger->check, 0, sizeof ledger->check);
-        ledger->retrying = false;
-        ledger->state = RESHARD__LEDGER_LOADING;
-    } else if (idle && reshard__compact_due(coordinator)) {
-        reshard__compact_push(coordinator);
-    }
-    if (ledger->state == RESHARD__LEDGER_IDLE && change_waits(coordinator)) {
-        append_push(coordinator);
-    }
+    struct reshard__journal *journal = &coordinator->ledger.journal;
+    reshard__journal_begin(journal);
+    if (reshard__journal_put_map(journal, &coordinator->mem, coordinator->map))
+        (void)reshard__journal_push(journal, &coordinator->outbox, RESHARD_ACTION_COMPACT);
+    else
+        reshard__journal_compact_later(journal);
 }
 
 static void fence(struct reshard_coordinator *coordinator)
 {
-    coordinator->fenced = RESHARD_E_FENCED;
+    coordinator->gate.ended = RESHARD_E_FENCED;
     coordinator->leads = false;
     reshard__run_tell(
         coordinator, RESHARD_EVENT_FENCED, NULL, RESHARD_E_FENCED, coordinator->term);
@@ -140,7 +98,7 @@ static void change_follow(
 }
 
 /* The change that was appended is durable. NOMEM: nothing changed, come again. */
-static int32_t settle(struct reshard_coordinator *coordinator)
+static int32_t append_follow(struct reshard_coordinator *coordinator)
 {
     struct reshard__ledger *ledger = &coordinator->ledger;
     uint64_t cursor = reshard_map_version(coordinator->map);
@@ -154,75 +112,64 @@ static int32_t settle(struct reshard_coordinator *coordinator)
     status = reshard_map_apply(coordinator->map, &change);
     if (status)
         return status;
-    ledger->position = ledger->next;
-    ledger->state = RESHARD__LEDGER_IDLE;
-    ledger->failures = 0;
+    reshard__journal_settled(&ledger->journal);
     ledger->waiting_size -= change_size(&change);
-    ledger->since_compaction++;
     change_follow(coordinator, &change);
     return RESHARD_OK;
 }
 
-static bool position_equal(
-    const struct reshard__journal_position *a, const struct reshard__journal_position *b)
+/* What was written is durable whether there is memory to follow it or not. */
+static void settle(struct reshard_coordinator *coordinator)
 {
-    return a->index == b->index && a->digest == b->digest;
+    struct reshard__journal *journal = &coordinator->ledger.journal;
+    if (journal->compacting)
+        reshard__journal_settled(journal);
+    else if (append_follow(coordinator))
+        reshard__journal_later(journal, coordinator->now_ns);
 }
 
-/* After UNKNOWN: the load says whether it is there. Its absence proves nothing, but the same bytes
- * at the same index may be appended again: whichever lands, lands once. */
-static int32_t loaded(struct reshard_coordinator *coordinator)
+void reshard__ledger_flush(struct reshard_coordinator *coordinator)
 {
-    struct reshard__ledger *ledger = &coordinator->ledger;
-    bool landed = position_equal(&ledger->check, &ledger->next);
-    bool absent = position_equal(&ledger->check, &ledger->position);
-    if (landed && !ledger->compacting)
-        return settle(coordinator);
-    if (landed)
-        reshard__compact_done(coordinator);
-    else if (absent && ledger->compacting)
-        reshard__compact_failed(coordinator, RESHARD_E_UNKNOWN);
-    else if (absent)
-        ledger->state = RESHARD__LEDGER_IDLE;
-    else
-        fence(coordinator); /* a higher term, or the own place taken by another: R1 */
-    return RESHARD_OK;
+    struct reshard__journal *journal = &coordinator->ledger.journal;
+    struct reshard__outbox *outbox = &coordinator->outbox;
+    if (coordinator->gate.ended)
+        return;
+    enum reshard__journal_turn turn = reshard__journal_turn(journal, outbox, coordinator->now_ns);
+    if (turn == RESHARD__JOURNAL_SETTLE) {
+        settle(coordinator);
+        turn = reshard__journal_turn(journal, outbox, coordinator->now_ns);
+    }
+    if (turn != RESHARD__JOURNAL_WRITE)
+        return;
+    if (coordinator->leads && reshard__journal_compact_due(journal))
+        compact_push(coordinator);
+    if (journal->state == RESHARD__JOURNAL_IDLE && change_waits(coordinator))
+        append_push(coordinator);
 }
 
-static int32_t succeeded(struct reshard_coordinator *coordinator, uint32_t kind)
-{
-    if (kind == RESHARD_ACTION_LOAD)
-        return loaded(coordinator);
-    if (kind == RESHARD_ACTION_APPEND)
-        return settle(coordinator);
-    reshard__compact_done(coordinator);
-    return RESHARD_OK;
-}
-
-/* The first doubt is looked into at once, those behind it after a while. */
-static void doubt(struct reshard_coordinator *coordinator, int32_t status, uint64_t kind)
-{
-    struct reshard__ledger *ledger = &coordinator->ledger;
-    reshard__run_tell(coordinator, RESHARD_EVENT_HOOK_FAILED, NULL, status, kind);
-    ledger->state = RESHARD__LEDGER_UNSURE;
-    if (ledger->failures > 0)
-        ledger->retry_at_ns = coordinator->now_ns + coordinator->config.retry_ns;
-    ledger->failures = 1;
-}
-
-int32_t reshard__ledger_complete(struct reshard_coordinator *coordinator, uint32_t kind,
+void reshard__ledger_complete(struct reshard_coordinator *coordinator, uint32_t kind,
     const struct reshard_completion *completion)
 {
     if (kind != RESHARD_ACTION_APPEND && kind != RESHARD_ACTION_LOAD &&
         kind != RESHARD_ACTION_COMPACT)
-        return RESHARD_OK;
-    if (completion->status == RESHARD_OK)
-        return succeeded(coordinator, kind);
-    if (completion->status == RESHARD_E_FENCED)
+        return;
+    if (completion->status == RESHARD_E_FENCED) {
         fence(coordinator);
-    else if (kind == RESHARD_ACTION_COMPACT && completion->status == RESHARD_E_HOOK_MISSING)
-        reshard__compact_failed(coordinator, completion->status);
-    else
-        doubt(coordinator, completion->status, kind);
-    return RESHARD_OK;
+        return;
+    }
+    switch (reshard__journal_complete(
+        &coordinator->ledger.journal, kind, completion->status, coordinator->now_ns)) {
+    case RESHARD__JOURNAL_DURABLE:
+        settle(coordinator);
+        break;
+    case RESHARD__JOURNAL_DOUBT:
+        reshard__run_tell(
+            coordinator, RESHARD_EVENT_HOOK_FAILED, NULL, completion->status, kind);
+        break;
+    case RESHARD__JOURNAL_FOREIGN:
+        fence(coordinator); /* a higher term, or the own place taken by another: R1 */
+        break;
+    default:
+        break;
+    }
 }

@@ -28,7 +28,7 @@ int32_t reshard_coordinator_action_next(
 {
     if (!coordinator || !action_out)
         return RESHARD_E_NULL;
-    if (coordinator->fenced)
+    if (coordinator->gate.ended)
         return RESHARD_E_EMPTY;
     return reshard__outbox_next(&coordinator->outbox, action_out);
 }
@@ -50,8 +50,8 @@ int32_t reshard_coordinator_leads(const struct reshard_coordinator *coordinator)
 {
     if (!coordinator)
         return RESHARD_E_NULL;
-    if (coordinator->fenced)
-        return coordinator->fenced;
+    if (coordinator->gate.ended)
+        return coordinator->gate.ended;
     return coordinator->leads ? 1 : 0;
 }
 
@@ -74,12 +74,10 @@ static uint64_t run_deadline(
 
 uint64_t reshard_coordinator_deadline(const struct reshard_coordinator *coordinator)
 {
-    if (!coordinator || !coordinator->started || coordinator->fenced)
+    if (!coordinator || !coordinator->gate.started || coordinator->gate.ended)
         return UINT64_MAX;
-    const struct reshard__ledger *ledger = &coordinator->ledger;
-    uint64_t deadline = UINT64_MAX;
-    if (ledger->state == RESHARD__LEDGER_UNSURE || ledger->retry_at_ns > coordinator->now_ns)
-        deadline = ledger->retry_at_ns;
+    uint64_t deadline =
+        reshard__journal_deadline(&coordinator->ledger.journal, coordinator->now_ns);
     if (!coordinator->leads)
         return deadline;
     if (coordinator->peer_count > 0 || coordinator->peers_stale)
@@ -141,9 +139,10 @@ int32_t reshard_coordinator_digest(
     struct reshard_digest maps[2];
     (void)reshard_map_digest(coordinator->map, &maps[0]);
     (void)reshard_map_digest(coordinator->next, &maps[1]);
-    const uint64_t fields[] = {coordinator->started, coordinator->leads,
-        (uint64_t)(int64_t)coordinator->fenced, coordinator->term, coordinator->ledger.state,
-        coordinator->ledger.position.index, coordinator->ledger.position.digest};
+    const struct reshard__journal *journal = &coordinator->ledger.journal;
+    const uint64_t fields[] = {coordinator->gate.started, coordinator->leads,
+        (uint64_t)(int64_t)coordinator->gate.ended, coordinator->term, journal->state,
+        journal->position.index, journal->position.digest};
     (void)XXH3_128bits_reset(&state);
     (void)XXH3_128bits_update(&state, maps, sizeof maps);
     (void)XXH3_128bits_update(&state, fields, sizeof fields);

@@ -17,13 +17,12 @@ static int32_t restore_map(
     }
     reshard_map_destroy(coordinator->map);
     coordinator->map = coordinator->next = map;
-    coordinator->ledger.since_compaction = 0;
     return RESHARD_OK;
 }
 
-static int32_t restore_record(
-    struct reshard_coordinator *coordinator, const struct reshard__record *record)
+static int32_t restore_record(void *engine, const struct reshard__record *record)
 {
+    struct reshard_coordinator *coordinator = engine;
     RESHARD_ASSERT(coordinator->next == coordinator->map);
     if (record->kind == RESHARD__RECORD_MAP)
         return restore_map(coordinator, record);
@@ -36,43 +35,9 @@ static int32_t restore_record(
     return status ? status : reshard_map_apply(coordinator->map, &change);
 }
 
-/* One record. What an earlier call took before it failed is checked again, and not taken again. */
-static int32_t restore_next(struct reshard_coordinator *coordinator, const uint8_t *bytes,
-    size_t size, size_t *offset, struct reshard__journal_position *cursor)
-{
-    struct reshard__ledger *ledger = &coordinator->ledger;
-    struct reshard__journal_position *position =
-        coordinator->started ? &ledger->check : &ledger->position;
-    struct reshard__record record;
-    uint64_t term;
-    int32_t status = reshard__record_decode(bytes, size, offset, cursor, &term, &record);
-    if (status || cursor->index < position->index)
-        return status;
-    if (cursor->index == position->index)
-        return cursor->digest == position->digest ? RESHARD_OK : RESHARD_E_CHAIN;
-    if (!coordinator->started) {
-        status = restore_record(coordinator, &record);
-        if (status)
-            return status;
-        ledger->since_compaction++;
-    }
-    *position = *cursor;
-    return RESHARD_OK;
-}
-
 int32_t reshard__ledger_restore(
     struct reshard_coordinator *coordinator, const uint8_t *bytes, size_t size)
 {
-    struct reshard__ledger *ledger = &coordinator->ledger;
-    struct reshard__journal_position begin =
-        coordinator->started ? ledger->check : ledger->position;
-    if (ledger->retrying)
-        begin = ledger->retry_from;
-    struct reshard__journal_position cursor = begin;
-    int32_t status = RESHARD_OK;
-    for (size_t offset = 0; offset < size && status == RESHARD_OK;)
-        status = restore_next(coordinator, bytes, size, &offset, &cursor);
-    ledger->retrying = status != RESHARD_OK;
-    ledger->retry_from = begin;
-    return status;
+    return reshard__journal_restore(&coordinator->ledger.journal, coordinator->gate.started, bytes,
+        size, restore_record, coordinator);
 }

@@ -84,13 +84,6 @@ static bool write_part(struct reshard_node *node, const struct reshard__part *pa
     return write_copy(node, part) && (stream || reshard__log_write(node, &newest));
 }
 
-bool reshard__log_compact_due(const struct reshard_node *node)
-{
-    const struct reshard__log *log = &node->log;
-    return !log->compact_missing && node->config.compact_count > 0 &&
-           log->position.index - log->base_index >= node->config.compact_count;
-}
-
 bool reshard__log_compact_parts(struct reshard_node *node)
 {
     for (size_t i = 0; i < node->part_count; i++)

@@ -57,31 +57,9 @@ bool reshard__log_has(
     return false;
 }
 
-/* Grow the buffer so that `size` more bytes fit. */
-static bool buffer_room(struct reshard_node *node, size_t size)
-{
-    struct reshard__log *log = &node->log;
-    return reshard__mem_grow(&node->mem, (void **)&log->buffer, &log->buffer_size, 1,
-               log->used + size) == RESHARD_OK;
-}
-
 bool reshard__log_write(struct reshard_node *node, const struct reshard__record *record)
 {
-    struct reshard__log *log = &node->log;
-    size_t size = 0;
-    if (!buffer_room(node, RESHARD__RECORD_MAX))
-        return false;
-    int32_t status = reshard__record_encode(
-        record, 0, &log->next, log->buffer + log->used, log->buffer_size - log->used, &size);
-    if (status == RESHARD_E_SPACE) {
-        if (!buffer_room(node, size))
-            return false;
-        status = reshard__record_encode(
-            record, 0, &log->next, log->buffer + log->used, log->buffer_size - log->used, &size);
-    }
-    RESHARD_ASSERT(status == RESHARD_OK);
-    log->used += size;
-    return true;
+    return reshard__journal_put(&node->log.journal, &node->mem, record);
 }
 
 static bool write_identity(struct reshard_node *node)
@@ -92,46 +70,17 @@ static bool write_identity(struct reshard_node *node)
     return reshard__log_write(node, &record);
 }
 
-/* An item of unknown size is encoded into a block of its own first. */
-static bool write_blob(struct reshard_node *node, uint32_t kind, const void *item, size_t size,
-    int32_t (*encode)(const void *item, uint8_t *buffer, size_t capacity, size_t *size_out))
-{
-    uint8_t *block = reshard__mem_alloc(&node->mem, size);
-    if (!block)
-        return false;
-    size_t used;
-    int32_t status = encode(item, block, size, &used);
-    RESHARD_ASSERT(status == RESHARD_OK && used == size);
-    struct reshard__record record = {.kind = kind, .blob = {block, size}};
-    bool written = reshard__log_write(node, &record);
-    reshard__mem_free(&node->mem, block, size);
-    return written;
-}
-
-static int32_t encode_change(const void *item, uint8_t *buffer, size_t capacity, size_t *size_out)
-{
-    return reshard__change_encode(item, buffer, capacity, size_out);
-}
-
-static int32_t encode_map(const void *item, uint8_t *buffer, size_t capacity, size_t *size_out)
-{
-    return reshard__map_encode(item, buffer, capacity, size_out);
-}
-
 static bool write_map(struct reshard_node *node)
 {
-    size_t size = 0;
-    if (node->next_snapshot) {
-        (void)reshard__map_encode(node->next, NULL, 0, &size);
-        return write_blob(node, RESHARD__RECORD_MAP, node->next, size, encode_map);
-    }
+    struct reshard__journal *journal = &node->log.journal;
+    if (node->next_snapshot)
+        return reshard__journal_put_map(journal, &node->mem, node->next);
     uint64_t cursor = reshard_map_version(node->map);
     while (cursor < reshard_map_version(node->next)) {
         struct reshard_change change = {.struct_size = sizeof change};
         int32_t status = reshard_map_delta_next(node->next, &cursor, &change);
         RESHARD_ASSERT(status == RESHARD_OK);
-        (void)reshard__change_encode(&change, NULL, 0, &size);
-        if (!write_blob(node, RESHARD__RECORD_CHANGE, &change, size, encode_change))
+        if (!reshard__journal_put_change(journal, &node->mem, &change))
             return false;
     }
     return true;
@@ -151,9 +100,8 @@ static int32_t encode_ranges(const void *item, uint8_t *buffer, size_t capacity,
 static bool quarantine_put(struct reshard_node *node)
 {
     const struct ranges ranges = {node->quarantine, node->quarantine_count};
-    size_t size = 0;
-    (void)encode_ranges(&ranges, NULL, 0, &size);
-    return write_blob(node, RESHARD__RECORD_QUARANTINE, &ranges, size, encode_ranges);
+    return reshard__journal_put_blob(
+        &node->log.journal, &node->mem, RESHARD__RECORD_QUARANTINE, encode_ranges, &ranges);
 }
 
 static bool write_quarantine(struct reshard_node *node)
@@ -220,31 +168,17 @@ static bool marks_only(const struct reshard_node *node)
 static void append_push(struct reshard_node *node)
 {
     struct reshard__log *log = &node->log;
-    struct reshard__entry *entry = reshard__outbox_push(&node->outbox, RESHARD_ACTION_APPEND);
-    entry->purpose = RESHARD__PURPOSE_LOG;
-    entry->action.index = log->position.index + 1;
+    struct reshard__entry *entry =
+        reshard__journal_push(&log->journal, &node->outbox, RESHARD_ACTION_APPEND);
     entry->action.mode = marks_only(node) ? RESHARD_MODE_KEYWISE : 0;
-    entry->action.header = log->buffer;
-    entry->action.header_size = log->used;
     for (size_t i = 0; i < node->part_count; i++)
         node->parts[i]->writing = node->parts[i]->want.kind != 0;
     log->map_version = reshard_map_version(node->next);
-    log->base_next = log->base_index;
     log->quarantine_changes = node->quarantine_changes;
-    log->state = RESHARD__LOG_WRITING;
-    log->append_count++;
-}
-
-static void load_push(struct reshard_node *node)
-{
-    struct reshard__entry *entry = reshard__outbox_push(&node->outbox, RESHARD_ACTION_LOAD);
-    entry->purpose = RESHARD__PURPOSE_LOG;
-    memset(&node->log.check, 0, sizeof node->log.check);
-    node->log.state = RESHARD__LOG_LOADING;
 }
 
 /* What was written is durable: the map follows, then the parts' records. NOMEM: go on later. */
-static int32_t settle(struct reshard_node *node)
+static int32_t follow(struct reshard_node *node)
 {
     struct reshard__log *log = &node->log;
     int32_t status = reshard__maps_adopt(node, log->map_version);
@@ -261,11 +195,9 @@ static int32_t settle(struct reshard_node *node)
         part->want.kind = 0;
         part->writing = false;
     }
-    log->position = log->next;
-    log->base_index = log->base_next;
+    reshard__journal_settled(&log->journal);
     node->quarantine_durable = log->quarantine_changes;
     log->identity = true;
-    log->state = RESHARD__LOG_IDLE;
     reshard__parts_close(node);
     for (size_t i = 0; i < node->part_count; i++) {
         /* Without memory the others go on with the next tick. */
@@ -280,127 +212,84 @@ static int32_t settle(struct reshard_node *node)
 }
 
 /* The write is durable whether there is memory to follow it or not. */
-static void settle_on(struct reshard_node *node)
+static void settle(struct reshard_node *node)
 {
-    node->log.state = RESHARD__LOG_SETTLING;
-    if (settle(node))
-        node->log.retry_at_ns = node->now_ns + node->config.retry_ns;
+    if (follow(node))
+        reshard__journal_later(&node->log.journal, node->now_ns);
 }
 
 /* What takes the place of all records; `map` and `quarantine` as they are now. */
 static bool write_compact(struct reshard_node *node)
 {
-    size_t size = 0;
-    node->log.used = 0;
-    node->log.next = node->log.position;
-    (void)reshard__map_encode(node->map, NULL, 0, &size);
-    bool head =
-        write_identity(node) && write_blob(node, RESHARD__RECORD_MAP, node->map, size, encode_map);
-    bool aside = node->quarantine_count == 0 || quarantine_put(node);
-    return head && aside && reshard__log_compact_parts(node);
-}
-
-static void compact_push(struct reshard_node *node)
-{
-    struct reshard__log *log = &node->log;
-    struct reshard__entry *entry = reshard__outbox_push(&node->outbox, RESHARD_ACTION_COMPACT);
-    entry->purpose = RESHARD__PURPOSE_LOG;
-    entry->action.header = log->buffer;
-    entry->action.header_size = log->used;
-    log->map_version = reshard_map_version(node->map);
-    log->base_next = log->next.index;
-    log->quarantine_changes = node->quarantine_changes;
-    log->state = RESHARD__LOG_WRITING;
+    struct reshard__journal *journal = &node->log.journal;
+    reshard__journal_begin(journal);
+    return write_identity(node) && reshard__journal_put_map(journal, &node->mem, node->map) &&
+           (node->quarantine_count == 0 || quarantine_put(node)) &&
+           reshard__log_compact_parts(node);
 }
 
 static void compact(struct reshard_node *node)
 {
-    if (write_compact(node))
-        compact_push(node);
-    else
-        node->log.retry_at_ns = node->now_ns + node->config.retry_ns;
+    struct reshard__log *log = &node->log;
+    if (!write_compact(node)) {
+        reshard__journal_compact_later(&log->journal);
+        return;
+    }
+    (void)reshard__journal_push(&log->journal, &node->outbox, RESHARD_ACTION_COMPACT);
+    log->map_version = reshard_map_version(node->map);
+    log->quarantine_changes = node->quarantine_changes;
 }
 
 static bool write_all(struct reshard_node *node)
 {
-    node->log.used = 0;
-    node->log.next = node->log.position;
+    reshard__journal_begin(&node->log.journal);
     return (node->log.identity || write_identity(node)) && write_map(node) &&
            write_quarantine(node) && write_parts(node);
 }
 
 void reshard__log_flush(struct reshard_node *node)
 {
-    struct reshard__log *log = &node->log;
-    if (reshard__outbox_room(&node->outbox) == 0 || node->now_ns < log->retry_at_ns)
-        return;
-    if (log->state == RESHARD__LOG_UNSURE) {
-        load_push(node);
-        return;
+    struct reshard__journal *journal = &node->log.journal;
+    enum reshard__journal_turn turn = reshard__journal_turn(journal, &node->outbox, node->now_ns);
+    if (turn == RESHARD__JOURNAL_SETTLE) {
+        settle(node);
+        turn = reshard__journal_turn(journal, &node->outbox, node->now_ns);
     }
-    if (log->state == RESHARD__LOG_SETTLING)
-        settle_on(node);
-    if (log->state != RESHARD__LOG_IDLE || !wanted(node)) {
-        if (log->state == RESHARD__LOG_IDLE && reshard__log_compact_due(node))
+    if (turn != RESHARD__JOURNAL_WRITE)
+        return;
+    if (!wanted(node)) {
+        if (reshard__journal_compact_due(journal))
             compact(node);
-        return;
-    }
-    if (write_all(node))
+    } else if (write_all(node)) {
         append_push(node);
-    else
-        log->retry_at_ns = node->now_ns + node->config.retry_ns;
-}
-
-static void doubt(struct reshard_node *node, int32_t status, uint64_t kind, uint64_t wait_ns)
-{
-    reshard__event_tell(node, RESHARD_EVENT_HOOK_FAILED, NULL, status, kind);
-    node->log.state = RESHARD__LOG_UNSURE;
-    node->log.retry_at_ns = node->now_ns + wait_ns;
-}
-
-static bool position_equal(
-    const struct reshard__journal_position *a, const struct reshard__journal_position *b)
-{
-    return a->index == b->index && a->digest == b->digest;
-}
-
-/* The records that LOAD fed end before the doubtful append, or behind it. Anything else means that
- * someone else writes this journal. */
-static void loaded(struct reshard_node *node)
-{
-    struct reshard__log *log = &node->log;
-    if (position_equal(&log->check, &log->next)) {
-        settle_on(node);
-        return;
+    } else {
+        reshard__journal_later(journal, node->now_ns);
     }
-    if (!position_equal(&log->check, &log->position)) {
-        node->fatal = RESHARD_E_FATAL;
-        return;
-    }
-    for (size_t i = 0; i < node->part_count; i++)
-        node->parts[i]->writing = false;
-    log->state = RESHARD__LOG_IDLE;
 }
 
 void reshard__log_complete(
     struct reshard_node *node, uint32_t kind, const struct reshard_completion *completion)
 {
-    bool good = completion->status == RESHARD_OK;
-    bool append = kind == RESHARD_ACTION_APPEND || kind == RESHARD_ACTION_COMPACT;
-    RESHARD_ASSERT(append || kind == RESHARD_ACTION_LOAD);
-    if (kind == RESHARD_ACTION_COMPACT && completion->status == RESHARD_E_HOOK_MISSING) {
-        node->log.compact_missing = true; /* a journal that only grows; not asked again */
-        node->log.state = RESHARD__LOG_IDLE;
-    } else if (!good)
-        doubt(node, completion->status, kind, append ? 0 : node->config.retry_ns);
-    else if (append)
-        settle_on(node);
-    else
-        loaded(node);
+    switch (reshard__journal_complete(&node->log.journal, kind, completion->status, node->now_ns)) {
+    case RESHARD__JOURNAL_DURABLE:
+        settle(node);
+        break;
+    case RESHARD__JOURNAL_ABSENT:
+        for (size_t i = 0; i < node->part_count; i++)
+            node->parts[i]->writing = false;
+        break;
+    case RESHARD__JOURNAL_DOUBT:
+        reshard__event_tell(node, RESHARD_EVENT_HOOK_FAILED, NULL, completion->status, kind);
+        break;
+    case RESHARD__JOURNAL_FOREIGN:
+        node->gate.ended = RESHARD_E_FATAL;
+        break;
+    }
 }
 
-static int32_t restore_record(struct reshard_node *node, const struct reshard__record *record)
+static int32_t restore_record(void *engine, const struct reshard__record *record)
 {
+    struct reshard_node *node = engine;
     switch (record->kind) {
     case RESHARD__RECORD_IDENTITY:
         node->log.identity = true;
@@ -420,22 +309,6 @@ static int32_t restore_record(struct reshard_node *node, const struct reshard__r
 
 int32_t reshard__log_restore(struct reshard_node *node, const uint8_t *bytes, size_t size)
 {
-    struct reshard__log *log = &node->log;
-    struct reshard__journal_position *position = node->started ? &log->check : &log->position;
-    size_t offset = 0;
-    while (offset < size) {
-        struct reshard__record record;
-        struct reshard__journal_position before = *position;
-        uint64_t term;
-        int32_t status = reshard__record_decode(bytes, size, &offset, position, &term, &record);
-        if (status == RESHARD_OK && before.index == 0 && !node->started)
-            log->base_index = position->index - 1;
-        if (status == RESHARD_OK && !node->started)
-            status = restore_record(node, &record);
-        if (status) {
-            *position = before;
-            return status;
-        }
-    }
-    return RESHARD_OK;
+    return reshard__journal_restore(
+        &node->log.journal, node->gate.started, bytes, size, restore_record, node);
 }

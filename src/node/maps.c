@@ -9,7 +9,7 @@ static int32_t receive_snapshot(struct reshard_node *node, const struct reshard_
 {
     if (message->to <= reshard_map_version(node->next))
         return RESHARD_OK;
-    if (node->log.state != RESHARD__LOG_IDLE) {
+    if (node->log.journal.state != RESHARD__JOURNAL_IDLE) {
         node->map_missed = true; /* what is being written rests on the present next */
         return RESHARD_OK;
     }
@@ -34,7 +34,7 @@ static int32_t receive_changes(struct reshard_node *node, const struct reshard__
     size_t offset = 0;
     uint64_t version = message->from;
     const uint64_t before = reshard_map_version(node->next);
-    if (node->next_snapshot && node->log.state != RESHARD__LOG_IDLE) {
+    if (node->next_snapshot && node->log.journal.state != RESHARD__JOURNAL_IDLE) {
         node->map_missed = true; /* a snapshot is being written as it is */
         return RESHARD_OK;
     }

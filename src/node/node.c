@@ -113,6 +113,9 @@ int32_t reshard_node_create(
         return RESHARD_E_NOMEM;
     node->mem = mem;
     node->config = imported;
+    node->log.journal.purpose = RESHARD__PURPOSE_LOG;
+    node->log.journal.retry_ns = imported.retry_ns;
+    node->log.journal.compact_count = imported.compact_count;
     status = tables_make(node);
     if (status) {
         reshard_node_destroy(node);
@@ -153,7 +156,7 @@ void reshard_node_destroy(struct reshard_node *node)
     reshard__mem_free(&mem, node->cells_used, bitmap_size(node));
     reshard__mem_free(&mem, node->words, node->config.slot_count * sizeof *node->words);
     reshard__scratch_free(&mem, &node->scratch);
-    reshard__mem_free(&mem, node->log.buffer, node->log.buffer_size);
+    reshard__journal_free(&node->log.journal, &mem);
     reshard__mem_free(&mem, node->quarantine, node->quarantine_capacity * sizeof *node->quarantine);
     reshard__mem_free(&mem, node->purge, node->purge_capacity * sizeof *node->purge);
     if (node->outbox.events)
@@ -165,26 +168,17 @@ int32_t reshard__node_feed_begin(struct reshard_node *node, uint64_t now_ns)
 {
     if (!node)
         return RESHARD_E_NULL;
-    if (node->fatal)
-        return node->fatal;
-    if (!node->started)
-        return RESHARD_E_STATE;
-    if (node->feeding)
-        return RESHARD_E_REENTRANT;
-    int32_t status = reshard__outbox_reserve(&node->outbox, RESHARD__INPUT_RESERVE);
-    if (status)
-        return status;
-    node->feeding = true;
-    if (now_ns > node->now_ns)
+    int32_t status = reshard__gate_enter(&node->gate, &node->outbox);
+    if (status == RESHARD_OK && now_ns > node->now_ns)
         node->now_ns = now_ns;
-    return RESHARD_OK;
+    return status;
 }
 
 int32_t reshard__node_feed_end(struct reshard_node *node, int32_t status)
 {
     reshard__log_flush(node);
     reshard__quarantine_pump(node);
-    node->feeding = false;
+    node->gate.feeding = false;
     return status;
 }
 
@@ -192,10 +186,8 @@ int32_t reshard_node_restore(struct reshard_node *node, const uint8_t *bytes, si
 {
     if (!node || (!bytes && size > 0))
         return RESHARD_E_NULL;
-    if (node->feeding)
+    if (node->gate.feeding)
         return RESHARD_E_REENTRANT;
-    if (node->started && node->log.state != RESHARD__LOG_LOADING)
-        return RESHARD_E_STATE;
     return reshard__log_restore(node, bytes, size);
 }
 
@@ -203,7 +195,7 @@ int32_t reshard_node_start(struct reshard_node *node, uint64_t now_ns)
 {
     if (!node)
         return RESHARD_E_NULL;
-    if (node->started)
+    if (node->gate.started)
         return RESHARD_E_STATE;
     int32_t status =
         reshard__outbox_reserve(&node->outbox, RESHARD__INPUT_RESERVE + node->part_count);
@@ -214,7 +206,7 @@ int32_t reshard_node_start(struct reshard_node *node, uint64_t now_ns)
     if (status)
         return status;
     node->next = next;
-    node->started = true;
+    node->gate.started = true;
     node->now_ns = now_ns;
     reshard__parts_close(node);
     for (size_t i = 0; i < node->part_count; i++) {
@@ -234,7 +226,7 @@ int32_t reshard_node_adopt(struct reshard_node *node, const struct reshard_map *
     int32_t status = reshard__node_feed_begin(node, 0);
     if (status)
         return status;
-    if (reshard_map_version(node->next) != 0 || node->log.state != RESHARD__LOG_IDLE)
+    if (reshard_map_version(node->next) != 0 || node->log.journal.state != RESHARD__JOURNAL_IDLE)
         return reshard__node_feed_end(node, RESHARD_E_STATE);
     if (reshard_map_slot_count(map) != node->config.slot_count)
         return reshard__node_feed_end(node, RESHARD_E_SLOT_COUNT);
@@ -367,23 +359,19 @@ int32_t reshard_node_event_next(struct reshard_node *node, struct reshard_event 
     return reshard__outbox_event_next(&node->outbox, event_out);
 }
 
-int32_t reshard_node_complete(
-    struct reshard_node *node, uint64_t id, const struct reshard_completion *from, uint64_t now_ns)
+int32_t reshard_node_complete(struct reshard_node *node, uint64_t id,
+    const struct reshard_completion *completion, uint64_t now_ns)
 {
-    struct reshard_completion completion = {.struct_size = sizeof completion};
-    if (from) {
-        int32_t status =
-            reshard__struct_import(&completion, sizeof completion, sizeof completion, from);
-        if (status)
-            return status;
-    }
-    int32_t status = reshard__node_feed_begin(node, now_ns);
+    struct reshard_completion imported;
+    int32_t status = reshard__gate_completion(completion, &imported);
+    if (status == RESHARD_OK)
+        status = reshard__node_feed_begin(node, now_ns);
     if (status)
         return status;
     struct reshard__entry *entry = reshard__outbox_find(&node->outbox, id);
     if (!entry)
         return reshard__node_feed_end(node, RESHARD_E_ARGUMENT);
-    status = reshard__action_completed(node, entry, &completion);
+    status = reshard__action_completed(node, entry, &imported);
     if (status == RESHARD_OK) {
         entry->attachment = NULL;
         reshard__outbox_release(&node->outbox, entry);

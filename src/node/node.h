@@ -14,9 +14,9 @@
 #ifndef RESHARD_NODE_NODE_H
 #define RESHARD_NODE_NODE_H
 
-#include "base/outbox.h"
+#include "base/gate.h"
 #include "phase/phase.h"
-#include "wire/wire.h"
+#include "wire/own_journal.h"
 #include <reshard/node.h>
 #include <stdatomic.h>
 
@@ -197,32 +197,13 @@ struct reshard__part {
     struct reshard__keywise *keywise; /* NULL in mode snapshot */
 };
 
-enum reshard__log_state {
-    RESHARD__LOG_IDLE,
-    RESHARD__LOG_WRITING,
-    RESHARD__LOG_SETTLING, /* durable; there was no memory to follow it */
-    RESHARD__LOG_UNSURE,   /* a write failed: LOAD is to be asked */
-    RESHARD__LOG_LOADING
-};
-
 /* The own journal. One APPEND is open at a time and carries all that is wanted when it starts. */
 struct reshard__log {
-    enum reshard__log_state state;
-    struct reshard__journal_position position; /* durable */
-    struct reshard__journal_position next;     /* after the open append */
-    struct reshard__journal_position check;    /* of the records a LOAD feeds */
-    uint64_t map_version;                      /* the durable map's, after the open append */
-    uint64_t quarantine_changes;               /* that the open append carries */
-    bool identity;                             /* the first record stands */
-    uint8_t *buffer;
-    size_t buffer_size;
-    size_t used;
-    uint64_t retry_at_ns;
-    uint64_t append_count;
-    uint64_t base_index;  /* of the last record of the last compaction, or before the first */
-    uint64_t base_next;   /* after what is being written */
-    bool compact_missing; /* the host has no such hook */
-    uint64_t waiting_ns;  /* since when changes of the map wait to be written, 0 = none do */
+    struct reshard__journal journal;
+    uint64_t map_version;        /* the durable map's, after the open write */
+    uint64_t quarantine_changes; /* that the open write carries */
+    uint64_t waiting_ns;         /* since when changes of the map wait to be written, 0 = none do */
+    bool identity;               /* the first record stands */
 };
 
 struct reshard_node {
@@ -235,10 +216,8 @@ struct reshard_node {
     bool map_missed;          /* a MAP came while it could not be taken: asked for again */
     reshard_node_id map_from; /* who sent the newest MAP */
     struct reshard__log log;
-    bool started;
+    struct reshard__gate gate;
     bool parts_missing; /* there was no memory, or no place, for a part: again with each tick */
-    bool feeding;       /* inside an input: re-entry is refused */
-    int32_t fatal;
     uint64_t now_ns;
     struct reshard__part **parts; /* ascending ids */
     size_t part_count;
@@ -332,7 +311,6 @@ int32_t reshard__log_restore(struct reshard_node *node, const uint8_t *bytes, si
 bool reshard__log_write(struct reshard_node *node, const struct reshard__record *record);
 
 /* ---- compact.c ---- */
-bool reshard__log_compact_due(const struct reshard_node *node);
 /* Records that fold to what the open parts have durably. False: no memory. */
 bool reshard__log_compact_parts(struct reshard_node *node);
 

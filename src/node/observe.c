@@ -63,17 +63,14 @@ static void log_deadline(const struct reshard_node *node, uint64_t *deadline)
     bool purge = node->purge_count > 0 && !node->purge_open;
     if (purge && node->quarantine_changes == node->quarantine_durable)
         earlier(deadline, node->purge_retry_ns);
-    bool waits = log->state == RESHARD__LOG_UNSURE || log->state == RESHARD__LOG_SETTLING ||
-                 (log->state == RESHARD__LOG_IDLE && log->retry_at_ns > node->now_ns);
-    if (waits)
-        earlier(deadline, log->retry_at_ns);
+    earlier(deadline, reshard__journal_deadline(&log->journal, node->now_ns));
     if (log->waiting_ns)
         earlier(deadline, log->waiting_ns);
 }
 
 uint64_t reshard_node_deadline(const struct reshard_node *node)
 {
-    if (!node || !node->started || node->fatal)
+    if (!node || !node->gate.started || node->gate.ended)
         return UINT64_MAX;
     uint64_t deadline = UINT64_MAX;
     for (size_t i = 0; i < node->part_count; i++)
@@ -145,10 +142,12 @@ int32_t reshard_node_digest(const struct reshard_node *node, struct reshard_dige
     struct reshard_digest maps[2];
     (void)reshard_map_digest(node->map, &maps[0]);
     (void)reshard_map_digest(node->next, &maps[1]);
-    const uint64_t fields[] = {node->started, (uint64_t)(int64_t)node->fatal, node->next_snapshot,
-        node->log.state, node->log.position.index, node->log.position.digest, node->log.next.index,
-        node->log.identity, node->quarantine_count, node->quarantine_changes,
-        node->quarantine_durable, node->purge_count, node->purge_cursor, node->purge_open};
+    const struct reshard__journal *journal = &node->log.journal;
+    const uint64_t fields[] = {node->gate.started, (uint64_t)(int64_t)node->gate.ended,
+        node->next_snapshot, journal->state, journal->position.index, journal->position.digest,
+        journal->next.index, node->log.identity, node->quarantine_count,
+        node->quarantine_changes, node->quarantine_durable, node->purge_count,
+        node->purge_cursor, node->purge_open};
     (void)XXH3_128bits_reset(&state);
     (void)XXH3_128bits_update(&state, maps, sizeof maps);
     (void)XXH3_128bits_update(&state, fields, sizeof fields);

@@ -190,7 +190,7 @@ void reshard__part_advance(struct reshard_node *node, struct reshard__part *part
 {
     if (part->wake_due)
         reshard__part_wake(node, part);
-    if (part->phase == RESHARD_PHASE_NONE || part->closed || node->fatal || !acts(node, part))
+    if (part->phase == RESHARD_PHASE_NONE || part->closed || node->gate.ended || !acts(node, part))
         return;
     enum reshard__duty duty = reshard__phase_duty(part->phase, part->side);
     RESHARD_ASSERT(duty != RESHARD__DUTY_NONE);

@@ -108,7 +108,7 @@ static int32_t part_insert(
     node->parts[index] = part;
     node->part_count++;
     /* The map may have been adopted before, when there was no memory for the part. */
-    for (size_t i = 0; i < part->range_count && node->started; i++)
+    for (size_t i = 0; i < part->range_count && node->gate.started; i++)
         reshard__words_range(node, &part->ranges[i]);
     return RESHARD_OK;
 }

@@ -130,12 +130,13 @@ Test(compact, without_memory_the_journal_goes_on)
     for (size_t n = 1; failed; n++) {
         open_with(1000);
         fixture_cluster(&fixture);
-        fixture.coordinator->config.compact_count = 1;
+        fixture.coordinator->ledger.journal.compact_count = 1;
         fixture.alloc.fail_at = fixture.alloc.calls + n;
         cr_assert_eq(fixture_primary(&fixture, 1, 12), RESHARD_OK);
         cr_assert_eq(fixture_primary(&fixture, 1, 11), RESHARD_OK);
         failed = fixture.alloc.failed > 0;
         fixture.alloc.fail_at = 0;
+        fixture_pass(&fixture, fixture.coordinator->config.retry_ns);
         restart_and_compare();
         fixture_close(&fixture);
         cr_assert_lt(n, 200);

@@ -129,10 +129,10 @@ Test(coordinator, inputs_before_start_and_inside_another_are_refused)
     cr_assert_eq(reshard_coordinator_deadline(coordinator), UINT64_MAX);
     cr_assert_eq(fixture_start(&fixture), RESHARD_OK);
     cr_assert_eq(reshard_coordinator_start(coordinator, 1), RESHARD_E_STATE);
-    coordinator->feeding = true;
+    coordinator->gate.feeding = true;
     cr_assert_eq(reshard_coordinator_tick(coordinator, 1), RESHARD_E_REENTRANT);
     cr_assert_eq(reshard_coordinator_abort(coordinator, 1), RESHARD_E_REENTRANT);
-    coordinator->feeding = false;
+    coordinator->gate.feeding = false;
     fixture_close(&fixture);
 }
 

@@ -36,9 +36,9 @@ Test(restore, bad_input_is_refused)
     cr_assert_eq(reshard_coordinator_restore(NULL, fixture.journal, 1), RESHARD_E_NULL);
     cr_assert_eq(reshard_coordinator_restore(fixture.coordinator, NULL, 1), RESHARD_E_NULL);
     cr_assert_eq(reshard_coordinator_restore(fixture.coordinator, NULL, 0), RESHARD_OK);
-    fixture.coordinator->feeding = true;
+    fixture.coordinator->gate.feeding = true;
     cr_assert_eq(restore(0, 1), RESHARD_E_REENTRANT);
-    fixture.coordinator->feeding = false;
+    fixture.coordinator->gate.feeding = false;
     struct reshard_digest before = fixture_digest(&fixture), after;
     for (size_t size = 1; size < 40; size++)
         cr_assert_lt(restore(0, size), RESHARD_OK);

@@ -13,12 +13,12 @@ static void compare(
     rig_restart(&rig);
     struct reshard__stored before = rig_part(&rig)->stored;
     uint32_t verdict = rig_route(&rig, 3, RESHARD_OP_WRITE);
-    uint64_t index = rig.node->log.position.index;
+    uint64_t index = rig.node->log.journal.position.index;
     size_t size = rig.journal_size;
     rig.config.compact_count = 1;
     rig_restart(&rig);
     rig_tick(&rig, 1);
-    cr_assert_gt(rig.node->log.position.index, index, "it did not compact");
+    cr_assert_gt(rig.node->log.journal.position.index, index, "it did not compact");
     cr_assert_lt(rig.journal_size, size + 200);
     rig.config.compact_count = 1000;
     rig_restart(&rig);
@@ -102,7 +102,7 @@ Test(compact, outcome_in_doubt_is_looked_up)
             rig.journal_size = action->header_size;
         }
         rig_fail(&rig, RESHARD_ACTION_COMPACT, RESHARD_E_UNKNOWN);
-        cr_assert_eq(rig.node->fatal, RESHARD_OK);
+        cr_assert_eq(rig.node->gate.ended, RESHARD_OK);
         rig.automatic = RIG_ALL;
         rig_tick(&rig, 1000);
         rig_open(&rig, 1, RESHARD_MODE_SNAPSHOT);
@@ -137,7 +137,7 @@ Test(compact, cluster_that_compacts_all_the_time_loses_nothing)
         world_turns(&world, 30);
         const struct reshard_map *map = reshard_coordinator_map(world.coordinator);
         world_prove(&world, reshard_map_slot_owner(map, 0));
-        cr_assert_gt(world.nodes[0].node->log.base_index, 0);
+        cr_assert_gt(world.nodes[0].node->log.journal.base_index, 0);
         world_free(&world);
     }
 }

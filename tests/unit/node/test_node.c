@@ -92,10 +92,10 @@ Test(node, inputs_that_are_wrong_are_refused)
     cr_assert_null(reshard_node_map(NULL));
     struct reshard_completion odd = {.struct_size = 1};
     cr_assert_eq(reshard_node_complete(rig.node, 1, &odd, 1), RESHARD_E_STRUCT_SIZE);
-    rig.node->feeding = true;
+    rig.node->gate.feeding = true;
     cr_assert_eq(reshard_node_tick(rig.node, 1), RESHARD_E_REENTRANT);
     cr_assert_eq(reshard_node_restore(rig.node, bytes, 8), RESHARD_E_REENTRANT);
-    rig.node->feeding = false;
+    rig.node->gate.feeding = false;
     rig_free(&rig);
 }
 
