@@ -32,7 +32,8 @@ enum {
     RESHARD_SABOTAGE_CORRUPT = 12,   /**< damaged messages are counted as sound ones */
     RESHARD_SABOTAGE_DEPOSE = 13,    /**< a deposed primary goes on as if nothing had happened */
     RESHARD_SABOTAGE_APPLY = 14,     /**< APPLY answers and stores nothing */
-    RESHARD_SABOTAGE_COUNT = 15      /**< one more than the highest */
+    RESHARD_SABOTAGE_CLOCK = 15,     /**< a host that is due never tells its engine the time */
+    RESHARD_SABOTAGE_COUNT = 16      /**< one more than the highest */
 };
 
 /** Takes a piece of the transcript.

@@ -42,13 +42,15 @@ static void target_deadline(
 static uint64_t part_deadline(const struct reshard_node *node, const struct reshard__part *part)
 {
     uint64_t deadline = UINT64_MAX;
-    if (part->retry_at_ns > node->now_ns)
+    bool waits = part->retry_at_ns > node->now_ns;
+    if (waits)
         earlier(&deadline, part->retry_at_ns);
     if (part->wake_due)
         earlier(&deadline, node->now_ns);
     if (part->side == RESHARD_SIDE_SOURCE)
         source_deadline(node, part, &deadline);
-    if (part->stored.kind == RESHARD__RECORD_PURGE && !part->purged && part->busy == 0)
+    bool purges = part->stored.kind == RESHARD__RECORD_PURGE && !part->purged;
+    if (purges && part->busy == 0 && !waits)
         earlier(&deadline, node->now_ns + 1);
     target_deadline(node, part, &deadline);
     if (part->keywise)

@@ -3,7 +3,7 @@
  * at after every step. */
 #include "sim/sim.h"
 
-enum { CELLS_A_STEP = 4096 };
+enum { CELLS_A_STEP = 4096, TICKS_A_MILLISECOND = 1000 };
 
 static bool can_serve(const struct host *host)
 {
@@ -320,4 +320,16 @@ void reshard__check_node(struct reshard_sim *sim, struct host *host)
         digest.high != sim->map_digests[version].high)
         reshard__sim_violate(
             sim, "map-agrees", "%h has a version %u of its own", host->id, version);
+}
+
+/* 11: a deadline is kept or moved, never crept towards: an engine would keep its host's loop busy. */
+void reshard__check_tick(struct reshard_sim *sim, struct host *host)
+{
+    if (sim->now_ns - host->ticks_since_ns >= SIM_MILLI) {
+        host->ticks_since_ns = sim->now_ns;
+        host->ticks = 0;
+    }
+    if (++host->ticks > TICKS_A_MILLISECOND)
+        reshard__sim_violate(sim, "spins", "%h wants %u ticks in a millisecond", host->id,
+            host->ticks);
 }

@@ -254,6 +254,9 @@ void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct pa
 void reshard__host_tick(struct reshard_sim *sim, struct host *host)
 {
     uint64_t before = reshard__host_deadline(host);
+    reshard__check_tick(sim, host);
+    if (reshard__sabotaged(sim, RESHARD_SABOTAGE_CLOCK))
+        return;
     if (host->node)
         (void)reshard_node_tick(host->node, reshard__host_now(sim, host));
     else

@@ -8,7 +8,7 @@ static const char *const times_names[] = {"retry", "freeze", "linger", "backoff"
     "latency", "store", "append", "execute", "timeout", NULL};
 static const char *const sabotage_names[] = {"none", "fence", "sync", "record", "purge", "discard",
     "digest", "journal", "fence-term", "route", "map", "wake", "corrupt", "depose",
-    "apply", NULL};
+    "apply", "clock", NULL};
 
 static void set_number(struct settings *set, uint32_t name, uint64_t number)
 {

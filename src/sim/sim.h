@@ -161,6 +161,8 @@ struct host {
     uint64_t down_until_ns; /* swarm.c: when it comes back */
     uint64_t log_state;       /* log.c */
     uint64_t failed_deadline; /* a tick that did not move its deadline */
+    uint64_t ticks_since_ns;  /* check.c: how busy the clock keeps it */
+    uint64_t ticks;
 };
 
 /* ---- journal.c: the coordinators' ---- */
@@ -506,5 +508,6 @@ void reshard__check_purge(struct reshard_sim *sim, const struct reshard_action *
 void reshard__check_event(
     struct reshard_sim *sim, const struct host *host, const struct reshard_event *event);
 void reshard__check_node(struct reshard_sim *sim, struct host *host);
+void reshard__check_tick(struct reshard_sim *sim, struct host *host);
 
 #endif

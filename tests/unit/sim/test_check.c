@@ -46,6 +46,7 @@ static const struct broken cases[] = {
         "one-writer"},
     {"what is applied is not stored", "sabotage apply", KEYWISE END,
         "commit linearizable one-holder"},
+    {"a host's clock stands", "sabotage clock", SNAPSHOT END, "spins"},
 };
 
 /* Run a case with or without its sabotage; the checker that fired, "" for none. */
