@@ -20,7 +20,7 @@ struct reshard_node;
 /** What a node is and how much it may use. Zero fields mean the default beside them. */
 struct reshard_node_config {
     uint32_t struct_size;     /**< sizeof(struct reshard_node_config) */
-    uint32_t flags;           /**< 0 */
+    uint32_t flags;           /**< 0 or RESHARD_NODE_FOLLOWS */
     reshard_node_id node;     /**< own id, not 0 */
     uint32_t slot_count;      /**< RESHARD_SLOT_COUNT_DEFAULT */
     uint32_t migration_limit; /**< open migrations at once: 256 */
@@ -37,6 +37,12 @@ struct reshard_node_config {
     uint32_t check;     /**< RESHARD_CHECK_* of the data that this node sends: CHECK_DIGEST */
     uint32_t reserved;  /**< 0 */
     uint64_t compact_count; /**< records of the own journal after which it is compacted: 4,096 */
+};
+
+/** Bits of `flags`. */
+enum {
+    RESHARD_NODE_FOLLOWS = 1 /**< the journal may be another node's, that of the shard's primary;
+                                  see reshard_node_restore. Without it such a journal is refused */
 };
 
 /** What finds damage to the data on its way, mode snapshot (field `check`). Everything else, and
@@ -114,12 +120,34 @@ RESHARD_API int32_t reshard_node_create(
 RESHARD_API void reshard_node_destroy(struct reshard_node *node);
 
 /** Feed records of the own journal: after create, before start, in order; and again from the
- * first for a LOAD action. A replica feeds its primary's records as they come.
+ * first for a LOAD action.
+ *
+ * Following. A node with RESHARD_NODE_FOLLOWS whose map does not name it primary follows: its
+ * journal is its primary's. The host replicates the journal beside the data, in one order, and
+ * feeds each record here, after start too, when it and the data before it are applied on this
+ * replica. A follower writes nothing, takes no order and asks for no store action. It routes by
+ * the records that it has: reads of its shard's slots at rest, of a snapshot's source until the
+ * hold, of a target once it is active; all else, keywise moves included, goes to the owner's
+ * primary. When the primary compacts, the new records are fed as the others.
+ * As soon as a map, by record or by message, names a follower primary, it takes no record any
+ * more, writes that map behind the last one, and when this is durable acts as after a restart
+ * with that journal (PROTOCOL R7, R25). A primary that is deposed stops acting, but does not
+ * follow: its journal may hold what the heir's does not. Make it anew, from the heir's journal
+ * and data.
+ *
+ * What a primary's host owes: an action that says "durably" (APPEND, COMPACT, SYNC, ACTIVATE,
+ * REMOVE, PURGE) completes when every replica that may serve reads or be promoted has applied
+ * it, or when that replica serves no reads any more and cannot be promoted. A replica that lost
+ * touch stops serving by its own clock (a lease), before the primary stops waiting for it.
+ * Then a read at a replica shows one state that the shard's primary had, never one that misses
+ * a write acknowledged by a later owner of the slot; it may lag behind its own primary by what
+ * the host's replication lags, and so may go back between two replicas.
  * @param node [in,out] non-NULL.
  * @param bytes [in, borrowed for the call] one or more whole framed records.
  * @param size [in] bytes.
- * @return RESHARD_OK, or E_NULL, E_NOMEM, or a code of class data: the journal is damaged at
- *   this record; nothing of it was taken.
+ * @return RESHARD_OK, or E_NULL, E_STATE (started, and neither follows nor loads), E_NODE (another
+ *   node's journal), E_NOMEM (feed the same bytes again), or a code of class data: the journal
+ *   is damaged at this record; nothing of it was taken.
  * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
  */
 RESHARD_API int32_t reshard_node_restore(
@@ -134,7 +162,7 @@ RESHARD_API int32_t reshard_node_restore(
 RESHARD_API int32_t reshard_node_start(struct reshard_node *node, uint64_t now_ns);
 
 /** Adopt a first map on a node that has none: how a cluster is born without a coordinator.
- * @param node [in,out] started, its map at version 0.
+ * @param node [in,out] started, not following, its map at version 0.
  * @param map [in, copied] the map.
  * @return RESHARD_OK, or E_NULL, E_STATE, E_SLOT_COUNT, E_NOMEM.
  * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
@@ -283,7 +311,7 @@ RESHARD_API int32_t reshard_node_move_keys(struct reshard_node *node, uint32_t s
  * @param node [in,out] started.
  * @param ranges [in, borrowed for the call] sorted, disjoint, not adjacent.
  * @param range_count [in] items.
- * @return RESHARD_OK, or E_NULL, E_SLOT, E_OVERLAP, E_STATE (not started), E_NOMEM.
+ * @return RESHARD_OK, or E_NULL, E_SLOT, E_OVERLAP, E_STATE (not started, or following), E_NOMEM.
  * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
  */
 RESHARD_API int32_t reshard_node_found(
@@ -304,8 +332,8 @@ RESHARD_API int32_t reshard_node_quarantine_next(
  * @param node [in,out] started.
  * @param ranges [in, copied] sorted, disjoint, not adjacent.
  * @param range_count [in] items, > 0.
- * @return RESHARD_OK, or E_NULL, E_SLOT, E_OVERLAP, E_STATE (not started, a slot is not set aside,
- *   no ranges, or an earlier purge is under way), E_NOMEM.
+ * @return RESHARD_OK, or E_NULL, E_SLOT, E_OVERLAP, E_STATE (not started, following, a slot
+ *   is not set aside, no ranges, or an earlier purge is under way), E_NOMEM.
  * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
  */
 RESHARD_API int32_t reshard_node_purge(

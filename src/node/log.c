@@ -250,6 +250,8 @@ static bool write_all(struct reshard_node *node)
 void reshard__log_flush(struct reshard_node *node)
 {
     struct reshard__journal *journal = &node->log.journal;
+    if (reshard__follow_goes_on(node))
+        return;
     enum reshard__journal_turn turn = reshard__journal_turn(journal, &node->outbox, node->now_ns);
     if (turn == RESHARD__JOURNAL_SETTLE) {
         settle(node);
@@ -287,28 +289,47 @@ void reshard__log_complete(
     }
 }
 
+static int32_t restore_identity(struct reshard_node *node, const struct reshard__record *record)
+{
+    if (record->node != node->config.node && !(node->config.flags & RESHARD_NODE_FOLLOWS))
+        return RESHARD_E_NODE;
+    if (record->slot_count != node->config.slot_count)
+        return RESHARD_E_SLOT_COUNT;
+    node->log.identity = true;
+    node->log.journal.base_index = node->log.journal.position.index; /* a journal begins here */
+    return RESHARD_OK;
+}
+
+static int32_t restore_part(struct reshard_node *node, const struct reshard__record *record)
+{
+    if (node->parts_missing && reshard__parts_open(node))
+        return RESHARD_E_NOMEM;
+    struct reshard__part *part = reshard__part_find(node, record->migration);
+    /* Records of a migration that a later record closes are void. */
+    int32_t status = part ? fold(node, part, record) : RESHARD_OK;
+    if (part && status == RESHARD_OK && node->following)
+        reshard__follow_part(node, part);
+    return status;
+}
+
 static int32_t restore_record(void *engine, const struct reshard__record *record)
 {
     struct reshard_node *node = engine;
     switch (record->kind) {
     case RESHARD__RECORD_IDENTITY:
-        node->log.identity = true;
-        return record->slot_count == node->config.slot_count ? RESHARD_OK : RESHARD_E_SLOT_COUNT;
+        return restore_identity(node, record);
     case RESHARD__RECORD_CHANGE:
     case RESHARD__RECORD_MAP:
         return reshard__maps_restore(node, record);
     case RESHARD__RECORD_QUARANTINE:
         return reshard__quarantine_restore(node, record);
     default:
-        break;
+        return restore_part(node, record);
     }
-    struct reshard__part *part = reshard__part_find(node, record->migration);
-    /* Records of a migration that a later record closes are void. */
-    return part ? fold(node, part, record) : RESHARD_OK;
 }
 
 int32_t reshard__log_restore(struct reshard_node *node, const uint8_t *bytes, size_t size)
 {
-    return reshard__journal_restore(
-        &node->log.journal, node->gate.started, bytes, size, restore_record, node);
+    bool checks = node->gate.started && !node->following; /* for a LOAD */
+    return reshard__journal_restore(&node->log.journal, checks, bytes, size, restore_record, node);
 }

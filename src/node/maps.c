@@ -83,9 +83,12 @@ void reshard__maps_role(struct reshard_node *node)
         primary = shard.primary == node->config.node;
     if (own == node->shard && primary == atomic_load(&node->primary))
         return;
+    bool deposed = node->primary && !primary;
     node->shard = own;
     atomic_store(&node->primary, primary);
     reshard__words_all(node);
+    for (size_t i = 0; i < node->part_count && deposed; i++)
+        reshard__part_depose(node, node->parts[i]);
 }
 
 /* After a commit a source that was not asked to release yet has no ground to serve on (R23). */
@@ -158,22 +161,76 @@ int32_t reshard__maps_adopt(struct reshard_node *node, uint64_t version)
     return RESHARD_OK;
 }
 
-int32_t reshard__maps_restore(struct reshard_node *node, const struct reshard__record *record)
+/* Before start there is one map; a follower's `next` may be ahead of it by MAP messages. */
+static int32_t restored_map(struct reshard_node *node, struct reshard_map *map)
 {
-    RESHARD_ASSERT(node->next == node->map);
-    if (record->kind == RESHARD__RECORD_MAP) {
-        struct reshard_map *map;
-        int32_t status = reshard__map_decode(
-            record->blob.data, record->blob.size, &node->config.allocator, &map, NULL);
+    struct reshard_map *next = map;
+    uint64_t version = reshard_map_version(map);
+    bool ahead = node->gate.started && version < reshard_map_version(node->next);
+    if (reshard_map_slot_count(map) != node->config.slot_count)
+        return RESHARD_E_SLOT_COUNT;
+    if (node->gate.started && version <= reshard_map_version(node->map))
+        return RESHARD_E_REPEATED; /* a compaction tells what is known */
+    if (node->gate.started && !ahead) {
+        int32_t status = reshard_map_clone(map, &node->config.allocator, &next);
         if (status)
             return status;
-        if (reshard_map_slot_count(map) != node->config.slot_count) {
-            reshard_map_destroy(map);
-            return RESHARD_E_SLOT_COUNT;
-        }
-        reshard_map_destroy(node->map);
-        node->map = node->next = map;
+        reshard_map_destroy(node->next);
+    }
+    reshard_map_destroy(node->map);
+    node->map = map;
+    if (!ahead)
+        node->next = next;
+    return RESHARD_OK;
+}
+
+static int32_t restore_snapshot(struct reshard_node *node, const struct reshard__record *record)
+{
+    struct reshard_map *map;
+    int32_t status = reshard__map_decode(
+        record->blob.data, record->blob.size, &node->config.allocator, &map, NULL);
+    if (status)
+        return status;
+    status = restored_map(node, map);
+    if (status)
+        reshard_map_destroy(map);
+    return status == RESHARD_E_REPEATED ? RESHARD_OK : status;
+}
+
+static int32_t restore_change(struct reshard_node *node, const struct reshard_change *change)
+{
+    bool both = node->next != node->map &&
+                reshard_map_version(node->next) == reshard_map_version(node->map);
+    int32_t status = both ? reshard_map_apply(node->next, change) : RESHARD_OK;
+    if (status && status != RESHARD_E_REPEATED)
+        return status;
+    return reshard_map_apply(node->map, change);
+}
+
+/* Routing follows a record of the map, where routing has begun. */
+static int32_t restored(struct reshard_node *node, const struct reshard_change *change)
+{
+    reshard__parts_close(node);
+    if (!node->gate.started)
         return reshard__parts_open(node);
+    reshard__parts_follow(node);
+    if (reshard_map_version(node->map) == reshard_map_version(node->next))
+        node->next_snapshot = false;
+    reshard__maps_role(node);
+    if (change)
+        words_follow(node, change);
+    else
+        reshard__words_all(node);
+    reshard__event_tell(node, RESHARD_EVENT_MAP, NULL, RESHARD_OK, reshard_map_version(node->map));
+    return RESHARD_OK;
+}
+
+int32_t reshard__maps_restore(struct reshard_node *node, const struct reshard__record *record)
+{
+    RESHARD_ASSERT(node->next == node->map || node->following);
+    if (record->kind == RESHARD__RECORD_MAP) {
+        int32_t status = restore_snapshot(node, record);
+        return status ? status : restored(node, NULL);
     }
     size_t offset = 0;
     struct reshard_change change;
@@ -181,11 +238,10 @@ int32_t reshard__maps_restore(struct reshard_node *node, const struct reshard__r
         reshard__change_read(&node->mem, &node->scratch, record->blob, &offset, &change);
     if (status)
         return status;
-    status = reshard_map_apply(node->map, &change);
+    status = restore_change(node, &change);
     if (status && status != RESHARD_E_REPEATED)
         return status;
-    reshard__parts_close(node);
-    return reshard__parts_open(node);
+    return restored(node, &change);
 }
 
 /* Whether a change may wait: nobody's next step rests on it, or an order follows at once that

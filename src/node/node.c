@@ -56,7 +56,7 @@ static int32_t config_import(
         reshard__struct_import(config, sizeof *config, sizeof(struct reshard_node_config), from);
     if (status)
         return status;
-    if (config->flags || config->reserved)
+    if (config->flags & ~(uint32_t)RESHARD_NODE_FOLLOWS || config->reserved)
         return RESHARD_E_FLAGS;
     if (config->node == 0)
         return RESHARD_E_NODE;
@@ -188,7 +188,12 @@ int32_t reshard_node_restore(struct reshard_node *node, const uint8_t *bytes, si
         return RESHARD_E_NULL;
     if (node->gate.feeding)
         return RESHARD_E_REENTRANT;
-    return reshard__log_restore(node, bytes, size);
+    if (!node->following)
+        return reshard__log_restore(node, bytes, size);
+    int32_t status = reshard__node_feed_begin(node, node->now_ns);
+    if (status)
+        return status;
+    return reshard__node_feed_end(node, reshard__log_restore(node, bytes, size));
 }
 
 int32_t reshard_node_start(struct reshard_node *node, uint64_t now_ns)
@@ -208,6 +213,7 @@ int32_t reshard_node_start(struct reshard_node *node, uint64_t now_ns)
     node->next = next;
     node->gate.started = true;
     node->now_ns = now_ns;
+    reshard__follow_begin(node);
     reshard__parts_close(node);
     for (size_t i = 0; i < node->part_count; i++) {
         node->parts[i]->heard_ns = now_ns;
@@ -226,7 +232,8 @@ int32_t reshard_node_adopt(struct reshard_node *node, const struct reshard_map *
     int32_t status = reshard__node_feed_begin(node, 0);
     if (status)
         return status;
-    if (reshard_map_version(node->next) != 0 || node->log.journal.state != RESHARD__JOURNAL_IDLE)
+    bool idle = node->log.journal.state == RESHARD__JOURNAL_IDLE && !node->following;
+    if (reshard_map_version(node->next) != 0 || !idle)
         return reshard__node_feed_end(node, RESHARD_E_STATE);
     if (reshard_map_slot_count(map) != node->config.slot_count)
         return reshard__node_feed_end(node, RESHARD_E_SLOT_COUNT);
@@ -307,7 +314,7 @@ int32_t reshard_node_tick(struct reshard_node *node, uint64_t now_ns)
         return status;
     if (node->parts_missing)
         reshard__parts_follow(node);
-    for (size_t i = 0; i < node->part_count; i++) {
+    for (size_t i = 0; i < node->part_count && !node->following; i++) {
         struct reshard__part *part = node->parts[i];
         status = reshard__outbox_reserve(&node->outbox, RESHARD__INPUT_RESERVE);
         if (status)

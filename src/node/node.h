@@ -8,8 +8,9 @@
  * fail and be asked for again.
  *
  * Files: node.c inputs; parts.c the table of parts; table.c words for route; route.c; maps.c the
- * map's way from MAP messages into the journal; log.c the own journal; orders.c orders and reports;
- * source.c and target.c the duties; stream.c capture and chunks; keywise*.c keys one by one.
+ * map's way from MAP messages into the journal; log.c the own journal; follow.c a replica's;
+ * orders.c orders and reports; source.c and target.c the duties; stream.c capture and chunks;
+ * keywise*.c keys one by one.
  */
 #ifndef RESHARD_NODE_NODE_H
 #define RESHARD_NODE_NODE_H
@@ -217,6 +218,7 @@ struct reshard_node {
     reshard_node_id map_from; /* who sent the newest MAP */
     struct reshard__log log;
     struct reshard__gate gate;
+    bool following;     /* follow.c: the journal is the primary's, fed record by record */
     bool parts_missing; /* there was no memory, or no place, for a part: again with each tick */
     uint64_t now_ns;
     struct reshard__part **parts; /* ascending ids */
@@ -270,6 +272,10 @@ struct reshard__entry *reshard__part_ask(
     struct reshard_node *node, struct reshard__part *part, uint32_t kind, uint32_t busy);
 /* Whether the slots' digest at a position of the stream is known; else it is asked for. */
 bool reshard__part_digest(struct reshard_node *node, struct reshard__part *part, uint64_t position);
+/* The node has become primary: the part's pause, if it is in one, begins here. */
+void reshard__part_lead(struct reshard_node *node, struct reshard__part *part);
+/* The node is primary no more: who was parked is told where to go. */
+void reshard__part_depose(struct reshard_node *node, struct reshard__part *part);
 /* The stance that the part's records and the durable map's decision command, at start and when a
  * decision arrives. */
 void reshard__part_settle_stance(struct reshard_node *node, struct reshard__part *part);
@@ -283,6 +289,14 @@ void reshard__words_all(struct reshard_node *node);
 /* The open part that a slot belongs to, the newest, or NULL. */
 struct reshard__part *reshard__part_of_slot(const struct reshard_node *node, uint32_t slot);
 
+/* ---- follow.c ---- */
+/* At start: whether the journal that was restored leaves this node a follower. */
+void reshard__follow_begin(struct reshard_node *node);
+/* True while the node follows; ends it when the newest map names this node primary. */
+bool reshard__follow_goes_on(struct reshard_node *node);
+/* Routing after a record of a part. */
+void reshard__follow_part(struct reshard_node *node, struct reshard__part *part);
+
 /* ---- actions.c ---- */
 int32_t reshard__action_completed(struct reshard_node *node, struct reshard__entry *entry,
     const struct reshard_completion *completion);
@@ -291,7 +305,7 @@ int32_t reshard__action_completed(struct reshard_node *node, struct reshard__ent
 int32_t reshard__maps_receive(struct reshard_node *node, const struct reshard__message *message);
 /* Bring the durable map to `version` by the changes that `next` retains. E_NOMEM: go on later. */
 int32_t reshard__maps_adopt(struct reshard_node *node, uint64_t version);
-/* Take a change or a snapshot from a record. */
+/* Take a change or a snapshot from a record: before start, or following. NOMEM: feed it again. */
 int32_t reshard__maps_restore(struct reshard_node *node, const struct reshard__record *record);
 void reshard__maps_role(struct reshard_node *node);
 /* Whether waiting changes should be written now, not with the next record. */

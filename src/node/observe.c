@@ -75,7 +75,7 @@ uint64_t reshard_node_deadline(const struct reshard_node *node)
     if (!node || !node->gate.started || node->gate.ended)
         return UINT64_MAX;
     uint64_t deadline = UINT64_MAX;
-    for (size_t i = 0; i < node->part_count; i++)
+    for (size_t i = 0; i < node->part_count && !node->following; i++)
         if (!node->parts[i]->closed)
             earlier(&deadline, part_deadline(node, node->parts[i]));
     if (node->parts_missing)
@@ -145,11 +145,11 @@ int32_t reshard_node_digest(const struct reshard_node *node, struct reshard_dige
     (void)reshard_map_digest(node->map, &maps[0]);
     (void)reshard_map_digest(node->next, &maps[1]);
     const struct reshard__journal *journal = &node->log.journal;
-    const uint64_t fields[] = {node->gate.started, (uint64_t)(int64_t)node->gate.ended,
-        node->next_snapshot, journal->state, journal->position.index, journal->position.digest,
-        journal->next.index, node->log.identity, node->quarantine_count,
-        node->quarantine_changes, node->quarantine_durable, node->purge_count,
-        node->purge_cursor, node->purge_open};
+    const uint64_t fields[] = {node->gate.started, node->following,
+        (uint64_t)(int64_t)node->gate.ended, node->next_snapshot, journal->state,
+        journal->position.index, journal->position.digest, journal->next.index,
+        node->log.identity, node->quarantine_count, node->quarantine_changes,
+        node->quarantine_durable, node->purge_count, node->purge_cursor, node->purge_open};
     (void)XXH3_128bits_reset(&state);
     (void)XXH3_128bits_update(&state, maps, sizeof maps);
     (void)XXH3_128bits_update(&state, fields, sizeof fields);

@@ -197,13 +197,9 @@ static bool stance_pauses(enum reshard__stance stance)
     return stance == RESHARD__STANCE_SOURCE_FROZEN || stance == RESHARD__STANCE_SOURCE_HELD;
 }
 
-void reshard__part_stand(
+static void pause_follow(
     struct reshard_node *node, struct reshard__part *part, enum reshard__stance stance)
 {
-    enum reshard__stance before = reshard__part_stance(node, part);
-    if (before == stance)
-        return;
-    atomic_store_explicit(&node->cells[part->cell].stance, stance, memory_order_release);
     if (stance_pauses(stance) && part->pause_began_ns == 0) {
         part->pause_began_ns = node->now_ns ? node->now_ns : 1;
         reshard__event_tell(node, RESHARD_EVENT_PAUSE, part, RESHARD_OK, part->attempt);
@@ -213,7 +209,31 @@ void reshard__part_stand(
         part->pause_ns += pause;
         reshard__event_tell(node, RESHARD_EVENT_RESUME, part, RESHARD_OK, pause);
     }
+}
+
+void reshard__part_stand(
+    struct reshard_node *node, struct reshard__part *part, enum reshard__stance stance)
+{
+    enum reshard__stance before = reshard__part_stance(node, part);
+    if (before == stance)
+        return;
+    atomic_store_explicit(&node->cells[part->cell].stance, stance, memory_order_release);
+    if (node->following)
+        return; /* nobody is parked here, and the pause is the primary's */
+    pause_follow(node, part, stance);
     if (stance_parks(before))
+        reshard__part_wake(node, part);
+}
+
+void reshard__part_lead(struct reshard_node *node, struct reshard__part *part)
+{
+    part->heard_ns = node->now_ns;
+    pause_follow(node, part, reshard__part_stance(node, part));
+}
+
+void reshard__part_depose(struct reshard_node *node, struct reshard__part *part)
+{
+    if (stance_parks(reshard__part_stance(node, part)))
         reshard__part_wake(node, part);
 }
 

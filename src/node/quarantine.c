@@ -84,7 +84,7 @@ int32_t reshard_node_found(
     if (status)
         return status;
     struct reshard_slot_set *set;
-    status = set_make(node, &set);
+    status = node->following ? RESHARD_E_STATE : set_make(node, &set);
     if (status)
         return reshard__node_feed_end(node, status);
     uint32_t before = reshard_slot_set_count(set);
@@ -134,7 +134,7 @@ int32_t reshard_node_purge(
         status = reshard__node_feed_begin(node, 0);
     if (status)
         return status;
-    if (node->purge_count > 0 || !all_aside(node, ranges, range_count))
+    if (node->following || node->purge_count > 0 || !all_aside(node, ranges, range_count))
         return reshard__node_feed_end(node, RESHARD_E_STATE);
     status = reshard__mem_grow(
         &node->mem, (void **)&node->purge, &node->purge_capacity, sizeof *node->purge, range_count);

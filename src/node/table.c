@@ -22,9 +22,22 @@ static bool unexplained(const struct reshard_node *node, uint32_t slot)
            migration.decision == RESHARD_DECISION_COMMIT;
 }
 
-/* Without a part of its own. A replica does not know how far its primary's promises in an open
- * migration go: it sends everybody to the primary until the migration is closed. */
-static uint64_t word_at_rest(const struct reshard_node *node, uint32_t slot)
+/* Whether a replica of the slot's owner may serve reads. In an open migration only a follower knows
+ * how far its primary's promises go: as far as the primary may serve by slot alone. */
+static bool replica_reads(
+    const struct reshard_node *node, uint32_t slot, const struct reshard__part *part)
+{
+    if (reshard_map_slot_migration(node->map, slot) == 0)
+        return true;
+    if (!node->following || !part)
+        return false;
+    uint32_t verdict = reshard__route_stance(reshard__part_stance(node, part), RESHARD_OP_READ);
+    return verdict == RESHARD_SERVE;
+}
+
+/* Without a part that acts here. */
+static uint64_t word_at_rest(
+    const struct reshard_node *node, uint32_t slot, const struct reshard__part *part)
 {
     reshard_shard_id owner = reshard_map_slot_owner(node->map, slot);
     enum reshard__stance stance = RESHARD__STANCE_FOREIGN;
@@ -32,7 +45,7 @@ static uint64_t word_at_rest(const struct reshard_node *node, uint32_t slot)
         stance = RESHARD__STANCE_UNOWNED;
     else if (owner == node->shard && node->primary)
         stance = unexplained(node, slot) ? RESHARD__STANCE_TARGET_SEALED : RESHARD__STANCE_OWNER;
-    else if (owner == node->shard && reshard_map_slot_migration(node->map, slot) == 0)
+    else if (owner == node->shard && replica_reads(node, slot, part))
         stance = RESHARD__STANCE_OWNER_REPLICA;
     return reshard__word(stance, owner);
 }
@@ -42,9 +55,9 @@ void reshard__words_range(struct reshard_node *node, const struct reshard_range 
     RESHARD_ASSERT(range->last < node->config.slot_count);
     for (uint32_t slot = range->first; slot <= range->last; slot++) {
         const struct reshard__part *part =
-            node->part_count && node->primary ? reshard__part_of_slot(node, slot) : NULL;
-        uint64_t word =
-            part ? reshard__word(RESHARD__WORD_CELL, part->cell) : word_at_rest(node, slot);
+            node->part_count ? reshard__part_of_slot(node, slot) : NULL;
+        uint64_t word = part && node->primary ? reshard__word(RESHARD__WORD_CELL, part->cell)
+                                              : word_at_rest(node, slot, part);
         atomic_store_explicit(&node->words[slot], word, memory_order_release);
     }
 }

@@ -61,6 +61,7 @@ static int32_t node_start(struct reshard_sim *sim, struct host *host)
     struct reshard_node_config config;
     reshard_node_config_init(&config);
     config.node = host->id;
+    config.flags = host->heir ? RESHARD_NODE_FOLLOWS : 0;
     config.slot_count = sim->set.slot_count;
     config.boot = host->boot;
     config.chunk_size = sim->set.chunk_size;

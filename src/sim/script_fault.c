@@ -245,6 +245,7 @@ void reshard__say_clock(struct script *script)
 static void heir_take(struct reshard_sim *sim, struct host *old, struct host *heir)
 {
     reshard__host_crash(sim, heir);
+    heir->heir = true;
     if (reshard__sabotaged(sim, RESHARD_SABOTAGE_DEPOSE)) {
         reshard__disk_release(heir->disk);
         heir->disk = old->disk;
@@ -260,6 +261,7 @@ static void heir_take(struct reshard_sim *sim, struct host *old, struct host *he
     heir->disk = old->disk;
     old->disk = disk;
     old->acting = false;
+    old->heir = true;
     heir->acting = true;
     heir->fenced = false;
     heir->seen_version = old->seen_version = heir->seen_term = old->seen_term = 0;

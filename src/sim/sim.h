@@ -142,6 +142,7 @@ struct host {
     bool frozen; /* the process stands still */
     bool fenced; /* deposed: the host lets it serve nothing before it knows that it is */
     bool acting; /* has the shard's data, whatever the maps say */
+    bool heir;   /* its journal began as another node's */
     uint64_t boot;
     struct reshard_node *node;
     struct reshard_coordinator *coordinator;
