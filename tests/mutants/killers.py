@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""The techniques that kill mutants: each runs one check and tells which checker fired, and hunts
+for checks that do. Touches what it runs, in folders of its own."""
+import os
+import re
+import subprocess
+import tempfile
+import time
+
+from build import ROOT
+
+SECONDS = 60  # a run that takes longer hangs
+HUNTED_SEEDS = 300  # where the recorded seed holds: the simulator changed, and with it what it does
+MODES = ("snapshot", "keywise")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+FAILED_TEST = re.compile(r"^\[(FAIL|CRASH)\] (\w+)::(\w+):", re.M)
+VIOLATION = re.compile(r"VIOLATION ([\w-]+):")
+FAILED_SEED = re.compile(r"^seed (\d+): ([\w-]+),", re.M)
+
+
+class Outcome:
+    """What became of one run."""
+
+    def __init__(self, status, text, seconds):
+        self.status = status  # None: it did not end in time
+        self.text = text
+        self.milliseconds = max(1, round(seconds * 1000))
+
+    def died(self):
+        """A checker's name when the process itself gave up."""
+        if self.status is None:
+            return "hang"
+        return "assert" if self.status < 0 else None
+
+
+def run(command, seconds=SECONDS):
+    """Run in a folder that goes away."""
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.monotonic()
+        try:
+            done = subprocess.run(
+                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, timeout=seconds, check=False)
+            status, output = done.returncode, done.stdout
+        except subprocess.TimeoutExpired as late:
+            status, output = None, late.stdout or b""
+        text = COLOUR.sub("", output.decode("utf-8", "replace"))
+        return Outcome(status, text, time.monotonic() - begin)
+
+
+def killer(technique, what, checker, milliseconds):
+    """One way in which a mutant dies."""
+    return {"by": technique, "what": what, "checker": checker, "ms": milliseconds}
+
+
+class Scenario:
+    """A script of tests/scenario: an invariant breaks, or an expectation fails."""
+
+    name = "scenario"
+
+    @staticmethod
+    def programs(_what):
+        """What has to be built."""
+        return ["simulate"]
+
+    @staticmethod
+    def fire(programs, what):
+        """(checker or None, outcome) of one scenario."""
+        path = os.path.join(ROOT, "tests/scenario", what + ".scn")
+        outcome = run([programs["simulate"], "scenario", path])
+        violation = VIOLATION.search(outcome.text)
+        checker = outcome.died() or (violation and violation.group(1))
+        if not checker and outcome.status == 1:
+            checker = "expect"
+        return checker, outcome
+
+    def hunt(self, programs, _depth):
+        """All scenarios that fail."""
+        names = sorted(os.listdir(os.path.join(ROOT, "tests/scenario")))
+        for what in (name[:-4] for name in names if name.endswith(".scn")):
+            checker, outcome = self.fire(programs, what)
+            with open(os.path.join(ROOT, "tests/scenario", what + ".scn"),
+                      encoding="utf-8") as file:
+                fails = "# must fail" in file.read()
+            if checker and not fails:
+                yield killer(self.name, what, checker, outcome.milliseconds)
+
+
+class Swarm:
+    """A seed. Seeds mean other runs whenever the simulator changes, so that one that holds is
+    followed by a bounded search for another."""
+
+    name = "swarm"
+
+    @staticmethod
+    def programs(_what):
+        """What has to be built."""
+        return ["simulate"]
+
+    @staticmethod
+    def seeds(programs, mode, first, count):
+        """[(seed, checker)] that fail, and the outcome."""
+        outcome = run(
+            [programs["simulate"], "swarm", str(first), str(count), mode], 5 + 0.3 * count)
+        found = [(int(seed), checker) for seed, checker in FAILED_SEED.findall(outcome.text)]
+        if outcome.died() and count == 1:
+            found = [(first, outcome.died())]
+        elif outcome.died():
+            for seed in range(first, first + count):
+                found = Swarm.seeds(programs, mode, seed, 1)[0]
+                if found:
+                    break
+        return found, outcome
+
+    def fire(self, programs, what):
+        """(checker or None, outcome) of one seed, or of the first that fails."""
+        mode, seed = what.split()
+        found, outcome = self.seeds(programs, mode, int(seed), 1)
+        first = 1
+        while not found and first < HUNTED_SEEDS:
+            found, outcome = self.seeds(programs, mode, first, 10)
+            first += 10
+        return (found[0][1] if found else None), outcome
+
+    def hunt(self, programs, depth):
+        """The first seeds that fail, of either mode."""
+        for mode in MODES:
+            first, step, kills = 1, 10, 0
+            while first <= depth and kills < 2:
+                for seed, checker in self.seeds(programs, mode, first, step)[0][:2]:
+                    alone = self.seeds(programs, mode, seed, 1)[1]
+                    yield killer(self.name, f"{mode} {seed}", checker, alone.milliseconds)
+                    kills += 1
+                first += step
+                step = min(50, step * 2)
+
+
+class Unit:
+    """A Criterion test of a room."""
+
+    name = "unit"
+
+    @staticmethod
+    def programs(what):
+        """What has to be built."""
+        return ["test-" + what.split()[0]]
+
+    @staticmethod
+    def fire(programs, what):
+        """(checker or None, outcome) of one test."""
+        room, test = what.split()
+        outcome = run([programs["test-" + room], "--filter", test])
+        failed = FAILED_TEST.search(outcome.text)
+        checker = "hang" if outcome.status is None else failed and "test"
+        return checker, outcome
+
+    def hunt(self, programs, _depth):
+        """All tests that fail."""
+        for program, path in programs.items():
+            if not program.startswith("test-"):
+                continue
+            outcome = run([path, "--jobs", "1"], 10 * SECONDS)
+            for _, suite, test in FAILED_TEST.findall(outcome.text):
+                what = f"{program[5:]} {suite}/{test}"
+                checker, alone = self.fire(programs, what)
+                if checker:
+                    yield killer(self.name, what, checker, alone.milliseconds)
+
+
+TECHNIQUES = {technique.name: technique for technique in (Unit(), Scenario(), Swarm())}

@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Plant bugs in a copy of the core, and see that the project's own tests tell of them.
+
+    run.py check BUILD [NAME...]   each mutant on its killers, the unchanged tree on all of them
+    run.py hunt BUILD [NAME...] [--seeds N]   find killers anew, write them into the list
+    run.py table                   write README.md's table
+
+A mutant counts when two techniques kill it. Fails when a patch does not apply, when a killer lets
+its mutant live, when another checker fires than those that the list names, when a killer fires on
+the unchanged tree, and when there are fewer mutants than FLOOR, or a rule without one. BUILD is a
+folder of its own.
+"""
+import argparse
+import concurrent.futures
+import re
+import sys
+import time
+
+import listing
+from build import Build, JOBS, PatchError
+from killers import TECHNIQUES
+
+FLOOR = 5
+RULES = {f"R{number}" for number in range(1, 28)}
+ROOMS_ABOVE = {
+    "map": ["map", "node", "coordinator"], "phase": ["phase", "node", "coordinator"],
+    "wire": ["wire"], "node": ["node"], "coordinator": ["coordinator"], "base": ["base"],
+    "driver": ["driver"], "router": ["router"], "audit": ["audit"], "plan": ["plan"],
+    "slot": ["slot"],
+}
+
+
+def programs_of(killers):
+    """Programs that some killers run."""
+    return sorted({name for one in killers for name in TECHNIQUES[one["by"]].programs(one["what"])})
+
+
+def rooms_of(patch):
+    """Rooms whose tests may tell of a patch."""
+    touched = re.findall(r"^\+\+\+ b/src/(\w+)/", patch, re.M)
+    return sorted({above for room in touched for above in ROOMS_ABOVE.get(room, [])})
+
+
+def judge(mutant, programs):
+    """Complaints about a mutant's killers."""
+    complaints, techniques = [], set()
+    for one in mutant["killers"]:
+        checker, _ = TECHNIQUES[one["by"]].fire(programs, one["what"])
+        told = f"{one['by']} {one['what']}"
+        if not checker:
+            complaints.append(f"survives {told}")
+        elif checker not in mutant["shows"]:
+            complaints.append(f"{told} shows {checker}")
+        else:
+            techniques.add(one["by"])
+    if len(techniques) < 2:
+        complaints.append(f"killed by {len(techniques)} techniques")
+    return complaints
+
+
+def check_mutant(build, mutant):
+    """Complaints about one mutant."""
+    name = mutant["name"]
+    try:
+        programs = build.mutant(name, listing.patch(name), programs_of(mutant["killers"]))
+        complaints = judge(mutant, programs)
+    except (OSError, PatchError) as error:
+        complaints = [str(error)]
+    build.clear(name)
+    return complaints
+
+
+def control(build, mutants):
+    """The unchanged tree must pass what kills."""
+    killers = {(one["by"], one["what"]) for mutant in mutants for one in mutant["killers"]}
+    programs = build.mutant("control", "", programs_of(
+        [{"by": technique, "what": what} for technique, what in killers]))
+    fired = []
+    for technique, what in sorted(killers):
+        if technique == "swarm":
+            found = TECHNIQUES["swarm"].seeds(programs, *what.split(), 1)[0]
+        else:
+            found = TECHNIQUES[technique].fire(programs, what)[0]
+        if found:
+            fired.append(f"{technique} {what} fires on the unchanged tree")
+    return fired, len(killers)
+
+
+def each(function, items):
+    """Results of a function over items, in their order, as they come."""
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        yield from pool.map(function, items)
+
+
+def rules_left(mutants):
+    """Rules that no mutant breaks."""
+    broken = {rule for mutant in mutants for rule in re.findall(r"\bR\d+\b", mutant["origin"])}
+    return sorted(RULES - broken, key=lambda rule: int(rule[1:]))
+
+
+def prepare(folder, names, programs):
+    """(build, chosen mutants, all mutants)."""
+    mutants = listing.load()
+    build = Build(folder)
+    for program in programs(mutants):
+        if program.startswith("test-"):
+            build.room(program[5:])
+    build.base()
+    return build, [mutants[name] for name in names or mutants], mutants
+
+
+def check(arguments):
+    """0 when every mutant dies as the list says."""
+    begin = time.monotonic()
+    build, chosen, mutants = prepare(
+        arguments.build, arguments.names,
+        lambda all_: programs_of([one for mutant in all_.values() for one in mutant["killers"]]))
+    built = time.monotonic()
+    failures, killer_count = control(build, chosen)
+    for mutant, complaints in zip(chosen, each(lambda m: check_mutant(build, m), chosen)):
+        print(f"{mutant['name']}: {'; '.join(complaints) or 'killed'}", flush=True)
+        failures += [f"{mutant['name']}: {complaint}" for complaint in complaints]
+    if not arguments.names:
+        failures += [f"no mutant of {rule}" for rule in rules_left(chosen)]
+        if len(chosen) < FLOOR:
+            failures.append(f"{len(chosen)} mutants, fewer than {FLOOR}")
+        if not listing.current(mutants):
+            failures.append("README.md's table is not of this list: run.py table")
+    print(*failures, sep="\n")
+    print(f"{len(chosen)} mutants, {killer_count} killers, {len(failures)} failures; "
+          f"built in {built - begin:.0f} s, run in {time.monotonic() - built:.0f} s")
+    return 1 if failures else 0
+
+
+def hunt_mutant(build, mutant, depth):
+    """Find killers; the quickest of each technique stays."""
+    patch = listing.patch(mutant["name"])
+    rooms = [build.room(room) for room in rooms_of(patch)]
+    programs = build.mutant(mutant["name"], patch, ["simulate", *rooms])
+    found = [one for technique in TECHNIQUES.values() for one in technique.hunt(programs, depth)]
+    build.clear(mutant["name"])
+    best = {}
+    for one in found:
+        if one["by"] not in best or one["ms"] < best[one["by"]]["ms"]:
+            best[one["by"]] = one
+    mutant["killers"] = [best[name] for name in TECHNIQUES if name in best]
+    mutant["shows"] = sorted({one["checker"] for one in found})
+    counts = {name: sum(one["by"] == name for one in found) for name in TECHNIQUES}
+    return counts
+
+
+def hunt(arguments):
+    """0 when every mutant that was hunted died by two techniques."""
+    wanted = listing.load()
+    names = arguments.names or list(wanted)
+    build, chosen, mutants = prepare(
+        arguments.build, arguments.names,
+        lambda all_: ["test-" + room for name in names for room in rooms_of(listing.patch(name))])
+    survivors = 0
+    for mutant, counts in zip(chosen, each(
+            lambda m: hunt_mutant(build, m, arguments.seeds), chosen)):
+        few = sum(count > 0 for count in counts.values()) < 2
+        survivors += few
+        verdict = "SURVIVES" if few else "killed"
+        print(f"{mutant['name']}: {verdict} {counts} {mutant['shows']}", flush=True)
+        listing.save(mutants)
+    print(f"{len(chosen)} hunted, {survivors} survive")
+    return 1 if survivors else 0
+
+
+def main():
+    """Exit status of the command."""
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    for name, function in (("check", check), ("hunt", hunt)):
+        command = commands.add_parser(name)
+        command.add_argument("build")
+        command.add_argument("names", nargs="*")
+        command.add_argument("--seeds", type=int, default=1000)
+        command.set_defaults(run=function)
+    commands.add_parser("table").set_defaults(run=lambda _: listing.save(listing.load()))
+    arguments = parser.parse_args()
+    return arguments.run(arguments) or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
