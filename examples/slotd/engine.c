@@ -177,6 +177,7 @@ static int32_t coordinator_start(struct engine *engine)
 bool engine__start(struct engine *engine)
 {
     struct store *store = engine->slotd->store;
+    engine->sync.store = store;
     engine->store = (struct host_store){.store = store, .sync = &engine->sync};
     engine->node_journal = (struct host_journal){
         .store = store, .sync = &engine->sync, .stream = HOST_STREAM_NODE};
@@ -493,10 +494,10 @@ static void settle(struct engine *engine)
         engine_turn(engine);
         store_commit(store);
         if (engine_sync_wanted(engine)) {
-            struct store_sync *sync = store_sync_begin(store);
+            struct store_log_sync *sync = store_log_sync_begin(store);
             engine_sync_begun(engine);
-            store_sync_work(sync);
-            (void)store_sync_end(sync);
+            store_log_sync_work(sync);
+            store_log_sync_end(sync);
             engine_sync_ended(engine);
         }
         if (engine->led && reshard_map_shard_at(engine_map(engine), 0, &shard) == RESHARD_OK &&

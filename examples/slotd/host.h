@@ -4,7 +4,8 @@
  * Guarantees: a record or a position is in the same transaction as the data that it speaks of.
  * What a completion promises is on disk before anybody outside hears of it: messages and answers
  * leave after the turn's commit, and what has to survive a loss of power whatever the setting
- * (records of ownership, positions of a copy) completes only after a sync in the thread pool.
+ * (records of ownership, positions of a copy) completes only after a sync of the store's redo log
+ * in the thread pool.
  * An empty set of slots has a digest other than 0.
  */
 #ifndef SLOTD_HOST_H
@@ -17,6 +18,7 @@
 /* Actions that wait for a power-safe point. */
 struct host_wait;
 struct host_sync {
+    struct store *store;
     int durability;
     struct host_wait *waiting; /* for the next sync */
     struct host_wait *running; /* for the one that is under way */

@@ -16,7 +16,7 @@ int32_t host_sync_wait(struct host_sync *sync, struct reshard_driver *driver,
     const struct reshard_action *action, const struct reshard_completion *completion)
 {
     /* always: each commit syncs, and nothing leaves before it. none: nothing is promised. */
-    if (sync->durability != DURABILITY_BATCH)
+    if (sync->durability != DURABILITY_BATCH || !store_log_dirty(sync->store))
         return RESHARD_OK;
     struct host_wait *wait = memory_take(sizeof(*wait));
     wait->driver = driver;

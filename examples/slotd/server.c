@@ -123,22 +123,47 @@ static void on_sync_done(uv_work_t *work, int status)
     (void)status;
     (void)store_sync_end(server->sync);
     server->sync = NULL;
+}
+
+static void on_log_work(uv_work_t *work)
+{
+    struct server *server = work->data;
+    store_log_sync_work(server->log_sync);
+}
+
+static void on_log_done(uv_work_t *work, int status)
+{
+    struct server *server = work->data;
+    (void)status;
+    store_log_sync_end(server->log_sync);
+    server->log_sync = NULL;
     engine_sync_ended(server->slotd.engine);
 }
 
+static void work_queue(
+    struct server *server, uv_work_t *work, uv_work_cb on_work, uv_after_work_cb on_done)
+{
+    work->data = server;
+    if (uv_queue_work(&server->loop, work, on_work, on_done) != 0)
+        log_fatal("server_failed", "call=queue_work");
+}
+
+/* What the library waits for goes at once, as the redo log; everything else once a second. */
 static void sync_start(struct server *server)
 {
+    struct store *store = server->slotd.store;
     uint64_t now_ns = clock_monotonic_ns();
-    bool due = store_unsynced_count(server->slotd.store) > 0 &&
-        now_ns - server->sync_asked_ns >= (uint64_t)SYNC_EVERY_MS * 1000000;
-    if (server->sync != NULL || (!due && !engine_sync_wanted(server->slotd.engine)))
-        return;
-    server->sync_asked_ns = now_ns;
-    server->sync = store_sync_begin(server->slotd.store);
-    engine_sync_begun(server->slotd.engine);
-    server->work.data = server;
-    if (uv_queue_work(&server->loop, &server->work, on_sync_work, on_sync_done) != 0)
-        log_fatal("server_failed", "call=queue_work");
+    if (server->log_sync == NULL && engine_sync_wanted(server->slotd.engine)) {
+        server->log_sync = store_log_sync_begin(store);
+        engine_sync_begun(server->slotd.engine);
+        work_queue(server, &server->log_work, on_log_work, on_log_done);
+    }
+    if (server->sync == NULL && store_unsynced_count(store) > 0 &&
+        now_ns - server->sync_asked_ns >= (uint64_t)SYNC_EVERY_MS * 1000000) {
+        server->sync_asked_ns = now_ns;
+        server->sync = store_sync_begin(store);
+        work_queue(server, &server->sync_work, on_sync_work, on_sync_done);
+    }
 }
 
 /* Housekeeping in slices, so that requests never wait long. True when there is more. */
@@ -187,7 +212,7 @@ static void shutdown_go_on(struct server *server)
             client_shut(client);
         session = next;
     }
-    if (server->slotd.sessions == NULL && server->sync == NULL)
+    if (server->slotd.sessions == NULL && server->sync == NULL && server->log_sync == NULL)
         uv_stop(&server->loop);
 }
 

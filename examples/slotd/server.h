@@ -49,11 +49,12 @@ struct server {
     uv_timer_t tick;
     uv_timer_t grace;
     uv_signal_t signals[2];
-    uv_work_t work;
+    uv_work_t sync_work;
+    uv_work_t log_work;
     uv_tcp_t metrics;
     struct store_sync *sync;
+    struct store_log_sync *log_sync;
     uint64_t sync_asked_ns;
-    bool sync_running;
     struct client *in_turn; /* clients with answers to send, or requests to run */
     struct bytes *args;
     size_t arg_capacity;

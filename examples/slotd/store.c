@@ -46,6 +46,7 @@ void store_commit(struct store *store)
     store__check(mdb_txn_commit(store->write), "commit");
     store->write = NULL;
     store->commit_count++;
+    store__log_write(store);
 }
 
 bool store_dirty(const struct store *store)
@@ -171,6 +172,7 @@ struct store *store_open(const struct store_options *options, const char **error
     struct store *store = memory_take(sizeof(*store));
     store->directory = -1;
     store->lock_file = -1;
+    store->log.number = 1;
     store->durability = options->durability;
     store->now_ms = clock_wall_ms();
     store->slot_states = memory_take(STORE_SLOT_COUNT * sizeof(*store->slot_states));
@@ -188,7 +190,9 @@ struct store *store_open(const struct store_options *options, const char **error
     seed_load(store);
     blobs_load(store);
     store__slots_load(store);
-    store_commit(store);
+    if (store->redo_wanted)
+        store__log_redo(store, store->redo_epoch, store->redo_number);
+    store_commit(store); /* one only: a second could write over pages of the checkpoint */
     store__sync_open(store);
     return store;
 }
@@ -201,6 +205,7 @@ void store_close(struct store *store)
         store_commit(store);
         store__sync_close(store);
     }
+    store__log_close(store);
     if (store->read != NULL)
         mdb_txn_abort(store->read);
     if (store->env != NULL)

@@ -176,6 +176,14 @@ struct store_sync;
 struct store_sync *store_sync_begin(struct store *store);
 void store_sync_work(struct store_sync *sync);
 int store_sync_end(struct store_sync *sync);
+/* The same, but only for what no write of a client is: records, named values, slots' generations,
+ * staged data. Small: it syncs the redo log and nothing else. One at a time, beside the other. */
+struct store_log_sync;
+/* Whether such a change may not survive yet. */
+bool store_log_dirty(const struct store *store);
+struct store_log_sync *store_log_sync_begin(struct store *store);
+void store_log_sync_work(struct store_log_sync *sync);
+void store_log_sync_end(struct store_log_sync *sync);
 /* Commits since the last sync that ended began. */
 uint64_t store_unsynced_count(const struct store *store);
 

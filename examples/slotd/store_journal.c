@@ -22,6 +22,7 @@ void store_journal_append(struct store *store, uint32_t stream, uint64_t index, 
         mdb_put(store__write(store), store->journal, &key, &data, MDB_RESERVE), "journal_put");
     if (record.size > 0)
         memcpy(data.mv_data, record.data, record.size);
+    store__redo_journal_put(store, stream, index, record);
 }
 
 bool store_journal_next(
@@ -56,6 +57,7 @@ void store_journal_remove(struct store *store, uint32_t stream, uint64_t first, 
         result = mdb_cursor_get(cursor, &key, &data, MDB_NEXT);
     }
     mdb_cursor_close(cursor);
+    store__redo_journal_remove(store, stream, first, last);
 }
 
 void store_meta_put(struct store *store, const char *name, struct bytes value)
@@ -65,6 +67,7 @@ void store_meta_put(struct store *store, const char *name, struct bytes value)
     store__check(mdb_put(store__write(store), store->meta, &key, &data, MDB_RESERVE), "meta_put");
     if (value.size > 0)
         memcpy(data.mv_data, value.data, value.size);
+    store__redo_meta(store, name, &value);
 }
 
 bool store_meta_get(struct store *store, const char *name, struct bytes *value_out)
@@ -83,4 +86,5 @@ void store_meta_remove(struct store *store, const char *name)
     int result = mdb_del(store__write(store), store->meta, &key, NULL);
     if (result != MDB_NOTFOUND)
         store__check(result, "meta_del");
+    store__redo_meta(store, name, NULL);
 }

@@ -213,6 +213,8 @@ static void key_apply(struct store *store, const struct record *record, bool to_
 
 int store_apply(struct store *store, struct bytes records, bool to_staging)
 {
+    if (to_staging)
+        store__redo_apply(store, records);
     while (records.size > 0) {
         struct record record = {0};
         size_t size = record_read(records, &record);
@@ -221,7 +223,7 @@ int store_apply(struct store *store, struct bytes records, bool to_staging)
         if (record.kind != RECORD_CLEAR)
             key_apply(store, &record, to_staging);
         else if (to_staging)
-            store_slot_stage(store, record.key.slot);
+            store__slot_change(store, SLOT_CHANGE_STAGE, record.key.slot);
         else
             store_slot_clear(store, record.key.slot);
         records.data += size;

@@ -38,6 +38,25 @@ struct slot_state {
     struct store_stats staged_stats;
 };
 
+/* The redo log (store_log.c). */
+struct store_log_file {
+    int file;
+    bool dirty; /* has frames that no sync has begun to cover */
+    uint64_t end;
+};
+
+struct store_log {
+    bool open;
+    struct store_log_file files[2];
+    struct buffer pending; /* the frame of this turn; its head is made at the end */
+    uint64_t epoch;        /* turn of the checkpoint that the frames follow */
+    uint64_t number;       /* of the next frame */
+    size_t operation;      /* the last one in `pending` */
+    uint32_t last_slot;    /* where that one ends, when it is of slots */
+    uint8_t last_change;
+    struct store_log_sync *syncing;
+};
+
 struct store {
     MDB_env *env;
     MDB_dbi data, pieces, expiry, slots, garbage, journal, meta;
@@ -70,6 +89,10 @@ struct store {
     uint64_t synced_commit_count;
     char boot_id[40];
     uint64_t checkpoint_turn;
+    bool redo_wanted; /* power was lost: from the checkpoint's frame on */
+    uint64_t redo_epoch;
+    uint64_t redo_number;
+    struct store_log log;
 };
 
 /* One row, found or about to be made. */
@@ -127,12 +150,30 @@ void store__digest_subtract(struct reshard_digest *sum, struct reshard_digest di
 uint64_t store__hash64(struct bytes name, uint64_t seed);
 struct reshard_digest store__hash128(struct bytes name, uint64_t seed);
 
-/* Slots (store_slot.c): load states and sums at open. */
+/* Slots (store_slot.c): load states and sums at open; one change of generations,
+ * not told to the redo log. */
+enum { SLOT_CHANGE_STAGE, SLOT_CHANGE_ACTIVATE, SLOT_CHANGE_DISCARD, SLOT_CHANGE_CLEAR };
 void store__slots_load(struct store *store);
+void store__slot_change(struct store *store, uint8_t change, uint32_t slot);
 
 /* Sync (store_sync.c). */
 const char *store__recover(struct store *store, const char *path);
 void store__sync_open(struct store *store);
 void store__sync_close(struct store *store);
+
+/* Redo log (store_log.c). What is told becomes part of the turn's frame. */
+void store__log_open(struct store *store);
+void store__log_close(struct store *store);
+void store__log_turn(struct store *store);  /* a checkpoint begins: the other file */
+void store__log_write(struct store *store); /* the turn's frame, behind its commit */
+uint64_t store__log_number(const struct store *store);
+void store__log_redo(struct store *store, uint64_t epoch, uint64_t number);
+void store__redo_journal_put(
+    struct store *store, uint32_t stream, uint64_t index, struct bytes record);
+void store__redo_journal_remove(
+    struct store *store, uint32_t stream, uint64_t first, uint64_t last);
+void store__redo_meta(struct store *store, const char *name, const struct bytes *value);
+void store__redo_slot(struct store *store, uint8_t change, uint32_t slot);
+void store__redo_apply(struct store *store, struct bytes records);
 
 #endif

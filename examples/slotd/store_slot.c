@@ -91,7 +91,7 @@ bool store_slot_staged(const struct store *store, uint32_t slot)
     return store->slot_states[slot].staged != 0;
 }
 
-void store_slot_stage(struct store *store, uint32_t slot)
+static void slot_stage(struct store *store, uint32_t slot)
 {
     struct slot_state *state = &store->slot_states[slot];
     if (state->staged != 0)
@@ -101,7 +101,7 @@ void store_slot_stage(struct store *store, uint32_t slot)
     state_write(store, slot);
 }
 
-void store_slot_activate(struct store *store, uint32_t slot)
+static void slot_activate(struct store *store, uint32_t slot)
 {
     struct slot_state *state = &store->slot_states[slot];
     if (state->staged == 0)
@@ -114,7 +114,7 @@ void store_slot_activate(struct store *store, uint32_t slot)
     state_write(store, slot);
 }
 
-void store_slot_discard(struct store *store, uint32_t slot)
+static void slot_discard(struct store *store, uint32_t slot)
 {
     struct slot_state *state = &store->slot_states[slot];
     if (state->staged == 0)
@@ -125,13 +125,50 @@ void store_slot_discard(struct store *store, uint32_t slot)
     state_write(store, slot);
 }
 
-void store_slot_clear(struct store *store, uint32_t slot)
+static void slot_clear(struct store *store, uint32_t slot)
 {
     struct slot_state *state = &store->slot_states[slot];
     retire(store, slot, state->live);
     state->live = store->next_generation++;
     state->live_stats = (struct store_stats){0};
     state_write(store, slot);
+}
+
+void store__slot_change(struct store *store, uint8_t change, uint32_t slot)
+{
+    static void (*const changes[])(struct store *store, uint32_t slot) = {
+        [SLOT_CHANGE_STAGE] = slot_stage,
+        [SLOT_CHANGE_ACTIVATE] = slot_activate,
+        [SLOT_CHANGE_DISCARD] = slot_discard,
+        [SLOT_CHANGE_CLEAR] = slot_clear,
+    };
+    changes[change](store, slot);
+}
+
+static void slot_change(struct store *store, uint8_t change, uint32_t slot)
+{
+    store__slot_change(store, change, slot);
+    store__redo_slot(store, change, slot);
+}
+
+void store_slot_stage(struct store *store, uint32_t slot)
+{
+    slot_change(store, SLOT_CHANGE_STAGE, slot);
+}
+
+void store_slot_activate(struct store *store, uint32_t slot)
+{
+    slot_change(store, SLOT_CHANGE_ACTIVATE, slot);
+}
+
+void store_slot_discard(struct store *store, uint32_t slot)
+{
+    slot_change(store, SLOT_CHANGE_DISCARD, slot);
+}
+
+void store_slot_clear(struct store *store, uint32_t slot)
+{
+    slot_change(store, SLOT_CHANGE_CLEAR, slot);
 }
 
 /* Delete one row under the cursor with what hangs on it. Sums do not matter any more. */

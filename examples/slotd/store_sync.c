@@ -21,11 +21,12 @@
 enum {
     META_PAGE_SIZE = 4096,
     BOOT_ID_SIZE = 40,
-    /* magic 8 | state 4 | 0 4 | turn 8 | boot id 40 | meta page 4096 | checksum 8 */
+    /* magic 8 | state 4 | 0 4 | turn 8 | boot id 40 | frame 8 | meta page 4096 | checksum 8 */
     CHECKPOINT_STATE = 8,
     CHECKPOINT_TURN = 16,
     CHECKPOINT_BOOT = 24,
-    CHECKPOINT_META = 64,
+    CHECKPOINT_FRAME = 64, /* the redo log goes on with this number */
+    CHECKPOINT_META = 72,
     CHECKPOINT_SUM = CHECKPOINT_META + META_PAGE_SIZE,
     CHECKPOINT_SIZE = CHECKPOINT_SUM + 8,
     META_TXNID_OFFSET = 144 /* of mm_txnid in a 64-bit meta page */
@@ -102,6 +103,7 @@ static void checkpoint_fill(struct store *store, uint8_t *checkpoint, uint32_t s
     put_u32(checkpoint + CHECKPOINT_STATE, state);
     put_u64(checkpoint + CHECKPOINT_TURN, ++store->checkpoint_turn);
     memcpy(checkpoint + CHECKPOINT_BOOT, store->boot_id, BOOT_ID_SIZE);
+    put_u64(checkpoint + CHECKPOINT_FRAME, store__log_number(store));
 }
 
 /* Put the saved meta page into both places of the environment's file. */
@@ -137,7 +139,8 @@ const char *store__recover(struct store *store, const char *path)
             newest = checkpoints[index];
     if (newest == NULL)
         return NULL; /* a new directory, or one that was never opened to the end */
-    store->checkpoint_turn = get_u64(newest + CHECKPOINT_TURN);
+    /* Redo frames of the turns that were begun before may lie in the files yet. */
+    store->checkpoint_turn = get_u64(newest + CHECKPOINT_TURN) + 2;
     uint32_t state = get_u32(newest + CHECKPOINT_STATE);
     if (state == STATE_TRUST ||
         memcmp(newest + CHECKPOINT_BOOT, store->boot_id, BOOT_ID_SIZE) == 0)
@@ -146,6 +149,9 @@ const char *store__recover(struct store *store, const char *path)
         return "power was lost while durability was none: the data cannot be trusted";
     log_event(LOG_WARNING, "store_restored", "txn=%llu",
         (unsigned long long)get_u64(newest + CHECKPOINT_META + META_TXNID_OFFSET));
+    store->redo_wanted = true;
+    store->redo_epoch = get_u64(newest + CHECKPOINT_TURN);
+    store->redo_number = get_u64(newest + CHECKPOINT_FRAME);
     return meta_restore(path, newest + CHECKPOINT_META);
 }
 
@@ -175,6 +181,7 @@ struct store_sync *store_sync_begin(struct store *store)
         store__check(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &sync->pin), "pin");
         checkpoint_fill(store, sync->checkpoint, STATE_PINNED);
         meta_save(store, sync->checkpoint + CHECKPOINT_META);
+        store__log_turn(store);
     }
     return sync;
 }
@@ -219,6 +226,7 @@ void store__sync_open(struct store *store)
         struct store_sync *sync = store_sync_begin(store);
         store_sync_work(sync);
         (void)store_sync_end(sync);
+        store__log_open(store);
         return;
     }
     bool always = store->durability == DURABILITY_ALWAYS;

@@ -182,10 +182,15 @@ void reshard__keywise_chunk(
         query_receive(node, part, message);
         return;
     }
-    if (reshard__order_none(keywise->stream) ||
-        !reshard__order_equal(message->copy, keywise->stream))
+    bool live = !reshard__order_none(keywise->stream) &&
+                reshard__order_equal(message->copy, keywise->stream);
+    bool pending = message->kind == RESHARD__CHUNK_PENDING;
+    /* The other side may be in the stream before this one: it says so only once in a while. */
+    if (!live && pending && message->sequence == 0)
+        keywise->early = message->copy;
+    if (!live)
         return;
-    if (message->kind == RESHARD__CHUNK_PENDING)
+    if (pending)
         reshard__give_heard(node, part, message);
     else if (!reshard__keywise_gives(part))
         reshard__take_chunk(node, part, message);

@@ -26,6 +26,7 @@ struct reshard__keywise {
 
     /* giver */
     bool reconciled; /* the receiver said: none pending, for this stream (R18) */
+    struct reshard__order_id early; /* a stream of which it was said before it opened here */
     enum reshard__flight flight;
     uint64_t sequence; /* number of the newest chunk */
     struct reshard__chunk *chunk;

@@ -27,7 +27,7 @@ static bool stream_open(struct reshard_node *node, struct reshard__part *part)
         return false;
     reshard__give_drop(node, part);
     keywise->stream = keywise->opened = part->order;
-    keywise->reconciled = false;
+    keywise->reconciled = reshard__order_equal(keywise->early, part->order);
     keywise->sequence = 0;
     keywise->cursor = 0;
     keywise->empty = false;

@@ -100,7 +100,7 @@ static void stream_begin(struct reshard_node *node, struct reshard__part *part)
     keywise->stream = part->order;
     keywise->last = 0;
     keywise->told = false;
-    keywise->heard = false;
+    keywise->heard = reshard__order_equal(keywise->early, part->order);
     keywise->asked_ns = node->now_ns;
     questions_send(node, part, &keywise->old, 0);
 }
