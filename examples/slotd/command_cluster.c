@@ -52,7 +52,7 @@ void command_cluster_countkeysinslot(struct call *call)
     }
     store_slot_stats(call->slotd->store, (uint32_t)slot, &stats);
     reply_integer(call->reply,
-        store_slot_hidden(call->slotd->store, (uint32_t)slot) ? 0 : (int64_t)stats.key_count);
+        store_slot_visible(call->slotd->store, (uint32_t)slot) ? (int64_t)stats.key_count : 0);
 }
 
 /* A slot number in args[index]; answers the error when it is none. */

@@ -184,7 +184,7 @@ void command_randomkey(struct call *call)
 static bool slots_clearable(const struct call *call)
 {
     for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
-        if (!store_slot_hidden(call->slotd->store, slot) &&
+        if (store_slot_visible(call->slotd->store, slot) &&
             !cluster_slot_clearable(call->slotd->cluster, slot))
             return false;
     return true;
@@ -208,7 +208,7 @@ void command_flushall(struct call *call)
     for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++) {
         struct store_stats stats;
         store_slot_stats(store, slot, &stats);
-        if (stats.key_count > 0 && !store_slot_hidden(store, slot))
+        if (stats.key_count > 0 && store_slot_visible(store, slot))
             cluster_slot_clear(cluster, slot);
     }
     reply_ok(call->reply);

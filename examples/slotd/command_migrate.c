@@ -32,6 +32,18 @@ static bool node_read(
     return false;
 }
 
+/* Whether the slot's move by hand is open here already: redis-cli tells both ends. */
+static bool opened(
+    const struct call *call, uint32_t slot, reshard_shard_id source, reshard_shard_id target)
+{
+    const struct reshard_map *map = cluster_map(call->slotd->cluster);
+    struct reshard_map_migration open = {.struct_size = sizeof(open)};
+    reshard_migration_id id = reshard_map_slot_migration(map, slot);
+    return id != 0 && reshard_map_migration_find(map, id, &open) == RESHARD_OK &&
+        open.mode == RESHARD_MODE_KEYWISE && open.source == source && open.target == target &&
+        open.decision == RESHARD_DECISION_NONE;
+}
+
 static void open_ask(
     struct call *call, uint32_t slot, reshard_shard_id source, reshard_shard_id target)
 {
@@ -67,7 +79,12 @@ static void setslot_open(struct call *call, uint32_t slot, bool importing)
             (int)call->args[4].size, (const char *)call->args[4].data, slot);
         return;
     }
-    open_ask(call, slot, importing ? other : own, importing ? own : other);
+    reshard_shard_id source = importing ? other : own;
+    reshard_shard_id target = importing ? own : other;
+    if (opened(call, slot, source, target))
+        reply_ok(call->reply);
+    else
+        open_ask(call, slot, source, target);
 }
 
 static void setslot_node(struct call *call, uint32_t slot)
@@ -77,6 +94,10 @@ static void setslot_node(struct call *call, uint32_t slot)
     uint64_t node;
     if (!node_read(call, 4, &node, &shard))
         return;
+    if (reshard_map_slot_owner(cluster_map(call->slotd->cluster), slot) == shard) {
+        reply_ok(call->reply); /* known here: the coordinator could say no more */
+        return;
+    }
     struct engine_wait wait = wait_slot(WAIT_OWNER, shard, slot);
     words_add_text(&words, "setnode");
     words_add_number(&words, slot);

@@ -185,7 +185,6 @@ bool engine__start(struct engine *engine)
         .store = store, .sync = &engine->sync, .stream = HOST_STREAM_COORDINATOR};
     engine->led = false;
     engine->dirty = true;
-    engine->visible_due = true;
     int32_t status = node_start(engine);
     if (status == RESHARD_OK && engine->coordinator_id == engine->node_id)
         status = coordinator_start(engine);
@@ -399,8 +398,6 @@ void engine_turn(struct engine *engine)
         engine__history_follow(engine);
     engine__jobs_run(engine);
     engine__tickets_run(engine);
-    if (engine->visible_due)
-        engine__visible(engine);
     if (engine->store.wake_wanted) {
         engine->store.wake_wanted = false;
         engine->hooks.wake(engine->hooks.user_data);
@@ -423,8 +420,8 @@ void engine_tick(struct engine *engine)
     bus_tick(engine->bus);
     engine__tickets_resend(engine);
     engine->store.wake_wanted = true; /* who waits looks at the clock */
-    if (engine->visible_version != reshard_map_version(engine_map(engine))) {
-        engine->visible_version = reshard_map_version(engine_map(engine));
+    if (engine->swept_version != reshard_map_version(engine_map(engine))) {
+        engine->swept_version = reshard_map_version(engine_map(engine));
         host_store_sweep(&engine->store, engine_map(engine));
     }
     engine->dirty = true;
@@ -481,6 +478,13 @@ static bool on_may_expire(void *user_data, const struct store_key *key)
     return verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE;
 }
 
+static bool on_visible(void *user_data, uint32_t slot)
+{
+    struct engine *engine = user_data;
+    return engine->node == NULL ||
+        reshard_node_route(engine->node, slot, RESHARD_OP_READ, NULL) != RESHARD_MOVED;
+}
+
 /* ---- life ---- */
 
 /* Go on until this node is in its own map, so that the first client finds a cluster. */
@@ -532,7 +536,8 @@ struct engine *engine_open(
         return NULL;
     slotd->cluster->engine = engine;
     cluster__map_set(slotd->cluster, engine_map(engine), engine->node_id);
-    store_observe(slotd->store, on_changed, on_may_expire, engine);
+    store_observe(slotd->store,
+        &(struct store_observer){engine, on_changed, on_may_expire, on_visible});
     for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
         store_slot_watch(slotd->store, slot, true);
     settle(engine);
@@ -550,7 +555,7 @@ void engine_free(struct engine *engine)
 {
     if (engine == NULL)
         return;
-    store_observe(engine->slotd->store, NULL, NULL, NULL);
+    store_observe(engine->slotd->store, &(struct store_observer){0});
     engine->slotd->cluster->engine = NULL;
     engine->slotd->cluster->map = NULL;
     engine__tickets_fail(engine, NULL);

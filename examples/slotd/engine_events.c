@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Room engine: the library's events as log lines, and which slots clients can see. */
+/* Room engine: the library's events as log lines. */
 #include "engine_room.h"
 
 static void event_log(const struct reshard_event *event, const char *who)
@@ -7,7 +7,8 @@ static void event_log(const struct reshard_event *event, const char *who)
     bool bad = event->kind == RESHARD_EVENT_HOOK_FAILED ||
         event->kind == RESHARD_EVENT_BAD_MESSAGE || event->kind == RESHARD_EVENT_HELD_ALONE ||
         event->kind == RESHARD_EVENT_MISMATCH || event->kind == RESHARD_EVENT_NOT_CONVERGING;
-    log_event(bad ? LOG_WARNING : LOG_INFO, "reshard",
+    bool fine = event->kind == RESHARD_EVENT_ORDERED || event->kind == RESHARD_EVENT_MAP;
+    log_event(bad ? LOG_WARNING : fine ? LOG_DEBUG : LOG_INFO, "reshard",
         "by=%s kind=%s migration=%llu side=%u from=%s to=%s order=%llu.%llu status=%s value=%llu",
         who, reshard_event_name(event->kind), (unsigned long long)event->migration, event->side,
         reshard_phase_name(event->phase_from), reshard_phase_name(event->phase_to),
@@ -25,7 +26,6 @@ void engine__events(struct engine *engine)
 {
     struct reshard_event event = {.struct_size = sizeof(event)};
     while (reshard_node_event_next(engine->node, &event) == RESHARD_OK) {
-        engine->visible_due = true;
         engine->store.wake_wanted |= event.kind == RESHARD_EVENT_MAP;
         if (!event_dull(&event))
             event_log(&event, "node");
@@ -34,14 +34,4 @@ void engine__events(struct engine *engine)
         reshard_coordinator_event_next(engine->coordinator, &event) == RESHARD_OK)
         if (!event_dull(&event))
             event_log(&event, "coordinator");
-}
-
-/* Slots that another shard owns are left out of walks and counts: they are copies on their way in,
- * or remains on their way out. */
-void engine__visible(struct engine *engine)
-{
-    engine->visible_due = false;
-    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
-        store_slot_hide(engine->slotd->store, slot,
-            reshard_node_route(engine->node, slot, RESHARD_OP_READ, NULL) == RESHARD_MOVED);
 }

@@ -195,7 +195,9 @@ void engine__history_follow(struct engine *engine)
         history_load(engine);
     reshard_migration_id known = engine->history_last;
     for (uint32_t index = 0; reshard_map_migration_at(map, index, &open) == RESHARD_OK; index++) {
-        if (open.migration <= known)
+        /* One slot at a time, opened by hand: CLUSTER NODES shows those. */
+        if (open.migration <= known ||
+            (open.migration_flags & RESHARD_MIGRATION_OPERATOR) != 0)
             continue;
         entry_add(engine, &open);
         changed = true;

@@ -310,7 +310,7 @@ void engine__jobs_free(struct engine *engine)
         job_free(engine->jobs);
         engine->jobs = next;
     }
-    engine->job_count = 0;
+    engine->jobs_open = 0;
 }
 
 static void job_answer(struct engine *engine, const struct job *job)
@@ -348,7 +348,6 @@ static void jobs_trim(struct engine *engine)
         }
         *link = job->next;
         job_free(job);
-        engine->job_count--;
     }
 }
 
@@ -378,7 +377,7 @@ void engine__request_take(struct engine *engine, const struct bus_message *messa
     buffer_append(&job->words, words.data, words.size);
     job->next = engine->jobs;
     engine->jobs = job;
-    engine->job_count++;
+    engine->jobs_open++;
     engine->dirty = true;
     jobs_trim(engine);
 }
@@ -396,6 +395,7 @@ static void job_run(struct engine *engine, struct job *job)
     if (!job->failed && !engine__waited(map_of(engine), &job->wait, job->migration, node))
         return;
     job->state = JOB_DONE;
+    engine->jobs_open--;
     engine->dirty = true;
     buffer_free(&job->words);
     job_answer(engine, job);
@@ -406,7 +406,7 @@ void engine__jobs_run(struct engine *engine)
 {
     struct job *waiting[ENGINE_JOBS_MAX];
     size_t count = 0;
-    if (engine->coordinator == NULL || !engine->led)
+    if (engine->coordinator == NULL || !engine->led || engine->jobs_open == 0)
         return;
     for (struct job *job = engine->jobs; job != NULL && count < ENGINE_JOBS_MAX; job = job->next)
         if (job->state != JOB_DONE)

@@ -79,13 +79,12 @@ struct engine {
     bool led;         /* the coordinator has put this node into the map */
     bool dirty;       /* something was fed */
     bool more;        /* the turn's share was used up */
-    bool visible_due; /* slots may have come or gone */
     uint64_t deadline_ns;
-    uint64_t visible_version;
+    uint64_t swept_version;
     struct ticket *tickets;
     uint64_t next_ticket;
     struct job *jobs; /* newest first */
-    size_t job_count;
+    size_t jobs_open; /* of them, those that are not done */
     struct history_entry *history; /* newest first */
     reshard_migration_id history_last;
     bool history_loaded;
@@ -101,9 +100,8 @@ void engine__inbox_put(struct engine *engine, struct bus_message *message);
 struct reshard_change engine__self(struct engine *engine, char *address, size_t size,
     reshard_shard_id shard, uint32_t role);
 
-/* engine_events.c: the library's events into the log, and what they mean here. */
+/* engine_events.c: the library's events into the log. */
 void engine__events(struct engine *engine);
-void engine__visible(struct engine *engine);
 
 /* engine_ticket.c */
 void engine__tickets_run(struct engine *engine);

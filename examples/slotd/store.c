@@ -88,12 +88,9 @@ bool store_has_room(struct store *store, uint64_t size)
     return store->free_size > FREE_RESERVE_SIZE + 2 * size;
 }
 
-void store_observe(
-    struct store *store, store_changed changed, store_may_expire may_expire, void *user_data)
+void store_observe(struct store *store, const struct store_observer *observer)
 {
-    store->changed = changed;
-    store->may_expire = may_expire;
-    store->observer = user_data;
+    store->observer = *observer;
 }
 
 static const char *directory_open(struct store *store, const char *path)

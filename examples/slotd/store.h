@@ -99,8 +99,16 @@ struct reshard_digest store_item_digest(
 typedef void (*store_changed)(void *user_data, const struct store_key *key);
 /* Asked before an expired key is removed: may it? */
 typedef bool (*store_may_expire)(void *user_data, const struct store_key *key);
-void store_observe(
-    struct store *store, store_changed changed, store_may_expire may_expire, void *user_data);
+/* Whether a slot's keys are seen: others (copies on their way in, remains on their way out) are
+ * left out of walks, counts and random keys. */
+typedef bool (*store_visible)(void *user_data, uint32_t slot);
+struct store_observer {
+    void *user_data;
+    store_changed changed;       /* NULL: nobody asks */
+    store_may_expire may_expire; /* NULL: all may */
+    store_visible visible;       /* NULL: all are */
+};
+void store_observe(struct store *store, const struct store_observer *observer);
 /* Remove up to `limit` expired keys; returns how many. */
 uint32_t store_expire(struct store *store, uint32_t limit);
 
@@ -116,12 +124,10 @@ uint64_t store_walk(
 /* Slots. */
 void store_slot_stats(const struct store *store, uint32_t slot, struct store_stats *stats_out);
 void store_staged_stats(const struct store *store, uint32_t slot, struct store_stats *stats_out);
-/* Sums over the slots that are not hidden. */
+/* Sums over the visible slots. */
 uint64_t store_key_count(const struct store *store);
 uint64_t store_expiry_count(const struct store *store);
-/* Hidden slots (released, not yet purged) are left out of walks, counts and random keys. */
-void store_slot_hide(struct store *store, uint32_t slot, bool hidden);
-bool store_slot_hidden(const struct store *store, uint32_t slot);
+bool store_slot_visible(const struct store *store, uint32_t slot);
 /* Whether changes of this slot are told to store_observe's callback. */
 void store_slot_watch(struct store *store, uint32_t slot, bool watched);
 /* Random live key of a visible slot, by a random number. False when there is none. */

@@ -87,7 +87,7 @@ static uint32_t expire_one(struct store *store, const uint8_t *entry, size_t siz
     const uint8_t *row_key = entry + 8;
     uint32_t slot = get_u16_big(row_key);
     if (get_u32_big(row_key + 2) != store->slot_states[slot].live ||
-        (store->slot_states[slot].flags & SLOT_HIDDEN) != 0)
+        !store_slot_visible(store, slot))
         return 0;
     struct row row = {.slot = slot, .generation = store->slot_states[slot].live,
         .stats = &store->slot_states[slot].live_stats, .key_size = size - 8};
@@ -101,7 +101,8 @@ static uint32_t expire_one(struct store *store, const uint8_t *entry, size_t siz
     buffer_append(&name, row.name.data, row.name.size);
     row.name = (struct bytes){name.data, name.size};
     struct store_key item_key = {slot, row.name};
-    bool may = store->may_expire == NULL || store->may_expire(store->observer, &item_key);
+    bool may = store->observer.may_expire == NULL ||
+        store->observer.may_expire(store->observer.user_data, &item_key);
     if (may) {
         store__row_remove(store, &row);
         store__row_told(store, &row);

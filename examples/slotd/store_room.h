@@ -28,12 +28,11 @@ enum {
 };
 
 enum { ROW_PIECED = 1, ROW_PARTIAL = 2, ROW_LONG = 4 };
-enum { SLOT_HIDDEN = 1, SLOT_WATCHED = 2 };
 
 struct slot_state {
     uint32_t live;   /* generation; 0 before any other */
     uint32_t staged; /* 0 = none */
-    uint8_t flags;
+    bool watched;
     struct store_stats live_stats;
     struct store_stats staged_stats;
 };
@@ -76,9 +75,7 @@ struct store {
     uint64_t free_size;       /* of the disk, as last asked */
     uint64_t free_asked_ms;
     struct slot_state *slot_states;
-    store_changed changed;
-    store_may_expire may_expire;
-    void *observer;
+    struct store_observer observer;
     bool walks_expired; /* exports take what has expired and not gone, as digests do */
     struct buffer scratch;
     uint8_t expire_at[8 + ROW_KEY_SIZE_MAX]; /* where the expiry walk goes on */

@@ -286,8 +286,8 @@ void store__row_append(struct store *store, struct row *row, struct bytes tail, 
 
 void store__row_told(struct store *store, const struct row *row)
 {
-    if ((store->slot_states[row->slot].flags & SLOT_WATCHED) == 0 || store->changed == NULL)
+    if (!store->slot_states[row->slot].watched || store->observer.changed == NULL)
         return;
     struct store_key key = {row->slot, row->name};
-    store->changed(store->observer, &key);
+    store->observer.changed(store->observer.user_data, &key);
 }

@@ -20,11 +20,22 @@ void store_staged_stats(const struct store *store, uint32_t slot, struct store_s
     *stats_out = store->slot_states[slot].staged_stats;
 }
 
+bool store_slot_visible(const struct store *store, uint32_t slot)
+{
+    return store->observer.visible == NULL ||
+        store->observer.visible(store->observer.user_data, slot);
+}
+
+static bool keys_seen(const struct store *store, uint32_t slot)
+{
+    return store->slot_states[slot].live_stats.key_count > 0 && store_slot_visible(store, slot);
+}
+
 uint64_t store_key_count(const struct store *store)
 {
     uint64_t count = 0;
     for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
-        if ((store->slot_states[slot].flags & SLOT_HIDDEN) == 0)
+        if (keys_seen(store, slot))
             count += store->slot_states[slot].live_stats.key_count;
     return count;
 }
@@ -33,30 +44,14 @@ uint64_t store_expiry_count(const struct store *store)
 {
     uint64_t count = 0;
     for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
-        if ((store->slot_states[slot].flags & SLOT_HIDDEN) == 0)
+        if (keys_seen(store, slot))
             count += store->slot_states[slot].live_stats.expiry_count;
     return count;
 }
 
-static void flag_set(struct store *store, uint32_t slot, uint8_t flag, bool on)
-{
-    uint8_t *flags = &store->slot_states[slot].flags;
-    *flags = (uint8_t)(on ? *flags | flag : *flags & ~flag);
-}
-
-void store_slot_hide(struct store *store, uint32_t slot, bool hidden)
-{
-    flag_set(store, slot, SLOT_HIDDEN, hidden);
-}
-
-bool store_slot_hidden(const struct store *store, uint32_t slot)
-{
-    return (store->slot_states[slot].flags & SLOT_HIDDEN) != 0;
-}
-
 void store_slot_watch(struct store *store, uint32_t slot, bool watched)
 {
-    flag_set(store, slot, SLOT_WATCHED, watched);
+    store->slot_states[slot].watched = watched;
 }
 
 static void state_write(struct store *store, uint32_t slot)

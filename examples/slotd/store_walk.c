@@ -65,7 +65,7 @@ uint64_t store_walk(
         uint32_t slot = (uint32_t)(position >> 32);
         const struct slot_state *state = &store->slot_states[slot];
         uint64_t hash = (uint64_t)1 << 32;
-        if (state->live_stats.key_count > 0 && (state->flags & SLOT_HIDDEN) == 0)
+        if (state->live_stats.key_count > 0 && store_slot_visible(store, slot))
             hash = slot_walk(store, slot, position & UINT32_MAX, stop_visit, &stop);
         position = ((uint64_t)slot << 32) + hash;
     }
@@ -91,7 +91,9 @@ bool store_random_key(struct store *store, uint64_t random, struct buffer *name_
     uint32_t slot = 0;
     for (;; slot++) {
         const struct slot_state *state = &store->slot_states[slot];
-        uint64_t here = (state->flags & SLOT_HIDDEN) == 0 ? state->live_stats.key_count : 0;
+        uint64_t here = state->live_stats.key_count;
+        if (here > 0 && !store_slot_visible(store, slot))
+            here = 0;
         if (left < here)
             break;
         left -= here;

@@ -88,8 +88,8 @@ struct reshard_action {
     reshard_migration_id migration; /**< store actions */
     uint32_t side;                  /**< store actions: RESHARD_SIDE_* */
     uint32_t mode;                  /**< store actions: RESHARD_MODE_*; a node's APPEND: KEYWISE =
-                                         marks of keys that move one by one and nothing else; a
-                                         host may make it as durable as a write, 0 = all other */
+                                         no ownership rests on it: a host may make it as durable as
+                                         a write, if no later record outlives it; 0 = all other */
     uint64_t copy_term;             /**< EXPORT, APPLY, SYNC: the copy's or stream's id ... */
     uint64_t copy_n;                /**< ... both parts */
     uint64_t sequence;              /**< APPLY: the chunk's number */

@@ -150,18 +150,37 @@ static bool wanted(struct reshard_node *node)
     return false;
 }
 
-/* Whether all that is written marks keys on their way: no ownership rests on it. */
-static bool marks_only(const struct reshard_node *node)
+/* Whether the record is one that no ownership rests on: it may be lost with all that follows it. Of
+ * a keywise migration all that comes before the target's MOVE and the source's vote; the source's
+ * own MOVE is durable with its vote. */
+static bool weak(const struct reshard__part *part)
+{
+    switch (part->want.kind) {
+    case 0:
+    case RESHARD__RECORD_MARK:
+    case RESHARD__RECORD_CLEAR:
+        return true;
+    case RESHARD__RECORD_OPEN:
+    case RESHARD__RECORD_PREPARED:
+        return part->mode == RESHARD_MODE_KEYWISE;
+    case RESHARD__RECORD_MOVE:
+        return part->side == RESHARD_SIDE_SOURCE;
+    default:
+        return false;
+    }
+}
+
+/* Whether all that is written is of that kind. So is the map: a node whose map fell back asks for
+ * the changes again, and the records that rest on them went with them. */
+static bool all_weak(const struct reshard_node *node)
 {
     const struct reshard__log *log = &node->log;
-    if (!log->identity || reshard_map_version(node->next) != reshard_map_version(node->map) ||
+    if (!log->identity || node->next_snapshot ||
         node->quarantine_changes != node->quarantine_durable)
         return false;
-    for (size_t i = 0; i < node->part_count; i++) {
-        uint32_t kind = node->parts[i]->want.kind;
-        if (kind && kind != RESHARD__RECORD_MARK && kind != RESHARD__RECORD_CLEAR)
+    for (size_t i = 0; i < node->part_count; i++)
+        if (!weak(node->parts[i]))
             return false;
-    }
     return true;
 }
 
@@ -170,7 +189,7 @@ static void append_push(struct reshard_node *node)
     struct reshard__log *log = &node->log;
     struct reshard__entry *entry =
         reshard__journal_push(&log->journal, &node->outbox, RESHARD_ACTION_APPEND);
-    entry->action.mode = marks_only(node) ? RESHARD_MODE_KEYWISE : 0;
+    entry->action.mode = all_weak(node) ? RESHARD_MODE_KEYWISE : 0;
     for (size_t i = 0; i < node->part_count; i++)
         node->parts[i]->writing = node->parts[i]->want.kind != 0;
     log->map_version = reshard_map_version(node->next);

@@ -237,7 +237,7 @@ Test(store, copy_under_writes_ends_equal)
     uint64_t state = 42424242;
     for (int step = 0; step < 400; step++)
         change(source.store, &state, value);
-    store_observe(source.store, on_changed, NULL, &capture);
+    store_observe(source.store, &(struct store_observer){&capture, on_changed, NULL, NULL});
     store_slot_watch(source.store, slot, true);
     store_slot_stage(target.store, slot);
     struct store_export export_state = {.position = (uint64_t)slot << 32};
@@ -355,19 +355,27 @@ Test(store, staging_is_invisible_until_activated_and_survives_restarts)
     place_remove(&place);
 }
 
+static bool visible_if(void *user_data, uint32_t slot)
+{
+    (void)slot;
+    return *(bool *)user_data;
+}
+
 Test(store, hidden_slots_are_not_seen)
 {
     struct place place = place_make();
     struct store_key key = key_of("k");
     struct buffer name = {0};
     put(place.store, "k", "v");
-    store_slot_hide(place.store, key.slot, true);
+    bool visible = false;
+    store_observe(place.store, &(struct store_observer){&visible, NULL, NULL, visible_if});
+    cr_assert_not(store_slot_visible(place.store, key.slot));
     struct sums sums = {.store = place.store};
     cr_assert_eq(store_walk(place.store, 0, STORE_END, sum_visit, &sums), STORE_END);
     cr_assert_eq(sums.stats.key_count, 0);
     cr_assert_eq(store_key_count(place.store), 0);
     cr_assert_not(store_random_key(place.store, 5, &name));
-    store_slot_hide(place.store, key.slot, false);
+    visible = true;
     cr_assert_eq(store_key_count(place.store), 1);
     cr_assert(store_random_key(place.store, 5, &name));
     buffer_free(&name);
@@ -386,7 +394,7 @@ Test(store, expiry_asks_first_and_leaves_staging_alone)
     struct store_key key = key_of("k");
     struct buffer records = {0};
     bool may = false;
-    store_observe(place.store, NULL, may_not, &may);
+    store_observe(place.store, &(struct store_observer){&may, NULL, may_not, NULL});
     store_put(place.store, &key, bytes_of("v"), store_time(place.store) + 10);
     store_record_key(place.store, &key, &records);
     store_slot_stage(place.store, key.slot);

@@ -29,13 +29,18 @@ static uint32_t verdict(uint64_t key, uint32_t op)
     return rig_ask(&rig, key, op, false, 0).verdict;
 }
 
-Test(keywise_give, nothing_moves_before_both_sides_recorded_r16)
+/* MOVE ordered, and its record under way. */
+static void move_recording(void)
 {
     rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_PREPARE);
     rig.store.live[1] = 0;
     rig.automatic &= ~RIG_BIT(APPEND);
     rig_order(&rig, RESHARD_PHASE_MOVE);
-    rig_none_pending(&rig, 2); /* too early: there is no stream yet */
+}
+
+Test(keywise_give, nothing_moves_before_both_sides_recorded_r16)
+{
+    move_recording();
     cr_assert_eq(verdict(1, RESHARD_OP_READ), RESHARD_SERVE);
     rig_do(&rig, RESHARD_ACTION_APPEND);
     cr_assert_eq(verdict(1, RESHARD_OP_READ), RESHARD_SERVE);
@@ -43,6 +48,29 @@ Test(keywise_give, nothing_moves_before_both_sides_recorded_r16)
     rig_none_pending(&rig, 2);
     cr_assert_eq(verdict(1, RESHARD_OP_READ), RESHARD_ASK);
     cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 1);
+    rig_free(&rig);
+}
+
+Test(keywise_give, receiver_heard_before_the_own_record_is_not_asked_again_r16)
+{
+    move_recording();
+    rig_none_pending(&rig, 2);
+    cr_assert_eq(verdict(1, RESHARD_OP_READ), RESHARD_SERVE);
+    rig_do(&rig, RESHARD_ACTION_APPEND);
+    cr_assert_eq(verdict(1, RESHARD_OP_READ), RESHARD_ASK);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 1);
+    rig_free(&rig);
+}
+
+Test(keywise_give, receiver_heard_for_another_stream_counts_for_nothing_r18)
+{
+    move_recording();
+    rig.order_n--;
+    rig_none_pending(&rig, 2);
+    rig.order_n++;
+    rig_do(&rig, RESHARD_ACTION_APPEND);
+    cr_assert_eq(verdict(1, RESHARD_OP_READ), RESHARD_SERVE);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 0);
     rig_free(&rig);
 }
 

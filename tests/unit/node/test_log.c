@@ -178,3 +178,28 @@ Test(log, keys_of_a_long_mark_are_recorded_whole)
     cr_assert_eq(rig.store.live[3], 5);
     rig_free(&rig);
 }
+
+/* Mode of the append that an order brings: KEYWISE = no ownership rests on it. */
+static uint32_t append_mode(void (*to)(struct rig *, uint32_t, uint32_t), uint32_t mode,
+    uint32_t before, uint32_t ordered)
+{
+    to(&rig, mode, before);
+    rig.automatic &= ~RIG_BIT(APPEND);
+    rig_order(&rig, ordered);
+    const struct reshard_action *action = rig_find(&rig, RESHARD_ACTION_APPEND);
+    cr_assert_not_null(action);
+    uint32_t found = action->mode;
+    rig_free(&rig);
+    return found;
+}
+
+Test(log, appends_tell_whether_ownership_rests_on_them)
+{
+    enum { S = RESHARD_MODE_SNAPSHOT, K = RESHARD_MODE_KEYWISE };
+    cr_assert_eq(append_mode(rig_source_to, S, RESHARD_PHASE_NONE, RESHARD_PHASE_PREPARE), 0);
+    cr_assert_eq(append_mode(rig_source_to, K, RESHARD_PHASE_NONE, RESHARD_PHASE_PREPARE), K);
+    cr_assert_eq(append_mode(rig_target_to, K, RESHARD_PHASE_NONE, RESHARD_PHASE_PREPARE), K);
+    cr_assert_eq(append_mode(rig_source_to, K, RESHARD_PHASE_PREPARE, RESHARD_PHASE_MOVE), K);
+    cr_assert_eq(append_mode(rig_target_to, K, RESHARD_PHASE_PREPARE, RESHARD_PHASE_MOVE), 0);
+    cr_assert_eq(append_mode(rig_source_to, K, RESHARD_PHASE_MOVE, RESHARD_PHASE_HOLD), 0);
+}
