@@ -183,7 +183,12 @@ Test(log, keys_of_a_long_mark_are_recorded_whole)
 static uint32_t append_mode(void (*to)(struct rig *, uint32_t, uint32_t), uint32_t mode,
     uint32_t before, uint32_t ordered)
 {
-    to(&rig, mode, before);
+    if (before == RESHARD_PHASE_NONE) {
+        rig_boot(&rig, to == rig_source_to ? 1 : 2);
+        rig_open(&rig, 1, mode);
+    } else {
+        to(&rig, mode, before);
+    }
     rig.automatic &= ~RIG_BIT(APPEND);
     rig_order(&rig, ordered);
     const struct reshard_action *action = rig_find(&rig, RESHARD_ACTION_APPEND);
