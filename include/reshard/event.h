@@ -35,7 +35,9 @@ enum {
     RESHARD_EVENT_BAD_MESSAGE = 19, /**< bytes that were refused; status says why */
     RESHARD_EVENT_JOB = 20, /**< coordinator: job `value` ended; status: OK, E_LIMIT (batches were
                                  given up), E_PLAN (overtaken), E_STATE (aborted) */
-    RESHARD_EVENT_KIND_COUNT = 21 /**< one more than the highest */
+    RESHARD_EVENT_NO_MEMORY = 21, /**< work is put off for want of memory and tried again; status
+                                 E_NOMEM, value = kind of action it was for, 0 = several */
+    RESHARD_EVENT_KIND_COUNT = 22 /**< one more than the highest */
 };
 
 /** One event. */

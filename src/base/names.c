@@ -20,7 +20,8 @@ const char *reshard_event_name(uint32_t kind)
 {
     static const char *const names[] = {"?", "PHASE", "ORDERED", "ATTEMPT", "PAUSE", "RESUME",
         "REFUSED", "LOST", "EXPIRED", "MISMATCH", "NOT_CONVERGING", "HELD_ALONE", "QUARANTINE",
-        "HOOK_FAILED", "FENCED", "TERM", "MAP", "END", "THROTTLED", "BAD_MESSAGE", "JOB"};
+        "HOOK_FAILED", "FENCED", "TERM", "MAP", "END", "THROTTLED", "BAD_MESSAGE", "JOB",
+        "NO_MEMORY"};
     _Static_assert(ARRAY_COUNT(names) == RESHARD_EVENT_KIND_COUNT, "a name for each kind");
     return kind < ARRAY_COUNT(names) ? names[kind] : "?";
 }

@@ -38,6 +38,15 @@ static bool change_waits(const struct reshard_coordinator *coordinator)
     return reshard_map_version(coordinator->next) > reshard_map_version(coordinator->map);
 }
 
+static void put_off(struct reshard_coordinator *coordinator, uint32_t kind)
+{
+    reshard__run_tell(coordinator, RESHARD_EVENT_NO_MEMORY, NULL, RESHARD_E_NOMEM, kind);
+    if (kind == RESHARD_ACTION_APPEND)
+        reshard__journal_later(&coordinator->ledger.journal, coordinator->now_ns);
+    else
+        reshard__journal_compact_later(&coordinator->ledger.journal);
+}
+
 static void append_push(struct reshard_coordinator *coordinator)
 {
     struct reshard__journal *journal = &coordinator->ledger.journal;
@@ -49,7 +58,7 @@ static void append_push(struct reshard_coordinator *coordinator)
     if (reshard__journal_put_change(journal, &coordinator->mem, &change))
         (void)reshard__journal_push(journal, &coordinator->outbox, RESHARD_ACTION_APPEND);
     else
-        reshard__journal_later(journal, coordinator->now_ns);
+        put_off(coordinator, RESHARD_ACTION_APPEND);
 }
 
 /* One record takes the place of all before it: the map as it is durable. Chain and index go on, so
@@ -62,7 +71,7 @@ static void compact_push(struct reshard_coordinator *coordinator)
     if (reshard__journal_put_map(journal, &coordinator->mem, coordinator->map))
         (void)reshard__journal_push(journal, &coordinator->outbox, RESHARD_ACTION_COMPACT);
     else
-        reshard__journal_compact_later(journal);
+        put_off(coordinator, RESHARD_ACTION_COMPACT);
 }
 
 static void fence(struct reshard_coordinator *coordinator)
@@ -125,7 +134,7 @@ static void settle(struct reshard_coordinator *coordinator)
     if (journal->compacting)
         reshard__journal_settled(journal);
     else if (append_follow(coordinator))
-        reshard__journal_later(journal, coordinator->now_ns);
+        put_off(coordinator, RESHARD_ACTION_APPEND);
 }
 
 void reshard__ledger_flush(struct reshard_coordinator *coordinator)

@@ -88,6 +88,8 @@ static struct reshard__shared *map_message(struct reshard_coordinator *coordinat
     uint8_t *bytes = NULL;
     if (from < message.to) {
         bytes = from > 0 ? delta_encode(coordinator, from, &size) : NULL;
+        if (!bytes && size > 0)
+            return NULL; /* the whole map would want more */
         message.changes = (struct reshard__bytes){bytes, size};
         if (!bytes) {
             bytes = snapshot_encode(coordinator, &size);
@@ -125,12 +127,12 @@ static void shared_send(struct reshard_coordinator *coordinator, struct reshard_
 
 /* Send MAP to every peer that was told less than `below`; one encoding for all that share a
  * version. */
-static void tell_below(struct reshard_coordinator *coordinator, uint64_t below)
+static int32_t send_below(struct reshard_coordinator *coordinator, uint64_t below)
 {
-    if (!coordinator->leads ||
-        reshard__outbox_reserve(&coordinator->outbox,
-            coordinator->peer_count + RESHARD__INPUT_RESERVE))
-        return;
+    int32_t status = reshard__outbox_reserve(
+        &coordinator->outbox, coordinator->peer_count + RESHARD__INPUT_RESERVE);
+    if (status)
+        return status;
     struct reshard__shared *shared = NULL;
     uint64_t shared_from = 0;
     for (size_t i = 0; i < coordinator->peer_count; i++) {
@@ -143,19 +145,28 @@ static void tell_below(struct reshard_coordinator *coordinator, uint64_t below)
             shared_from = peer->told;
             shared = map_message(coordinator, shared_from);
             if (!shared)
-                return;
+                return RESHARD_E_NOMEM;
             shared->references = 1;
         }
         shared_send(coordinator, peer, shared);
     }
     if (shared)
         reshard__shared_release(coordinator, shared);
+    return RESHARD_OK;
+}
+
+/* Who gets nothing for want of memory gets it with the next beat. */
+static void tell_below(struct reshard_coordinator *coordinator, uint64_t below)
+{
+    int32_t known = coordinator->peers_stale ? reshard__peers_follow(coordinator) : RESHARD_OK;
+    int32_t told = coordinator->leads ? send_below(coordinator, below) : RESHARD_OK;
+    if (known || told)
+        reshard__run_tell(coordinator, RESHARD_EVENT_NO_MEMORY, NULL, RESHARD_E_NOMEM,
+            RESHARD_ACTION_SEND);
 }
 
 void reshard__peers_tell(struct reshard_coordinator *coordinator)
 {
-    if (coordinator->peers_stale)
-        (void)reshard__peers_follow(coordinator); /* without memory: at the next beat */
     tell_below(coordinator, reshard_map_version(coordinator->map));
 }
 
@@ -164,8 +175,6 @@ void reshard__peers_beat(struct reshard_coordinator *coordinator)
     if (!coordinator->leads || coordinator->now_ns < coordinator->beat_ns)
         return;
     coordinator->beat_ns = coordinator->now_ns + BEAT_RETRIES * coordinator->config.retry_ns;
-    if (coordinator->peers_stale)
-        (void)reshard__peers_follow(coordinator);
     tell_below(coordinator, UINT64_MAX);
 }
 

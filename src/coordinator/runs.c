@@ -94,6 +94,9 @@ static void change_queue(struct reshard_coordinator *coordinator, struct reshard
     }
     int32_t status = reshard__ledger_queue(coordinator, &change);
     run->queued = status == RESHARD_OK;
+    if (status == RESHARD_E_NOMEM)
+        reshard__run_tell(
+            coordinator, RESHARD_EVENT_NO_MEMORY, run, status, RESHARD_ACTION_APPEND);
     if (status == RESHARD_E_EPOCH) {
         run->map_version = reshard_map_version(coordinator->map);
         (void)reshard__run_step(coordinator, run, RESHARD__EVENT_EPOCH_CHANGED);

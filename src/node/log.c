@@ -230,11 +230,20 @@ static int32_t follow(struct reshard_node *node)
     return RESHARD_OK;
 }
 
+static void put_off(struct reshard_node *node, uint32_t kind)
+{
+    reshard__event_tell(node, RESHARD_EVENT_NO_MEMORY, NULL, RESHARD_E_NOMEM, kind);
+    if (kind == RESHARD_ACTION_APPEND)
+        reshard__journal_later(&node->log.journal, node->now_ns);
+    else
+        reshard__journal_compact_later(&node->log.journal);
+}
+
 /* The write is durable whether there is memory to follow it or not. */
 static void settle(struct reshard_node *node)
 {
     if (follow(node))
-        reshard__journal_later(&node->log.journal, node->now_ns);
+        put_off(node, RESHARD_ACTION_APPEND);
 }
 
 /* What takes the place of all records; `map` and `quarantine` as they are now. */
@@ -251,7 +260,7 @@ static void compact(struct reshard_node *node)
 {
     struct reshard__log *log = &node->log;
     if (!write_compact(node)) {
-        reshard__journal_compact_later(&log->journal);
+        put_off(node, RESHARD_ACTION_COMPACT);
         return;
     }
     (void)reshard__journal_push(&log->journal, &node->outbox, RESHARD_ACTION_COMPACT);
@@ -284,7 +293,7 @@ void reshard__log_flush(struct reshard_node *node)
     } else if (write_all(node)) {
         append_push(node);
     } else {
-        reshard__journal_later(journal, node->now_ns);
+        put_off(node, RESHARD_ACTION_APPEND);
     }
 }
 

@@ -50,9 +50,13 @@ static int32_t receive_changes(struct reshard_node *node, const struct reshard__
         if (version <= reshard_map_version(node->next))
             continue;
         status = reshard_map_apply(node->next, &change);
-        /* When a part of them is here, the rest is asked for. */
-        if (status)
-            return status == RESHARD_E_NOMEM && version > before + 1 ? RESHARD_E_VERSION : status;
+        if (status == RESHARD_OK)
+            continue;
+        if (status != RESHARD_E_NOMEM || version == before + 1)
+            return status;
+        /* A part of them is here: the rest is asked for. */
+        reshard__event_tell(node, RESHARD_EVENT_NO_MEMORY, NULL, status, 0);
+        return RESHARD_E_VERSION;
     }
 }
 

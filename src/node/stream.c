@@ -20,8 +20,10 @@ struct reshard__chunk *reshard__chunk_alloc(struct reshard_node *node, size_t ca
         chunk = node->spares[--node->spare_count];
     else
         chunk = node->mem.resize(node->mem.user_data, NULL, 0, size);
-    if (!chunk)
+    if (!chunk) {
+        reshard__event_tell(node, RESHARD_EVENT_NO_MEMORY, NULL, RESHARD_E_NOMEM, 0);
         return NULL;
+    }
     memset(chunk, 0, sizeof *chunk);
     chunk->capacity = capacity;
     return chunk;

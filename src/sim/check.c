@@ -288,6 +288,8 @@ void reshard__check_event(
     struct reshard_sim *sim, const struct host *host, const struct reshard_event *event)
 {
     struct moving *moving = reshard__moving_find(sim, event->migration);
+    sim->complaints +=
+        event->kind == RESHARD_EVENT_HOOK_FAILED || event->status == RESHARD_E_NOMEM;
     if (host->node || !moving)
         return;
     if (event->kind == RESHARD_EVENT_PHASE) {

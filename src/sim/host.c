@@ -29,6 +29,12 @@ static void engine_free(struct host *host)
     host->coordinator = NULL;
 }
 
+void reshard__host_end(struct reshard_sim *sim, struct host *host)
+{
+    engine_free(host);
+    reshard__memory_check(sim, host);
+}
+
 void reshard__host_free(struct host *host)
 {
     engine_free(host);
@@ -72,13 +78,22 @@ static int32_t node_start(struct reshard_sim *sim, struct host *host)
     config.conflict = sim->set.conflict;
     config.conflict_limit = sim->set.conflict_limit;
     config.check = RESHARD_CHECK_PAYLOADS; /* no damaged message may be taken */
-    int32_t status = reshard_node_create(&config, &host->node);
+    config.allocator = reshard__memory_of(sim, host);
+    struct call call = reshard__call_begin(sim, host);
+    int32_t status;
+    do
+        status = reshard_node_create(&config, &host->node);
+    while (reshard__call_again(sim, host, &call, status));
     if (status)
         return status;
     reshard__own_repair(sim, host);
-    status = reshard__own_load(host);
-    if (status == RESHARD_OK)
+    status = reshard__own_load(sim, host);
+    if (status)
+        return status;
+    call = reshard__call_begin(sim, host);
+    do
         status = reshard_node_start(host->node, reshard__host_now(sim, host));
+    while (reshard__call_again(sim, host, &call, status));
     if (status == RESHARD_OK && reshard__sabotaged(sim, RESHARD_SABOTAGE_MAP))
         map_invent(sim, host);
     return status;
@@ -100,12 +115,36 @@ static int32_t coordinator_start(struct reshard_sim *sim, struct host *host)
     config.backoff_ns = sim->set.backoff_ns;
     config.linger_ns = sim->set.linger_ns;
     config.bandwidth = sim->set.bandwidth;
-    int32_t status = reshard_coordinator_create(&config, &host->coordinator);
+    config.allocator = reshard__memory_of(sim, host);
+    struct call call = reshard__call_begin(sim, host);
+    int32_t status;
+    do
+        status = reshard_coordinator_create(&config, &host->coordinator);
+    while (reshard__call_again(sim, host, &call, status));
     if (status == RESHARD_OK)
         status = reshard__authority_load(sim, host);
-    if (status == RESHARD_OK)
+    if (status)
+        return status;
+    call = reshard__call_begin(sim, host);
+    do
         status = reshard_coordinator_start(host->coordinator, reshard__host_now(sim, host));
+    while (reshard__call_again(sim, host, &call, status));
     return status;
+}
+
+/* Without memory it is started again a little later, as a supervisor would. */
+static void start_failed(struct reshard_sim *sim, struct host *host, int32_t status)
+{
+    reshard__host_end(sim, host);
+    host->up = false;
+    host->starting = status == RESHARD_E_NOMEM;
+    if (!host->starting) {
+        reshard__sim_violate(sim, "recovery", "%h does not start: %d", host->id, status);
+        return;
+    }
+    struct happening happening = {.kind = EVENT_START, .host = host->id, .boot = host->boot};
+    happening.time_ns = sim->now_ns + sim->set.retry_ns;
+    reshard__sim_schedule(sim, &happening);
 }
 
 void reshard__host_start(struct reshard_sim *sim, struct host *host)
@@ -113,18 +152,17 @@ void reshard__host_start(struct reshard_sim *sim, struct host *host)
     host->boot++;
     host->up = true;
     host->frozen = false;
+    host->starting = false;
     int32_t status = host->shard ? node_start(sim, host) : coordinator_start(sim, host);
-    if (status) {
-        reshard__sim_violate(sim, "recovery", "%h does not start: %d", host->id, status);
-        engine_free(host);
-        host->up = false;
-        return;
-    }
-    reshard__host_drain(sim, host);
+    if (status)
+        start_failed(sim, host, status);
+    else
+        reshard__host_drain(sim, host);
 }
 
 void reshard__host_crash(struct reshard_sim *sim, struct host *host)
 {
+    host->starting = false;
     if (!host->up)
         return;
     host->up = false;
@@ -133,7 +171,7 @@ void reshard__host_crash(struct reshard_sim *sim, struct host *host)
     reshard__requests_drop(sim, host);
     if (host->disk)
         reshard__disk_crash(sim, host->disk);
-    engine_free(host);
+    reshard__host_end(sim, host);
 }
 
 static void event_say(
@@ -244,10 +282,14 @@ void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct pa
     struct reshard_digest before;
     engine_digest(host, &before);
     uint64_t now_ns = reshard__host_now(sim, host);
-    int32_t status = host->node ? reshard_node_receive(host->node, packet->from, packet->data,
-                                      packet->size, now_ns)
-                                : reshard_coordinator_receive(host->coordinator, packet->from,
-                                      packet->data, packet->size, now_ns);
+    struct call call = reshard__call_begin(sim, host);
+    int32_t status;
+    do
+        status = host->node ? reshard_node_receive(host->node, packet->from, packet->data,
+                                  packet->size, now_ns)
+                            : reshard_coordinator_receive(host->coordinator, packet->from,
+                                  packet->data, packet->size, now_ns);
+    while (reshard__call_again(sim, host, &call, status));
     receive_check(sim, host, packet, status, &before);
     reshard__host_drain(sim, host);
 }
@@ -258,10 +300,13 @@ void reshard__host_tick(struct reshard_sim *sim, struct host *host)
     reshard__check_tick(sim, host);
     if (reshard__sabotaged(sim, RESHARD_SABOTAGE_CLOCK))
         return;
-    if (host->node)
-        (void)reshard_node_tick(host->node, reshard__host_now(sim, host));
-    else
-        (void)reshard_coordinator_tick(host->coordinator, reshard__host_now(sim, host));
+    struct call call = reshard__call_begin(sim, host);
+    int32_t status;
+    do
+        status = host->node
+                     ? reshard_node_tick(host->node, reshard__host_now(sim, host))
+                     : reshard_coordinator_tick(host->coordinator, reshard__host_now(sim, host));
+    while (reshard__call_again(sim, host, &call, status));
     reshard__host_drain(sim, host);
     uint64_t after = host->up ? reshard__host_deadline(host) : UINT64_MAX;
     /* A deadline that a tick does not move would let time stand still. */

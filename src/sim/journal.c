@@ -35,9 +35,16 @@ void reshard__own_repair(struct reshard_sim *sim, struct host *host)
     host->disk->journal_size = (size_t)report.good_size;
 }
 
-int32_t reshard__own_load(struct host *host)
+int32_t reshard__own_load(struct reshard_sim *sim, struct host *host)
 {
-    return reshard_node_restore(host->node, host->disk->journal, host->disk->journal_size);
+    struct call call = reshard__call_begin(sim, host);
+    call.watched = false; /* records before the one that failed stay taken */
+    int32_t status;
+    do
+        status = reshard_node_restore(
+            host->node, host->disk->journal, host->disk->journal_size);
+    while (reshard__call_again(sim, host, &call, status));
+    return status;
 }
 
 /* Follow a record that became durable: the authority's own map, and what it must not break. A
@@ -94,9 +101,13 @@ int32_t reshard__authority_load(struct reshard_sim *sim, struct host *host)
 {
     const struct authority *authority = &sim->authority;
     int32_t status = RESHARD_OK;
-    for (size_t i = 0; i < authority->record_count && status == RESHARD_OK; i++)
-        status = reshard_coordinator_restore(
-            host->coordinator, authority->records[i].data, authority->records[i].size);
+    for (size_t i = 0; i < authority->record_count && status == RESHARD_OK; i++) {
+        struct call call = reshard__call_begin(sim, host);
+        do
+            status = reshard_coordinator_restore(
+                host->coordinator, authority->records[i].data, authority->records[i].size);
+        while (reshard__call_again(sim, host, &call, status));
+    }
     return status;
 }
 

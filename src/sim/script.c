@@ -2,6 +2,8 @@
 /* Room sim: runs a scenario, line by line. */
 #include "sim/script.h"
 
+#define ASK_NS (10 * SIM_SECOND)
+
 struct statement {
     const char *name;
     void (*say)(struct script *script);
@@ -40,6 +42,9 @@ static const struct statement statements[] = {
     {"pause", reshard__say_pause},
     {"resume", reshard__say_resume},
     {"finish", reshard__say_finish},
+    {"give", reshard__say_give},
+    {"found", reshard__say_found},
+    {"purge", reshard__say_purge},
     {"coordinator", reshard__say_coordinator},
     {"run", reshard__say_run},
     {"write", reshard__say_write},
@@ -110,6 +115,12 @@ void reshard__sim_free(struct reshard_sim *sim)
     reshard__sim_release(sim);
 }
 
+void reshard__sim_end(struct reshard_sim *sim)
+{
+    for (size_t i = 0; i < sim->host_count; i++)
+        reshard__host_end(sim, sim->hosts[i]);
+}
+
 void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_report *report)
 {
     report->violated = sim->violated;
@@ -121,6 +132,9 @@ void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_repor
     report->transcript = sim->transcript;
     report->decision_count = sim->choices.decision_count;
     memcpy(report->rows, sim->rows, sizeof report->rows);
+    report->allocations = sim->allocations;
+    report->hook_calls = sim->hook_calls;
+    report->complaints = sim->complaints;
 }
 
 void reshard__script_fail(struct script *script, const char *format, ...)
@@ -147,6 +161,41 @@ bool reshard__script_until(struct script *script,
         if (reshard__sim_next(sim) > end_ns || !reshard__sim_step(sim))
             return false;
     return true;
+}
+
+static bool never(struct script *script, uint64_t number)
+{
+    (void)script;
+    return number > 0;
+}
+
+void reshard__script_wait(struct script *script, uint64_t time_ns)
+{
+    struct reshard_sim *sim = script->sim;
+    uint64_t end_ns = sim->now_ns + time_ns;
+    (void)reshard__script_until(script, never, 0, time_ns);
+    if (!sim->violated)
+        sim->now_ns = end_ns;
+}
+
+void reshard__script_ask(struct script *script, struct host *host,
+    int32_t (*ask)(struct host *host, const void *what), const void *what)
+{
+    struct reshard_sim *sim = script->sim;
+    uint64_t end_ns = sim->now_ns + ASK_NS;
+    for (;;) {
+        sim->last_status = RESHARD_E_STATE;
+        if (!host->up)
+            return;
+        struct call call = reshard__call_begin(sim, host);
+        do
+            sim->last_status = ask(host, what);
+        while (reshard__call_again(sim, host, &call, sim->last_status));
+        reshard__host_drain(sim, host);
+        if (sim->last_status != RESHARD_E_NOMEM || sim->now_ns > end_ns || sim->violated)
+            return;
+        reshard__script_wait(script, sim->set.retry_ns);
+    }
 }
 
 static bool answered(struct script *script, uint64_t client)
@@ -231,6 +280,7 @@ int32_t reshard_sim_scenario_log(const char *text, size_t size, reshard_sim_prin
     script.sim->log_data = log_data;
     reshard_sim_report_init(report_out);
     report_out->line = reshard__script_lines(&script, text, size);
+    reshard__sim_end(script.sim);
     report_out->failed = script.failed || script.bad;
     reshard__sim_report(script.sim, report_out);
     int32_t status = script.bad ? RESHARD_E_SYNTAX : RESHARD_OK;

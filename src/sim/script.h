@@ -40,11 +40,17 @@ void reshard__script_fail(struct script *script, const char *format, ...);
 /* Let things happen until the condition holds; false: it did not within the time. */
 bool reshard__script_until(struct script *script,
     bool (*holds)(struct script *script, uint64_t number), uint64_t number, uint64_t bound_ns);
+/* Let time pass. */
+void reshard__script_wait(struct script *script, uint64_t time_ns);
+/* A call of an operator's at a host's engine; its answer is the last status. What fails for want
+ * of memory is asked again a little later. */
+void reshard__script_ask(struct script *script, struct host *host,
+    int32_t (*ask)(struct host *host, const void *what), const void *what);
 /* One request of the script's own client, to its end. */
 bool reshard__script_request(struct script *script, uint32_t op, const uint32_t *keys,
     uint32_t key_count);
 
-/* ---- script_build.c, script_fault.c, script_expect.c: statements ---- */
+/* ---- script_build.c, script_fault.c, script_operate.c, script_expect.c: statements ---- */
 void reshard__say_world(struct script *script);
 void reshard__say_nodes(struct script *script);
 void reshard__say_replica(struct script *script);
@@ -77,6 +83,9 @@ void reshard__say_abort(struct script *script);
 void reshard__say_pause(struct script *script);
 void reshard__say_resume(struct script *script);
 void reshard__say_finish(struct script *script);
+void reshard__say_give(struct script *script);
+void reshard__say_found(struct script *script);
+void reshard__say_purge(struct script *script);
 void reshard__say_coordinator(struct script *script);
 void reshard__say_run(struct script *script);
 void reshard__say_write(struct script *script);
@@ -88,6 +97,8 @@ void reshard__say_expect(struct script *script);
 void reshard__failover(struct reshard_sim *sim, reshard_shard_id shard, struct host *heir);
 struct reshard_sim *reshard__sim_make(void);
 void reshard__sim_free(struct reshard_sim *sim);
+/* Every process ends; leaks show. */
+void reshard__sim_end(struct reshard_sim *sim);
 void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_report *report);
 
 #endif

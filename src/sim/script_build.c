@@ -81,15 +81,19 @@ void reshard__say_replica(struct script *script)
         (void)reshard__host_add(sim, id, shard, reshard__disk_make(sim));
 }
 
+static int32_t change_ask(struct host *host, const void *change)
+{
+    return reshard_coordinator_change(host->coordinator, change);
+}
+
 static void change_queue(struct script *script, const struct reshard_change *change)
 {
     struct host *leader = reshard__host_leader(script->sim);
-    int32_t status = leader ? reshard_coordinator_change(leader->coordinator, change)
-                            : RESHARD_E_STATE;
-    if (status)
-        reshard__script_fail(script, "a change is refused: %d", status);
+    script->sim->last_status = RESHARD_E_STATE;
     if (leader)
-        reshard__host_drain(script->sim, leader);
+        reshard__script_ask(script, leader, change_ask, change);
+    if (script->sim->last_status)
+        reshard__script_fail(script, "a change is refused: %d", script->sim->last_status);
 }
 
 void reshard__say_own(struct script *script)
@@ -262,6 +266,12 @@ void reshard__say_writer(struct script *script)
         reshard__client_wake(sim, (uint32_t)sim->client_count - 1, 0);
 }
 
+static int32_t open_ask(struct host *host, const void *spec)
+{
+    return reshard_coordinator_open(host->coordinator, spec, NULL);
+}
+
+/* move SLOTS sX sY MODE [operator] [priority N] */
 void reshard__say_move(struct script *script)
 {
     static const char *const modes[] = {"", "snapshot", "keywise", NULL};
@@ -274,6 +284,8 @@ void reshard__say_move(struct script *script)
     spec.mode = reshard__script_choice(script, modes);
     spec.ranges = &range;
     spec.range_count = 1;
+    if (reshard__script_word(script, "operator"))
+        spec.migration_flags = RESHARD_MIGRATION_OPERATOR;
     if (reshard__script_word(script, "priority"))
         spec.priority = (uint32_t)reshard__script_number(script);
     struct host *leader = reshard__host_leader(sim);
@@ -281,6 +293,5 @@ void reshard__say_move(struct script *script)
         reshard__script_fail(script, "nobody leads");
         return;
     }
-    sim->last_status = reshard_coordinator_open(leader->coordinator, &spec, NULL);
-    reshard__host_drain(sim, leader);
+    reshard__script_ask(script, leader, open_ask, &spec);
 }

@@ -34,12 +34,6 @@ static bool stopped(struct script *script, uint64_t number)
     return script->sim->stop;
 }
 
-static bool never(struct script *script, uint64_t number)
-{
-    (void)script;
-    return number > 0;
-}
-
 static bool idle(struct script *script, uint64_t number)
 {
     const struct reshard_sim *sim = script->sim;
@@ -98,12 +92,9 @@ void reshard__say_run(struct script *script)
         run_until(script);
         return;
     }
-    uint64_t time_ns = script->sim->now_ns + reshard__script_time(script);
-    if (script->bad)
-        return;
-    (void)reshard__script_until(script, never, 0, time_ns - script->sim->now_ns);
-    if (!script->sim->violated)
-        script->sim->now_ns = time_ns;
+    uint64_t time_ns = reshard__script_time(script);
+    if (!script->bad)
+        reshard__script_wait(script, time_ns);
 }
 
 static uint32_t keys_read(struct script *script, uint32_t keys[SIM_KEYS_MAX])

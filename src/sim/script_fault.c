@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Room sim: statements that break things, and those of an operator. */
+/* Room sim: statements that break things. */
 #include "sim/script.h"
+
+enum { FAILOVER_TRIES = 1000 };
 
 static const char *const types[] = {
     "", "HELLO", "MAP", "ORDER", "REPORT", "CHUNK", "ACK", "any", NULL};
@@ -100,6 +102,10 @@ void reshard__say_forget(struct script *script)
 
 static uint32_t action_kind(struct script *script)
 {
+    if (reshard__script_word(script, "any"))
+        return FAULT_ANY;
+    if (reshard__script_word(script, "MEMORY"))
+        return FAULT_MEMORY;
     const char *word = reshard__script_next(script);
     for (uint32_t kind = 1; kind < RESHARD_ACTION_KIND_COUNT; kind++)
         if (strcmp(word, reshard_action_name(kind)) == 0)
@@ -117,27 +123,33 @@ static const char *record_name(struct script *script)
     return "";
 }
 
-/* fault n1 APPEND [HELD] error|unknown|landed|late|slow|crash|stop [by TIME] [times N] [after N] */
+/* fault n1|any APPEND|any|MEMORY [HELD] error|unknown|landed|late|slow|crash|stop
+ *       [by TIME] [times N] [for TIME] [after N] */
 void reshard__say_fault(struct script *script)
 {
     static const char *const faults[] = {
         "", "error", "unknown", "landed", "late", "slow", "crash", "stop", NULL};
     struct reshard_sim *sim = script->sim;
     struct task_rule rule = {.count = 1};
-    rule.host = reshard__script_host(script);
+    rule.host = reshard__script_word(script, "any") ? 0 : reshard__script_host(script);
     rule.kind = action_kind(script);
     rule.record = record_name(script);
     rule.fault = (enum task_fault)reshard__script_choice(script, faults);
+    script->bad |= rule.kind == FAULT_MEMORY && rule.fault != FAULT_ERROR;
     while (reshard__script_more(script) && !script->bad) {
         if (reshard__script_word(script, "by"))
             rule.delay_ns = reshard__script_time(script);
         else if (reshard__script_word(script, "times"))
             rule.count = reshard__script_number(script);
+        else if (reshard__script_word(script, "for"))
+            rule.span_ns = reshard__script_time(script);
         else if (reshard__script_word(script, "after"))
             rule.skip = reshard__script_number(script);
         else
             script->bad = true;
     }
+    if (rule.span_ns)
+        rule.count = UINT64_MAX;
     sim->task_rules = reshard__sim_grow(sim->task_rules, &sim->task_rule_capacity,
         sim->task_rule_count + 1, sizeof *sim->task_rules);
     sim->task_rules[sim->task_rule_count++] = rule;
@@ -282,7 +294,10 @@ void reshard__failover(struct reshard_sim *sim, reshard_shard_id shard, struct h
     reshard__sim_say(sim, "s%u fails over to %h", (uint64_t)shard, heir->id);
     if (!leader)
         return;
-    sim->last_status = reshard_coordinator_change(leader->coordinator, &change);
+    struct call call = reshard__call_begin(sim, leader);
+    do
+        sim->last_status = reshard_coordinator_change(leader->coordinator, &change);
+    while (reshard__call_again(sim, leader, &call, sim->last_status));
     reshard__host_drain(sim, leader);
 }
 
@@ -291,68 +306,14 @@ void reshard__say_failover(struct script *script)
 {
     reshard_shard_id shard = reshard__script_shard(script);
     struct host *heir = host_of(script);
-    if (!script->bad && heir->shard == shard)
-        reshard__failover(script->sim, shard, heir);
-    else
-        script->bad = true;
-}
-
-/* The migration an operator means: the one named, else the newest. */
-static struct moving *moving_of(struct script *script)
-{
-    struct reshard_sim *sim = script->sim;
-    if (reshard__script_more(script) && script->words[script->at][0] == 'm') {
-        script->words[script->at][0] = 'k';
-        return reshard__moving_find(sim, reshard__script_key(script));
-    }
-    return sim->moving_count ? &sim->movings[sim->moving_count - 1] : NULL;
-}
-
-static void operate(struct script *script, const char *event,
-    int32_t (*act)(struct reshard_coordinator *coordinator, reshard_migration_id migration))
-{
-    struct reshard_sim *sim = script->sim;
-    struct moving *moving = moving_of(script);
-    struct host *leader = reshard__host_leader(sim);
-    if (!moving || !leader) {
-        sim->last_status = RESHARD_E_STATE;
+    script->bad |= !script->bad && heir->shard != shard;
+    if (script->bad)
         return;
+    reshard__failover(script->sim, shard, heir);
+    for (int i = 0; i < FAILOVER_TRIES && script->sim->last_status == RESHARD_E_NOMEM; i++) {
+        reshard__script_wait(script, script->sim->set.retry_ns);
+        reshard__failover(script->sim, shard, heir);
     }
-    uint32_t before = moving->phase;
-    sim->last_status = act(leader->coordinator, moving->migration);
-    reshard__host_drain(sim, leader);
-    if (sim->last_status == RESHARD_OK && event[0])
-        reshard__row_ignored(sim, before, event);
-}
-
-static int32_t pause_act(struct reshard_coordinator *coordinator, reshard_migration_id migration)
-{
-    return reshard_coordinator_pause(coordinator, migration, 1);
-}
-
-static int32_t resume_act(struct reshard_coordinator *coordinator, reshard_migration_id migration)
-{
-    return reshard_coordinator_pause(coordinator, migration, 0);
-}
-
-void reshard__say_abort(struct script *script)
-{
-    operate(script, "ABORT_ASKED", reshard_coordinator_abort);
-}
-
-void reshard__say_pause(struct script *script)
-{
-    operate(script, "PAUSE_ASKED", pause_act);
-}
-
-void reshard__say_resume(struct script *script)
-{
-    operate(script, "", resume_act);
-}
-
-void reshard__say_finish(struct script *script)
-{
-    operate(script, "", reshard_coordinator_finish);
 }
 
 void reshard__say_coordinator(struct script *script)

@@ -6,11 +6,10 @@
  * public API alone; hosts keep the contract of action.h, crashes included: what was synced stays,
  * what was not may vanish. No clock, no operating system, no other thread.
  *
- * Files: world.c time and steps; host.c processes; task.c actions; journal.c both kinds of journal;
- * store.c slot data; net.c messages; peek.c their names; client.c requests; history.c what clients
- * saw; linear.c whether one copy could have shown it; check.c invariants; choice.c decisions;
- * log.c the event log; script*.c the language;
- * swarm.c; text.c words.
+ * Files: world.c time and steps; host.c processes; memory.c theirs; task.c actions; journal.c both
+ * kinds of journal; store.c slot data; net.c messages; peek.c their names; client.c requests;
+ * history.c what clients saw; linear.c whether one copy could have shown it; check.c invariants;
+ * choice.c decisions; log.c the event log; script*.c the language; swarm.c; text.c words.
  */
 #ifndef RESHARD_SIM_SIM_H
 #define RESHARD_SIM_SIM_H
@@ -89,6 +88,7 @@ struct task {
     uint8_t *copy; /* of an APPLY's payload */
     bool running;
     bool read; /* EXPORT: the buffer is filled */
+    bool done; /* the engine had no memory to hear of it */
     struct reshard_completion completion;
 };
 
@@ -130,6 +130,21 @@ struct client {
     uint64_t redirects;
 };
 
+/* ---- memory.c ---- */
+struct memory {
+    struct reshard_sim *sim;
+    reshard_node_id host;
+    uint64_t refusals;
+    size_t blocks; /* that the engine holds */
+};
+/* A call into an engine under way. */
+struct call {
+    struct reshard_digest before;
+    uint64_t refusals; /* before it */
+    uint32_t tries;
+    bool watched;
+};
+
 /* ---- host.c ---- */
 struct admitted {
     struct request request;
@@ -143,9 +158,11 @@ struct host {
     bool fenced; /* deposed: the host lets it serve nothing before it knows that it is */
     bool acting; /* has the shard's data, whatever the maps say */
     bool heir;   /* its journal began as another node's */
+    bool starting; /* there was no memory for it; it tries again */
     uint64_t boot;
     struct reshard_node *node;
     struct reshard_coordinator *coordinator;
+    struct memory memory;
     struct disk *disk;
     struct task *tasks;
     size_t task_count;
@@ -218,13 +235,16 @@ struct link_cut {
 /* Faults of a host's own actions, asked for by a script. */
 enum task_fault { FAULT_NONE, FAULT_ERROR, FAULT_UNKNOWN, FAULT_LANDED, FAULT_LATE, FAULT_SLOW,
     FAULT_CRASH, FAULT_STOP };
+enum { FAULT_ANY = 0, FAULT_MEMORY = RESHARD_ACTION_KIND_COUNT }; /* kinds beside the actions' */
 struct task_rule {
-    reshard_node_id host;
-    uint32_t kind;
+    reshard_node_id host; /* 0 = any */
+    uint32_t kind;        /* RESHARD_ACTION_*, FAULT_ANY or FAULT_MEMORY */
     enum task_fault fault;
     uint64_t count;
     uint64_t skip;
     uint64_t delay_ns;
+    uint64_t span_ns;   /* for so long from the first time on; 0 = `count` times */
+    uint64_t end_ns;    /* when that is over; 0 = it has not begun */
     const char *record; /* APPEND: only when it carries this record */
 };
 
@@ -240,7 +260,7 @@ struct operation {
 
 /* ---- world.c ---- */
 enum event_kind { EVENT_MESSAGE, EVENT_TASK, EVENT_REQUEST, EVENT_REPLY, EVENT_CLIENT,
-    EVENT_EXECUTE, EVENT_LATE };
+    EVENT_EXECUTE, EVENT_LATE, EVENT_START };
 struct happening {
     uint64_t time_ns;
     uint64_t serial;
@@ -327,6 +347,8 @@ struct reshard_sim {
     size_t map_digest_count, map_digest_capacity;
     uint64_t rows[SIM_ROW_COUNT];
     uint64_t faults; /* injected so far */
+    uint64_t allocations, hook_calls; /* so far */
+    uint64_t complaints; /* calls that failed for want of memory, events that tell of a fault */
     bool stop;       /* a rule said: hand over to the script */
     bool violated;
     char violation[32];
@@ -398,6 +420,8 @@ struct host *reshard__host_add(
     struct reshard_sim *sim, reshard_node_id id, reshard_shard_id shard, struct disk *disk);
 void reshard__host_start(struct reshard_sim *sim, struct host *host);
 void reshard__host_crash(struct reshard_sim *sim, struct host *host);
+/* The process ends; its disk stays. */
+void reshard__host_end(struct reshard_sim *sim, struct host *host);
 void reshard__host_free(struct host *host);
 void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct packet *packet);
 void reshard__host_tick(struct reshard_sim *sim, struct host *host);
@@ -412,7 +436,23 @@ bool reshard__host_primary(const struct host *host);
 /* The coordinator that leads, or NULL. */
 struct host *reshard__host_leader(const struct reshard_sim *sim);
 
+/* ---- memory.c ---- */
+struct reshard_allocator reshard__memory_of(struct reshard_sim *sim, struct host *host);
+/* A call into the host's engine is made as long as _again says so of what it returned:
+ *     struct call call = reshard__call_begin(sim, host);
+ *     do
+ *         status = ...;
+ *     while (reshard__call_again(sim, host, &call, status)); */
+struct call reshard__call_begin(const struct reshard_sim *sim, const struct host *host);
+bool reshard__call_again(
+    struct reshard_sim *sim, const struct host *host, struct call *call, int32_t status);
+/* An engine that is gone has given back all it took. */
+void reshard__memory_check(struct reshard_sim *sim, const struct host *host);
+
 /* ---- task.c ---- */
+/* The rule that acts on this action, or on an allocation; NULL = none. */
+struct task_rule *reshard__rule_take(struct reshard_sim *sim, reshard_node_id host, uint32_t kind,
+    const struct reshard_action *action);
 void reshard__task_take(
     struct reshard_sim *sim, struct host *host, const struct reshard_action *action);
 void reshard__task_run(struct reshard_sim *sim, struct host *host, uint64_t id);
@@ -424,7 +464,7 @@ void reshard__tasks_begin(struct reshard_sim *sim, struct host *host);
 void reshard__own_append(struct disk *disk, const uint8_t *bytes, size_t size);
 /* Cut whole records off the end. */
 void reshard__own_rollback(struct disk *disk, uint64_t count);
-int32_t reshard__own_load(struct host *host);
+int32_t reshard__own_load(struct reshard_sim *sim, struct host *host);
 /* Cut what a crash left torn. */
 void reshard__own_repair(struct reshard_sim *sim, struct host *host);
 int32_t reshard__authority_append(struct reshard_sim *sim, uint64_t term, uint64_t index,

@@ -335,6 +335,7 @@ int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim
     sim->set.trace = swarm->trace;
     decisions_take(sim, swarm);
     swarm_play(&script, swarm);
+    reshard__sim_end(sim);
     reshard_sim_report_init(report_out);
     reshard__sim_report(sim, report_out);
     report_out->failed = script.bad;

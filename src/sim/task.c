@@ -59,38 +59,77 @@ void reshard__tasks_begin(struct reshard_sim *sim, struct host *host)
     }
 }
 
-static void complete(struct reshard_sim *sim, struct host *host, uint64_t id,
+/* False: the engine has no memory to hear of it, and must be told later. */
+static bool complete(struct reshard_sim *sim, struct host *host, uint64_t id,
     const struct reshard_completion *completion)
 {
     uint64_t now_ns = reshard__host_now(sim, host);
-    int32_t status =
-        host->node ? reshard_node_complete(host->node, id, completion, now_ns)
-                   : reshard_coordinator_complete(host->coordinator, id, completion, now_ns);
+    struct call call = reshard__call_begin(sim, host);
+    int32_t status;
+    do
+        status = host->node
+                     ? reshard_node_complete(host->node, id, completion, now_ns)
+                     : reshard_coordinator_complete(host->coordinator, id, completion, now_ns);
+    while (reshard__call_again(sim, host, &call, status));
     bool fenced = host->coordinator && status == RESHARD_E_FENCED;
+    if (status == RESHARD_E_NOMEM)
+        return false;
     if (status && !fenced && status != RESHARD_E_FATAL)
         reshard__sim_violate(sim, "complete", "%h: %d", host->id, status);
+    return true;
+}
+
+static struct task *task_add(struct host *host, const struct reshard_action *action)
+{
+    host->tasks = reshard__sim_grow(
+        host->tasks, &host->task_capacity, host->task_count + 1, sizeof *host->tasks);
+    struct task *task = &host->tasks[host->task_count++];
+    memset(task, 0, sizeof *task);
+    task->action = *action;
+    return task;
+}
+
+/* What takes no time is completed at once; if it cannot be, then later. */
+static void complete_now(struct reshard_sim *sim, struct host *host,
+    const struct reshard_action *action, int32_t status)
+{
+    struct reshard_completion completion;
+    reshard_completion_init(&completion);
+    completion.status = status;
+    if (complete(sim, host, action->id, &completion))
+        return;
+    struct task *task = task_add(host, action);
+    task->running = task->done = true;
+    task->completion = completion;
+    task_schedule(sim, host, action->id, SIM_MILLI);
+}
+
+static void message_send(
+    struct reshard_sim *sim, struct host *host, const struct reshard_action *action)
+{
+    sim->hook_calls++;
+    bool fails = reshard__rule_take(sim, host->id, action->kind, action) != NULL;
+    sim->complaints += fails; /* a lost message: the host's own transport tells, nobody else must */
+    if (!fails)
+        reshard__net_send(sim, host->id, action);
+    complete_now(sim, host, action, fails ? RESHARD_E_HOOK : RESHARD_OK);
 }
 
 void reshard__task_take(
     struct reshard_sim *sim, struct host *host, const struct reshard_action *action)
 {
     if (action->kind == RESHARD_ACTION_SEND) {
-        reshard__net_send(sim, host->id, action);
-        complete(sim, host, action->id, NULL);
+        message_send(sim, host, action);
         return;
     }
     if (action->kind == RESHARD_ACTION_WAKE) {
         struct reshard_action wake = *action;
-        complete(sim, host, action->id, NULL);
+        complete_now(sim, host, action, RESHARD_OK);
         if (!reshard__sabotaged(sim, RESHARD_SABOTAGE_WAKE))
             reshard__requests_wake(sim, host, &wake);
         return;
     }
-    host->tasks = reshard__sim_grow(
-        host->tasks, &host->task_capacity, host->task_count + 1, sizeof *host->tasks);
-    struct task *task = &host->tasks[host->task_count++];
-    memset(task, 0, sizeof *task);
-    task->action = *action;
+    struct task *task = task_add(host, action);
     if (action->kind == RESHARD_ACTION_APPLY && action->mode == RESHARD_MODE_SNAPSHOT) {
         /* It points into the message, which is gone when this function's caller returns. */
         task->copy = reshard__sim_resize(NULL, action->payload_size, 1);
@@ -117,22 +156,41 @@ static bool fence_waits(
     return false;
 }
 
-static struct task_rule *rule_find(
-    struct reshard_sim *sim, const struct host *host, const struct reshard_action *action)
+static bool rule_fits(const struct task_rule *rule, reshard_node_id host, uint32_t kind,
+    const struct reshard_action *action)
+{
+    bool any = rule->kind == FAULT_ANY && kind != FAULT_MEMORY;
+    if (rule->count == 0 || (rule->host && rule->host != host) || (rule->kind != kind && !any))
+        return false;
+    return !rule->record[0] ||
+           (action && reshard__records_have(
+                          action->header, action->header_size, rule->record));
+}
+
+/* It acts now: so often, or for so long. */
+static bool rule_acts(const struct reshard_sim *sim, struct task_rule *rule)
+{
+    if (rule->skip > 0) {
+        rule->skip--;
+        return false;
+    }
+    if (rule->span_ns && rule->end_ns == 0)
+        rule->end_ns = sim->now_ns + rule->span_ns;
+    if (rule->span_ns && sim->now_ns >= rule->end_ns)
+        rule->count = 0;
+    else if (rule->count != UINT64_MAX)
+        rule->count--;
+    return !rule->span_ns || rule->count > 0;
+}
+
+struct task_rule *reshard__rule_take(struct reshard_sim *sim, reshard_node_id host, uint32_t kind,
+    const struct reshard_action *action)
 {
     for (size_t i = 0; i < sim->task_rule_count; i++) {
         struct task_rule *rule = &sim->task_rules[i];
-        if (rule->count == 0 || rule->host != host->id || rule->kind != action->kind)
+        if (!rule_fits(rule, host, kind, action) || !rule_acts(sim, rule))
             continue;
-        if (rule->record[0] && !reshard__records_have(action->header, action->header_size,
-                                rule->record))
-            continue;
-        if (rule->skip > 0) {
-            rule->skip--;
-            continue;
-        }
-        if (rule->count != UINT64_MAX)
-            rule->count--;
+        sim->faults++;
         return rule;
     }
     return NULL;
@@ -143,7 +201,9 @@ static enum task_fault fault_of(struct reshard_sim *sim, const struct host *host
 {
     static const enum task_fault appends[] = {
         FAULT_NONE, FAULT_ERROR, FAULT_UNKNOWN, FAULT_LANDED, FAULT_LATE};
-    struct task_rule *rule = rule_find(sim, host, &task->action);
+    struct task_rule *rule =
+        reshard__rule_take(sim, host->id, task->action.kind, &task->action);
+    sim->hook_calls++;
     if (rule) {
         *delay_ns = rule->delay_ns;
         return rule->fault;
@@ -196,7 +256,7 @@ static void work_do(struct reshard_sim *sim, struct host *host, struct task *tas
         break;
     case RESHARD_ACTION_LOAD:
         completion->status =
-            host->coordinator ? reshard__authority_load(sim, host) : reshard__own_load(host);
+            host->coordinator ? reshard__authority_load(sim, host) : reshard__own_load(sim, host);
         break;
     case RESHARD_ACTION_COMPACT:
         host->disk->journal_size = 0;
@@ -287,20 +347,28 @@ void reshard__task_run(struct reshard_sim *sim, struct host *host, uint64_t id)
         task_schedule(sim, host, id, sim->set.store_ns);
         return;
     }
-    struct reshard_completion completion;
-    if (!task_do(sim, host, task, &completion))
-        return;
-    complete(sim, host, id, &completion);
-    task = task_find(host, id);
-    if (task)
+    if (!task->done) {
+        struct reshard_completion completion;
+        if (!task_do(sim, host, task, &completion))
+            return;
+        task->completion = completion;
+        task->done = true;
+    }
+    struct reshard_completion completion = task->completion;
+    if (complete(sim, host, id, &completion)) {
+        task = task_find(host, id);
         task_drop(host, task);
+    } else {
+        task_schedule(sim, host, id, SIM_MILLI);
+    }
 }
 
 void reshard__tasks_drop(struct reshard_sim *sim, struct host *host)
 {
     for (size_t i = 0; i < host->task_count; i++) {
         struct task *task = &host->tasks[i];
-        bool lasts = task->action.kind == RESHARD_ACTION_APPEND && task->running;
+        bool lasts =
+            task->action.kind == RESHARD_ACTION_APPEND && task->running && !task->done;
         /* 0: nothing of it; 1: all of it; 2: a torn piece, of an own journal. */
         uint32_t choice = lasts ? reshard__choose(sim, CHOICE_TORN, 3) : 0;
         if (choice == 1)

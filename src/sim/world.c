@@ -121,6 +121,13 @@ static void request_happens(struct reshard_sim *sim, struct happening *happening
     reshard__sim_release(happening->data);
 }
 
+static void start_happens(struct reshard_sim *sim, const struct happening *happening)
+{
+    struct host *host = reshard__host_find(sim, happening->host);
+    if (host && host->starting && host->boot == happening->boot)
+        reshard__host_start(sim, host);
+}
+
 static void happen(struct reshard_sim *sim, struct happening *happening)
 {
     switch (happening->kind) {
@@ -143,6 +150,9 @@ static void happen(struct reshard_sim *sim, struct happening *happening)
         break;
     case EVENT_LATE:
         late_append(sim, happening);
+        break;
+    case EVENT_START:
+        start_happens(sim, happening);
         break;
     }
 }

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: statements of an operator. */
+#include "sim/script.h"
+
+/* The migration an operator means: the one named, else the newest. */
+static struct moving *moving_of(struct script *script)
+{
+    struct reshard_sim *sim = script->sim;
+    if (reshard__script_more(script) && script->words[script->at][0] == 'm') {
+        script->words[script->at][0] = 'k';
+        return reshard__moving_find(sim, reshard__script_key(script));
+    }
+    return sim->moving_count ? &sim->movings[sim->moving_count - 1] : NULL;
+}
+
+static void operate(struct script *script, const char *event,
+    int32_t (*act)(struct host *leader, const void *migration))
+{
+    struct reshard_sim *sim = script->sim;
+    struct moving *moving = moving_of(script);
+    if (!moving || !reshard__host_leader(sim)) {
+        sim->last_status = RESHARD_E_STATE;
+        return;
+    }
+    uint32_t before = moving->phase;
+    reshard_migration_id migration = moving->migration;
+    reshard__script_ask(script, reshard__host_leader(sim), act, &migration);
+    if (sim->last_status == RESHARD_OK && event[0])
+        reshard__row_ignored(sim, before, event);
+}
+
+static int32_t abort_act(struct host *leader, const void *migration)
+{
+    return reshard_coordinator_abort(
+        leader->coordinator, *(const reshard_migration_id *)migration);
+}
+
+static int32_t pause_act(struct host *leader, const void *migration)
+{
+    return reshard_coordinator_pause(
+        leader->coordinator, *(const reshard_migration_id *)migration, 1);
+}
+
+static int32_t resume_act(struct host *leader, const void *migration)
+{
+    return reshard_coordinator_pause(
+        leader->coordinator, *(const reshard_migration_id *)migration, 0);
+}
+
+static int32_t finish_act(struct host *leader, const void *migration)
+{
+    return reshard_coordinator_finish(
+        leader->coordinator, *(const reshard_migration_id *)migration);
+}
+
+void reshard__say_abort(struct script *script)
+{
+    operate(script, "ABORT_ASKED", abort_act);
+}
+
+void reshard__say_pause(struct script *script)
+{
+    operate(script, "PAUSE_ASKED", pause_act);
+}
+
+void reshard__say_resume(struct script *script)
+{
+    operate(script, "", resume_act);
+}
+
+void reshard__say_finish(struct script *script)
+{
+    operate(script, "", finish_act);
+}
+
+/* Keys that an operator picked, as the engine wants them. */
+struct picked {
+    uint32_t slot;
+    uint32_t count;
+    uint8_t bytes[WORDS_MAX][4];
+    const uint8_t *keys[WORDS_MAX];
+    size_t sizes[WORDS_MAX];
+};
+
+static int32_t give_ask(struct host *host, const void *what)
+{
+    const struct picked *picked = what;
+    return host->node ? reshard_node_move_keys(
+                            host->node, picked->slot, picked->keys, picked->sizes, picked->count)
+                      : RESHARD_E_STATE;
+}
+
+/* give nX K ...: keys of one slot, of a migration that an operator drives by hand. */
+void reshard__say_give(struct script *script)
+{
+    struct picked picked = {0};
+    struct host *host = reshard__host_find(script->sim, reshard__script_host(script));
+    for (; reshard__script_more(script) && !script->bad; picked.count++) {
+        uint32_t key = reshard__script_key(script);
+        for (int b = 0; b < 4; b++)
+            picked.bytes[picked.count][b] = (uint8_t)(key >> (8 * b));
+        picked.keys[picked.count] = picked.bytes[picked.count];
+        picked.sizes[picked.count] = sizeof picked.bytes[picked.count];
+        picked.slot = reshard__key_slot(script->sim, key);
+    }
+    script->bad |= !host || picked.count == 0;
+    if (!script->bad)
+        reshard__script_ask(script, host, give_ask, &picked);
+}
+
+static int32_t found_ask(struct host *host, const void *range)
+{
+    return host->node ? reshard_node_found(host->node, range, 1) : RESHARD_E_STATE;
+}
+
+static int32_t purge_ask(struct host *host, const void *range)
+{
+    return host->node ? reshard_node_purge(host->node, range, 1) : RESHARD_E_STATE;
+}
+
+static void ranged(struct script *script, int32_t (*ask)(struct host *host, const void *range))
+{
+    struct host *host = reshard__host_find(script->sim, reshard__script_host(script));
+    struct reshard_range range = reshard__script_range(script);
+    script->bad |= !host;
+    if (!script->bad)
+        reshard__script_ask(script, host, ask, &range);
+}
+
+/* found nX SLOTS: what the node holds data of. */
+void reshard__say_found(struct script *script)
+{
+    ranged(script, found_ask);
+}
+
+/* purge nX SLOTS: of what was set aside. */
+void reshard__say_purge(struct script *script)
+{
+    ranged(script, purge_ask);
+}
