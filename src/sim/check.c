@@ -324,7 +324,7 @@ void reshard__check_node(struct reshard_sim *sim, struct host *host)
             sim, "map-agrees", "%h has a version %u of its own", host->id, version);
 }
 
-/* 11: a deadline is kept or moved, never crept towards: an engine would keep its host's loop busy. */
+/* 11: a deadline is kept or moved, never crept towards: that would keep its host's loop busy. */
 void reshard__check_tick(struct reshard_sim *sim, struct host *host)
 {
     if (sim->now_ns - host->ticks_since_ns >= SIM_MILLI) {
