@@ -168,28 +168,6 @@ static bool may_begin(const struct header *header, uint32_t kind)
     return kind == RESHARD__RECORD_CHANGE && header->index == 1;
 }
 
-static int32_t payload_decode(const uint8_t *bytes, size_t size, struct reshard__record *record)
-{
-    struct reshard__walk walk;
-    size_t error_offset;
-    int32_t status = reshard__array_walk(bytes, size, 0, RESHARD__ITEMS_MAX, &walk, &error_offset);
-    if (status)
-        return status;
-    if (walk.end != size)
-        return RESHARD_E_TRAILING;
-    if (walk.member_count == 0)
-        return RESHARD_E_BOUND;
-    if (walk.members[0].type != RESHARD__ITEM_UINT)
-        return RESHARD_E_TYPE;
-    const struct reshard__schema *schema =
-        reshard__schema_find(&reshard__record_schemas, walk.members[0].value);
-    if (!schema)
-        return RESHARD_E_KIND;
-    memset(record, 0, reshard__record_schemas.struct_size); /* faster than a constant size */
-    record->kind = schema->kind;
-    return reshard__fields_decode(schema, bytes, &walk, NULL, record, &error_offset);
-}
-
 /* Header and checksums of the record at offset. */
 static int32_t frame_check(const uint8_t *bytes, size_t size, size_t offset,
     const struct reshard__journal_position *position, struct header *header)
@@ -207,22 +185,30 @@ static int32_t frame_check(const uint8_t *bytes, size_t size, size_t offset,
     return RESHARD_OK;
 }
 
+static int32_t payload_check(const uint8_t *bytes, size_t size, struct reshard__walk *walk)
+{
+    size_t error_offset;
+    int32_t status = reshard__array_check(
+        &reshard__record_schemas, bytes, size, 0, RESHARD__ITEMS_MAX, NULL, walk, &error_offset);
+    return !status && walk->end != size ? RESHARD_E_TRAILING : status;
+}
+
 int32_t reshard__record_decode(const uint8_t *bytes, size_t size, size_t *offset,
     struct reshard__journal_position *position, uint64_t *term_out, struct reshard__record *record)
 {
     struct header header = {0};
-    struct reshard__record decoded;
+    struct reshard__walk walk;
     int32_t status = frame_check(bytes, size, *offset, position, &header);
     if (status)
         return status;
-    const uint8_t *frame = bytes + *offset;
-    status = payload_decode(
-        frame + HEADER_SIZE, header.frame_size - HEADER_SIZE - TRAILER_SIZE, &decoded);
+    const uint8_t *frame = bytes + *offset, *payload = frame + HEADER_SIZE;
+    status = payload_check(payload, header.frame_size - HEADER_SIZE - TRAILER_SIZE, &walk);
     if (status)
         return status;
-    if (position->index == 0 && position->digest == 0 && !may_begin(&header, decoded.kind))
+    if (position->index == 0 && position->digest == 0 && !may_begin(&header, walk.schema->kind))
         return RESHARD_E_CHAIN;
-    memcpy(record, &decoded, reshard__record_schemas.struct_size);
+    reshard__fields_fill(&reshard__record_schemas, payload, &walk, NULL, record);
+    record->kind = walk.schema->kind;
     *term_out = header.term;
     *offset += header.frame_size;
     position->index = header.index;

@@ -308,11 +308,11 @@ static const struct reshard__field snapshot_migration_fields[] = {
     RANGES(struct reshard_map_migration, "ranges", ranges, range_count, "the slots"),
 };
 
-const struct reshard__schema reshard__snapshot_node_schema =
+static const struct reshard__schema snapshot_node =
     ROW(0, "snapshot-node", snapshot_node_fields, "a node");
-const struct reshard__schema reshard__snapshot_shard_schema =
+static const struct reshard__schema snapshot_shard =
     ROW(0, "snapshot-shard", snapshot_shard_fields, "a shard");
-const struct reshard__schema reshard__snapshot_migration_schema =
+static const struct reshard__schema snapshot_migration =
     ROW(0, "snapshot-migration", snapshot_migration_fields, "an open migration");
 
 #define P(name, member, min, max, doc) UINT(struct reshard__snapshot, name, member, min, max, doc)
@@ -326,23 +326,30 @@ static const struct reshard__field snapshot_fields[] = {
     P("term", header.term, 0, ANY, ""),
     P("unique", header.unique, 0, ANY, "id of the term's coordinator"),
     P("last_migration", header.last_migration, 0, ANY, "highest id so far"),
-    P_LIST(nodes, &reshard__snapshot_node_schema, 0, UINT32_MAX, ""),
-    P_LIST(shards, &reshard__snapshot_shard_schema, 0, UINT32_MAX, ""),
+    P_LIST(nodes, &snapshot_node, 0, UINT32_MAX, ""),
+    P_LIST(shards, &snapshot_shard, 0, UINT32_MAX, ""),
     P_LIST(runs, NULL, 3, 3 * (uint64_t)RESHARD_SLOT_COUNT_MAX,
         "length - 1, shard, epoch of every run, in order"),
-    P_LIST(migrations, &reshard__snapshot_migration_schema, 0, UINT32_MAX, ""),
+    P_LIST(migrations, &snapshot_migration, 0, UINT32_MAX, ""),
     P_LIST(removed_nodes, NULL, 0, UINT32_MAX, "ascending ids, each less the one before, less 1"),
     P_LIST(removed_shards, NULL, 0, UINT32_MAX, "ascending ids, each less the one before, less 1"),
 };
 
-const struct reshard__schema reshard__snapshot_schema =
-    ROW(0, "snapshot", snapshot_fields, "the whole map");
+static const struct reshard__schema snapshot = ROW(0, "snapshot", snapshot_fields, "the whole map");
+
+const struct reshard__schema_set reshard__snapshot_schemas = {
+    "snapshot", &snapshot, 1, sizeof(struct reshard__snapshot)};
+const struct reshard__schema_set reshard__snapshot_node_schemas = {
+    "snapshot-node", &snapshot_node, 1, sizeof(struct reshard_map_node)};
+const struct reshard__schema_set reshard__snapshot_shard_schemas = {
+    "snapshot-shard", &snapshot_shard, 1, sizeof(struct reshard_map_shard)};
+const struct reshard__schema_set reshard__snapshot_migration_schemas = {
+    "snapshot-migration", &snapshot_migration, 1, sizeof(struct reshard_map_migration)};
 
 const struct reshard__schema *reshard__schema_find(
     const struct reshard__schema_set *set, uint64_t kind)
 {
     /* Rows stand in order of their kinds, without gaps (a test checks it). */
-    if (kind == 0 || kind > set->row_count)
-        return NULL;
-    return &set->rows[kind - 1];
+    const uint64_t row = kind - set->rows[0].kind;
+    return row < set->row_count ? &set->rows[row] : NULL;
 }

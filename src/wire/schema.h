@@ -61,10 +61,11 @@ struct reshard__schema_set {
 extern const struct reshard__schema_set reshard__message_schemas;
 extern const struct reshard__schema_set reshard__change_schemas;
 extern const struct reshard__schema_set reshard__record_schemas;
-extern const struct reshard__schema reshard__snapshot_schema;
-extern const struct reshard__schema reshard__snapshot_node_schema;
-extern const struct reshard__schema reshard__snapshot_shard_schema;
-extern const struct reshard__schema reshard__snapshot_migration_schema;
+/* Of one row each, without a kind. */
+extern const struct reshard__schema_set reshard__snapshot_schemas;
+extern const struct reshard__schema_set reshard__snapshot_node_schemas;
+extern const struct reshard__schema_set reshard__snapshot_shard_schemas;
+extern const struct reshard__schema_set reshard__snapshot_migration_schemas;
 
 /* NULL = no such kind. */
 const struct reshard__schema *reshard__schema_find(
@@ -88,7 +89,18 @@ struct reshard__snapshot {
     struct reshard__list migrations;
     struct reshard__list removed_nodes;
     struct reshard__list removed_shards;
+    size_t
+        range_count_max; /* not on the wire: of a migration; what filling holds besides the map */
 };
+
+/* The two passes of reshard__map_decode. The check allocates nothing and finds all that is wrong
+ * with the bytes; what the fill takes from `mem` is 8 bytes for each of range_count_max, so at most
+ * 4 x size, the rest is the map's. Its errors: NOMEM, those of the map's guards; the map is then to
+ * be destroyed. */
+int32_t reshard__snapshot_check(
+    const uint8_t *bytes, size_t size, struct reshard__snapshot *snapshot, size_t *error_offset);
+int32_t reshard__snapshot_fill(const uint8_t *bytes, const struct reshard__snapshot *snapshot,
+    const struct reshard__mem *mem, struct reshard_map *map, size_t *error_offset);
 
 /* ---- writer ---- */
 
@@ -141,7 +153,7 @@ int32_t reshard__fields_encode(const struct reshard__schema *schema, const void 
 
 enum {
     RESHARD__DEPTH_MAX = 8,
-    RESHARD__ITEMS_MAX = 4096,                /* of a message or record */
+    RESHARD__ITEMS_MAX = 4096,                /* in the array of a message or record */
     RESHARD__CHANGE_ITEMS_MAX = 1048576 + 64, /* 2^19 ranges are two integers each */
     RESHARD__SNAPSHOT_ITEMS_MAX = 1 << 24,
     RESHARD__MEMBERS_MAX = 32 /* no schema has more */
@@ -155,57 +167,63 @@ enum { /* type of an item */
 };
 
 /* One item. `value`: the integer, the number of bytes or of array items. `offset`: of its head;
- * `end`: behind it (of an array: behind its head, or behind the whole in reshard__walk). */
+ * `end`: behind it (of an array: behind its head, or behind the whole where that was read). */
 struct reshard__item {
     uint64_t value;
     size_t offset;
     size_t end;
-    const uint8_t *data; /* of a byte string */
     uint32_t type;
 };
+
+/* Bytes of a byte string. */
+static inline struct reshard__bytes reshard__item_bytes(
+    const uint8_t *bytes, const struct reshard__item *item)
+{
+    const size_t size = (size_t)item->value;
+    return (struct reshard__bytes){size > 0 ? bytes + item->end - size : NULL, size};
+}
 
 /* Next item at *offset. Errors: TRUNCATED, TYPE, CANONICAL; then *offset names the bad byte. */
 int32_t reshard__item_next(
     const uint8_t *bytes, size_t size, size_t *offset, struct reshard__item *item);
 
-/* An array and its first members. */
-struct reshard__walk {
-    struct reshard__item members[RESHARD__MEMBERS_MAX];
-    size_t member_count; /* all that the array has, remembered or not */
-    size_t end;          /* behind the array */
-};
-
-/* Pass 1: check the array at `offset` to its end, remember its members. Errors: TRUNCATED, TYPE,
- * CANONICAL, DEPTH, SIZE; then *error_offset names the bad byte. */
-int32_t reshard__array_walk(const uint8_t *bytes, size_t size, size_t offset, size_t items_max,
-    struct reshard__walk *walk, size_t *error_offset);
-
-/* Where ranges go. */
+/* Where ranges go: as many as fit; `needed` says how many there are. */
 struct reshard__range_sink {
     struct reshard_range *ranges;
     size_t capacity;
     size_t needed;
-    size_t number_count; /* integers inside members that pass 1 saw */
-    bool mixed;          /* pass 1 saw others inside members */
 };
 
-/* Pass 1 that besides leaves the integers inside members in sink->ranges, as many as fit, for pass
- * 2 to make ranges of. */
-int32_t reshard__array_walk_numbers(const uint8_t *bytes, size_t size, size_t offset,
-    size_t items_max, struct reshard__walk *walk, struct reshard__range_sink *sink,
-    size_t *error_offset);
+/* Ranges as one item at *offset. Errors: TRUNCATED, TYPE, CANONICAL, SIZE, BOUND; then *offset
+ * names the bad byte. */
+int32_t reshard__ranges_next(
+    const uint8_t *bytes, size_t size, size_t *offset, struct reshard__range_sink *sink);
 
-/* Pass 2: fill the zeroed flat struct from a walk. Ranges go to the sink; SPACE when they do not
- * fit, then sink->needed says how many. Errors: TYPE, BOUND, CANONICAL, SPACE. */
+/* A checked array: its schema and those of its fields that it has. */
+struct reshard__walk {
+    struct reshard__item members[RESHARD__MEMBERS_MAX];
+    const struct reshard__schema *schema;
+    size_t member_count;
+    size_t end; /* behind the array */
+};
 
-int32_t reshard__fields_decode(const struct reshard__schema *schema, const uint8_t *bytes,
-    const struct reshard__walk *walk, struct reshard__range_sink *sink, void *flat,
-    size_t *error_offset);
+/* Pass 1: everything that can be wrong with the array at `offset`, or nothing. A set with ranges
+ * needs a sink. Errors: TRUNCATED, TYPE, CANONICAL, DEPTH, SIZE, KIND, BOUND; then *error_offset
+ * names the bad byte. */
+int32_t reshard__array_check(const struct reshard__schema_set *set, const uint8_t *bytes,
+    size_t size, size_t offset, size_t items_max, struct reshard__range_sink *sink,
+    struct reshard__walk *walk, size_t *error_offset);
 
-/* Ranges out of the (walked) array item, of what pass 1 left in the sink where it did. Errors:
- * TYPE, BOUND, SPACE with sink->needed. */
-int32_t reshard__ranges_read(const uint8_t *bytes, const struct reshard__item *array,
-    struct reshard__range_sink *sink, size_t *error_offset);
+/* All-zero has a shorter form. Errors: BOUND, CANONICAL. */
+int32_t reshard__digest_check(struct reshard__bytes bytes);
+
+/* Pass 2: zero and fill the flat struct of the set; nothing is left to go wrong. A set with ranges
+ * needs the sink, which held them all. */
+void reshard__fields_fill(const struct reshard__schema_set *set, const uint8_t *bytes,
+    const struct reshard__walk *walk, const struct reshard__range_sink *sink, void *flat);
+
+/* The item of the field that stands at `offset` in the flat struct; NULL when it was left out. */
+const struct reshard__item *reshard__walk_member(const struct reshard__walk *walk, size_t offset);
 
 /* ---- journal ---- */
 
@@ -218,13 +236,13 @@ uint64_t reshard__checksum(const uint8_t *data, size_t size, uint64_t seed);
 /* Of head and tail as if they were one. */
 uint64_t reshard__checksum_pair(
     const uint8_t *head, size_t head_size, const uint8_t *tail, size_t tail_size);
-/* The array of a message, whatever its checksum, into a zeroed struct. */
-int32_t reshard__message_array_decode(
-    const uint8_t *bytes, size_t size, struct reshard__message *message, size_t *error_offset);
-/* What the first 8 bytes of a message must hold; size >= 8. `message`: what its array decodes to,
- * NULL where it does not. */
+/* Pass 1 of a message, whatever its checksum; size >= 8. */
+int32_t reshard__message_check(
+    const uint8_t *bytes, size_t size, struct reshard__walk *walk, size_t *error_offset);
+/* What the first 8 bytes of a message must hold; size >= 8. `walk`: of pass 1, NULL where that
+ * failed. */
 uint64_t reshard__message_checksum(
-    const uint8_t *bytes, size_t size, const struct reshard__message *message);
+    const uint8_t *bytes, size_t size, const struct reshard__walk *walk);
 void reshard__put_le64(uint8_t *bytes, uint64_t value);
 uint64_t reshard__get_le64(const uint8_t *bytes);
 

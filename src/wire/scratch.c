@@ -10,10 +10,12 @@ int32_t reshard__change_read(const struct reshard__mem *mem, struct reshard__scr
         bytes.data, bytes.size, offset, scratch->ranges, scratch->capacity, change);
     if (status != RESHARD_E_SPACE)
         return status;
-    status = reshard__mem_grow(mem, (void **)&scratch->ranges, &scratch->capacity,
-        sizeof *scratch->ranges, change->range_count);
-    if (status)
-        return status;
+    /* The old ranges are of no use, and never both live: so at most 4 bytes for each one read. */
+    reshard__scratch_free(mem, scratch);
+    scratch->ranges = reshard__mem_alloc(mem, change->range_count * sizeof *scratch->ranges);
+    if (!scratch->ranges)
+        return RESHARD_E_NOMEM;
+    scratch->capacity = change->range_count;
     return reshard__change_decode(
         bytes.data, bytes.size, offset, scratch->ranges, scratch->capacity, change);
 }

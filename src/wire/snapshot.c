@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Room wire: snapshots of the slot map. Ids ascend and runs are maximal, so a map has one form. The
- * shape is checked to its end before anything is allocated; while the map is built, only the ranges
- * of one migration at a time are held besides it. */
+/* Room wire: snapshots of the slot map. Ids ascend and runs are maximal, so a map has one form. All
+ * bytes are checked to the end before anything is allocated; while the map is filled, only the
+ * ranges of one migration at a time are held besides it. */
 #include "wire/schema.h"
 
 #include <string.h>
@@ -18,8 +18,8 @@ static void nodes_put(struct reshard__writer *writer, const struct reshard_map *
     for (uint32_t i = 0; i < count; i++) {
         struct reshard_map_node node = {.struct_size = sizeof node};
         RESHARD_ASSERT(reshard_map_node_at(map, i, &node) == RESHARD_OK);
-        RESHARD_ASSERT(reshard__fields_encode(
-                           &reshard__snapshot_node_schema, &node, &options, writer) == RESHARD_OK);
+        RESHARD_ASSERT(reshard__fields_encode(reshard__snapshot_node_schemas.rows, &node, &options,
+                           writer) == RESHARD_OK);
     }
 }
 
@@ -31,8 +31,8 @@ static void shards_put(struct reshard__writer *writer, const struct reshard_map 
     for (uint32_t i = 0; i < count; i++) {
         struct reshard_map_shard shard = {.struct_size = sizeof shard};
         RESHARD_ASSERT(reshard_map_shard_at(map, i, &shard) == RESHARD_OK);
-        RESHARD_ASSERT(reshard__fields_encode(&reshard__snapshot_shard_schema, &shard, &options,
-                           writer) == RESHARD_OK);
+        RESHARD_ASSERT(reshard__fields_encode(reshard__snapshot_shard_schemas.rows, &shard,
+                           &options, writer) == RESHARD_OK);
     }
 }
 
@@ -44,7 +44,7 @@ static void migrations_put(struct reshard__writer *writer, const struct reshard_
     for (uint32_t i = 0; i < count; i++) {
         struct reshard_map_migration migration = {.struct_size = sizeof migration};
         RESHARD_ASSERT(reshard_map_migration_at(map, i, &migration) == RESHARD_OK);
-        RESHARD_ASSERT(reshard__fields_encode(&reshard__snapshot_migration_schema, &migration,
+        RESHARD_ASSERT(reshard__fields_encode(reshard__snapshot_migration_schemas.rows, &migration,
                            &options, writer) == RESHARD_OK);
     }
 }
@@ -139,25 +139,28 @@ int32_t reshard__map_encode(
     while (reshard__map_removed_shard(map, (size_t)snapshot.removed_shards.count))
         snapshot.removed_shards.count++;
     int32_t status =
-        reshard__fields_encode(&reshard__snapshot_schema, &snapshot, &options, &writer);
+        reshard__fields_encode(reshard__snapshot_schemas.rows, &snapshot, &options, &writer);
     return status ? status : reshard__writer_finish(&writer, size_out);
 }
 
 /* ---- decode ---- */
 
-/* The bytes under construction. */
+/* The same steps check (`map` is NULL) and fill. */
 struct loader {
     const uint8_t *bytes;
     size_t offset; /* of what is being read: where an error is */
     size_t end;    /* of the list that is being read */
+    uint64_t id;   /* of the element before; ids ascend */
     struct reshard_map *map;
-    struct reshard__mem mem;
+    struct reshard__range_sink sink; /* a migration's ranges; while checking it holds none */
+    size_t range_count_max;
 };
 
 /* Step into a list: behind its head. */
 static void list_enter(struct loader *loader, const struct reshard__list *list)
 {
     struct reshard__item head;
+    loader->id = 0;
     if (list->size == 0) { /* left out */
         loader->end = loader->offset;
         return;
@@ -184,26 +187,68 @@ static int32_t uint_take(struct loader *loader, uint64_t max, uint64_t *value)
     return RESHARD_OK;
 }
 
-/* The next element of a list of arrays, into a zeroed struct. Its offset becomes the loader's only
- * once it is loaded, so that a refusal by the map names the element. */
-static int32_t element_read(struct loader *loader, const struct reshard__schema *schema,
-    struct reshard__walk *walk, struct reshard__range_sink *sink, void *flat)
+/* Check the next element of a list of arrays, whose first member is its id. The loader's offset
+ * moves behind it only once it is loaded, so that a refusal by the map names the element. */
+static int32_t element_check(
+    struct loader *loader, const struct reshard__schema_set *set, struct reshard__walk *walk)
 {
     size_t error_offset;
-    int32_t status = reshard__fields_decode(schema, loader->bytes, walk, sink, flat, &error_offset);
-    if (status)
+    loader->sink.needed = 0;
+    int32_t status = reshard__array_check(set, loader->bytes, loader->end, loader->offset,
+        RESHARD__SNAPSHOT_ITEMS_MAX, &loader->sink, walk, &error_offset);
+    if (status) {
         loader->offset = error_offset;
-    return status;
+        return status;
+    }
+    if (walk->members[0].value <= loader->id)
+        return RESHARD_E_CANONICAL;
+    loader->id = walk->members[0].value;
+    return RESHARD_OK;
 }
 
-static int32_t element_walk(struct loader *loader, struct reshard__walk *walk)
+static int32_t node_load(struct loader *loader, const struct reshard__walk *walk)
 {
-    size_t error_offset;
-    int32_t status = reshard__array_walk(loader->bytes, loader->end, loader->offset,
-        RESHARD__SNAPSHOT_ITEMS_MAX, walk, &error_offset);
-    if (status)
-        loader->offset = error_offset;
-    return status;
+    struct reshard_map_node node;
+    reshard__fields_fill(&reshard__snapshot_node_schemas, loader->bytes, walk, NULL, &node);
+    node.struct_size = (uint32_t)sizeof node;
+    return reshard__map_load_node(loader->map, &node);
+}
+
+static int32_t shard_load(struct loader *loader, const struct reshard__walk *walk)
+{
+    struct reshard_map_shard shard;
+    reshard__fields_fill(&reshard__snapshot_shard_schemas, loader->bytes, walk, NULL, &shard);
+    shard.struct_size = (uint32_t)sizeof shard;
+    return reshard__map_load_shard(loader->map, &shard);
+}
+
+static int32_t migration_load(struct loader *loader, const struct reshard__walk *walk)
+{
+    struct reshard_map_migration migration;
+    reshard__fields_fill(
+        &reshard__snapshot_migration_schemas, loader->bytes, walk, &loader->sink, &migration);
+    migration.struct_size = (uint32_t)sizeof migration;
+    return reshard__map_load_migration(loader->map, &migration);
+}
+
+/* A list of arrays. */
+static int32_t elements_read(struct loader *loader, const struct reshard__list *list,
+    const struct reshard__schema_set *set,
+    int32_t (*load)(struct loader *loader, const struct reshard__walk *walk))
+{
+    list_enter(loader, list);
+    for (uint64_t i = 0; i < list->count; i++) {
+        struct reshard__walk walk;
+        int32_t status = element_check(loader, set, &walk);
+        if (!status && loader->map)
+            status = load(loader, &walk);
+        if (status)
+            return status;
+        if (loader->range_count_max < loader->sink.needed)
+            loader->range_count_max = loader->sink.needed;
+        loader->offset = walk.end;
+    }
+    return RESHARD_OK;
 }
 
 struct run {
@@ -238,7 +283,7 @@ static int32_t run_load(struct reshard_map *map, const struct run *run)
     return reshard__map_load_owner(map, &run->range, run->shard, run->epoch);
 }
 
-/* Runs cover every slot once and are maximal. With a map, load them. */
+/* Runs cover every slot once and are maximal. */
 static int32_t runs_read(struct loader *loader, const struct reshard__snapshot *snapshot)
 {
     struct run run, before = {{0, 0}, 0, 0};
@@ -260,98 +305,19 @@ static int32_t runs_read(struct loader *loader, const struct reshard__snapshot *
     return next == snapshot->slot_count ? RESHARD_OK : RESHARD_E_BOUND;
 }
 
-static int32_t nodes_load(struct loader *loader, const struct reshard__snapshot *snapshot)
+static int32_t removed_node_load(struct reshard_map *map, uint64_t id)
 {
-    uint64_t before = 0;
-    list_enter(loader, &snapshot->nodes);
-    for (uint64_t i = 0; i < snapshot->nodes.count; i++) {
-        struct reshard_map_node node = {.struct_size = sizeof node};
-        struct reshard__walk walk;
-        int32_t status = element_walk(loader, &walk);
-        if (!status)
-            status = element_read(loader, &reshard__snapshot_node_schema, &walk, NULL, &node);
-        if (!status && node.node <= before)
-            status = RESHARD_E_CANONICAL;
-        if (!status)
-            status = reshard__map_load_node(loader->map, &node);
-        if (status)
-            return status;
-        before = node.node;
-        loader->offset = walk.end;
-    }
-    return RESHARD_OK;
+    return reshard__map_load_removed_node(map, id);
 }
 
-static int32_t shards_load(struct loader *loader, const struct reshard__snapshot *snapshot)
+static int32_t removed_shard_load(struct reshard_map *map, uint64_t id)
 {
-    uint64_t before = 0;
-    list_enter(loader, &snapshot->shards);
-    for (uint64_t i = 0; i < snapshot->shards.count; i++) {
-        struct reshard_map_shard shard = {.struct_size = sizeof shard};
-        struct reshard__walk walk;
-        int32_t status = element_walk(loader, &walk);
-        if (!status)
-            status = element_read(loader, &reshard__snapshot_shard_schema, &walk, NULL, &shard);
-        if (!status && shard.shard <= before)
-            status = RESHARD_E_CANONICAL;
-        if (!status)
-            status = reshard__map_load_shard(loader->map, &shard);
-        if (status)
-            return status;
-        before = shard.shard;
-        loader->offset = walk.end;
-    }
-    return RESHARD_OK;
+    return reshard__map_load_removed_shard(map, (reshard_shard_id)id);
 }
 
-/* How many ranges the migration's array announces; the walk has seen that they are there. */
-static size_t ranges_announced(const struct reshard__walk *walk)
-{
-    const uint32_t last = reshard__snapshot_migration_schema.field_count - 1;
-    if (walk->member_count <= last || walk->members[last].type != RESHARD__ITEM_ARRAY)
-        return 0;
-    return (size_t)walk->members[last].value / 2;
-}
-
-static int32_t migration_load(struct loader *loader, struct reshard__walk *walk, uint64_t *before)
-{
-    struct reshard_map_migration migration = {.struct_size = sizeof migration};
-    struct reshard__range_sink sink = {NULL, ranges_announced(walk), 0, 0, false};
-    const size_t size = sink.capacity * sizeof *sink.ranges;
-    if (size > 0) {
-        sink.ranges = reshard__mem_alloc(&loader->mem, size);
-        if (!sink.ranges)
-            return RESHARD_E_NOMEM;
-    }
-    int32_t status =
-        element_read(loader, &reshard__snapshot_migration_schema, walk, &sink, &migration);
-    if (!status && migration.migration <= *before)
-        status = RESHARD_E_CANONICAL;
-    if (!status)
-        status = reshard__map_load_migration(loader->map, &migration);
-    reshard__mem_free(&loader->mem, sink.ranges, size);
-    *before = migration.migration;
-    return status;
-}
-
-static int32_t migrations_load(struct loader *loader, const struct reshard__snapshot *snapshot)
-{
-    uint64_t before = 0;
-    list_enter(loader, &snapshot->migrations);
-    for (uint64_t i = 0; i < snapshot->migrations.count; i++) {
-        struct reshard__walk walk;
-        int32_t status = element_walk(loader, &walk);
-        if (!status)
-            status = migration_load(loader, &walk, &before);
-        if (status)
-            return status;
-        loader->offset = walk.end;
-    }
-    return RESHARD_OK;
-}
-
-static int32_t removed_load(
-    struct loader *loader, const struct reshard__list *list, uint64_t max, bool nodes)
+/* A list of ids, none above `max`. */
+static int32_t removed_read(struct loader *loader, const struct reshard__list *list, uint64_t max,
+    int32_t (*load)(struct reshard_map *map, uint64_t id))
 {
     uint64_t id = 0, gap;
     list_enter(loader, list);
@@ -362,65 +328,95 @@ static int32_t removed_load(
         if (status)
             return status;
         id += gap + 1;
-        status = nodes ? reshard__map_load_removed_node(loader->map, id)
-                       : reshard__map_load_removed_shard(loader->map, (reshard_shard_id)id);
+        status = loader->map ? load(loader->map, id) : RESHARD_OK;
         if (status)
             return status;
     }
     return RESHARD_OK;
 }
 
-static int32_t lists_load(struct loader *loader, const struct reshard__snapshot *snapshot)
+static int32_t lists_read(struct loader *loader, const struct reshard__snapshot *snapshot)
 {
-    int32_t status = nodes_load(loader, snapshot);
+    int32_t status =
+        elements_read(loader, &snapshot->nodes, &reshard__snapshot_node_schemas, node_load);
     if (!status)
-        status = shards_load(loader, snapshot);
+        status =
+            elements_read(loader, &snapshot->shards, &reshard__snapshot_shard_schemas, shard_load);
     if (!status)
         status = runs_read(loader, snapshot);
     if (!status)
-        status = migrations_load(loader, snapshot);
+        status = elements_read(
+            loader, &snapshot->migrations, &reshard__snapshot_migration_schemas, migration_load);
     if (!status)
-        status = removed_load(loader, &snapshot->removed_nodes, UINT64_MAX, true);
+        status = removed_read(loader, &snapshot->removed_nodes, UINT64_MAX, removed_node_load);
     if (!status)
-        status = removed_load(loader, &snapshot->removed_shards, UINT32_MAX, false);
-    return status ? status : reshard__map_load_finish(loader->map, &snapshot->header);
+        status = removed_read(loader, &snapshot->removed_shards, UINT32_MAX, removed_shard_load);
+    return status;
 }
 
-/* Shape and members, without a map. */
-static int32_t shape_read(
-    struct loader *loader, const uint8_t *bytes, size_t size, struct reshard__snapshot *snapshot)
+static int32_t snapshot_check(
+    struct loader *loader, size_t size, struct reshard__snapshot *snapshot)
 {
     struct reshard__walk walk;
-    memset(snapshot, 0, sizeof *snapshot);
-    int32_t status =
-        reshard__array_walk(bytes, size, 0, RESHARD__SNAPSHOT_ITEMS_MAX, &walk, &loader->offset);
+    int32_t status = reshard__array_check(&reshard__snapshot_schemas, loader->bytes, size, 0,
+        RESHARD__SNAPSHOT_ITEMS_MAX, NULL, &walk, &loader->offset);
     if (status)
         return status;
-    loader->offset = walk.end;
     if (walk.end != size)
         return RESHARD_E_TRAILING;
-    status = element_read(loader, &reshard__snapshot_schema, &walk, NULL, snapshot);
-    return status ? status : runs_read(loader, snapshot);
+    reshard__fields_fill(&reshard__snapshot_schemas, loader->bytes, &walk, NULL, snapshot);
+    status = lists_read(loader, snapshot);
+    snapshot->range_count_max = loader->range_count_max;
+    return status;
+}
+
+int32_t reshard__snapshot_check(
+    const uint8_t *bytes, size_t size, struct reshard__snapshot *snapshot, size_t *error_offset)
+{
+    struct loader loader = {.bytes = bytes};
+    int32_t status = snapshot_check(&loader, size, snapshot);
+    *error_offset = loader.offset;
+    return status;
+}
+
+int32_t reshard__snapshot_fill(const uint8_t *bytes, const struct reshard__snapshot *snapshot,
+    const struct reshard__mem *mem, struct reshard_map *map, size_t *error_offset)
+{
+    struct loader loader = {.bytes = bytes, .map = map};
+    const size_t size = snapshot->range_count_max * sizeof *loader.sink.ranges;
+    *error_offset = 0;
+    if (size > 0) {
+        loader.sink.capacity = snapshot->range_count_max;
+        loader.sink.ranges = reshard__mem_alloc(mem, size);
+        if (!loader.sink.ranges)
+            return RESHARD_E_NOMEM;
+    }
+    int32_t status = lists_read(&loader, snapshot);
+    reshard__mem_free(mem, loader.sink.ranges, size);
+    *error_offset = loader.offset;
+    return status ? status : reshard__map_load_finish(map, &snapshot->header);
 }
 
 int32_t reshard__map_decode(const uint8_t *bytes, size_t size,
     const struct reshard_allocator *allocator, struct reshard_map **map_out, size_t *offset_out)
 {
     struct reshard__snapshot snapshot;
-    struct loader loader = {.bytes = bytes};
-    int32_t status = reshard__mem_import(&loader.mem, allocator);
+    struct reshard__mem mem;
+    struct reshard_map *map = NULL;
+    size_t error_offset = 0;
+    int32_t status = reshard__mem_import(&mem, allocator);
     if (!status)
-        status = shape_read(&loader, bytes, size, &snapshot);
+        status = reshard__snapshot_check(bytes, size, &snapshot, &error_offset);
     if (!status)
-        status = reshard_map_create((uint32_t)snapshot.slot_count, allocator, &loader.map);
+        status = reshard_map_create((uint32_t)snapshot.slot_count, allocator, &map);
     if (!status)
-        status = lists_load(&loader, &snapshot);
+        status = reshard__snapshot_fill(bytes, &snapshot, &mem, map, &error_offset);
     if (status) {
-        reshard_map_destroy(loader.map);
+        reshard_map_destroy(map);
         if (offset_out)
-            *offset_out = loader.offset;
+            *offset_out = error_offset;
         return status;
     }
-    *map_out = loader.map;
+    *map_out = map;
     return RESHARD_OK;
 }

@@ -2,9 +2,10 @@
 /* Room wire (floor 4): everything that crosses a process boundary or a restart.
  *
  * Guarantees: one canonical byte form (CBOR, RFC 8949 section 4.2.1 narrowed: positional arrays,
- * unsigned integers, byte strings); encoding never allocates; decoding never allocates (maps and
- * scratches aside), borrows its input, and refuses anything else with a code and the offset of the
- * first bad byte. The schema tables in schema.c are the only description of any field.
+ * unsigned integers, byte strings); encoding never allocates; decoding never allocates (ranges of
+ * unknown number aside: at most 4 bytes for each one read), borrows its input, and refuses anything
+ * else with a code and the offset of the first bad byte. The schema tables in schema.c are the only
+ * description of any field.
  *
  * Members that are 0 or empty at the end of an array are left out, and must be. So encoding what
  * was decoded gives the same bytes, an older writer's bytes too; only members that this version
@@ -147,11 +148,11 @@ void reshard__scratch_free(const struct reshard__mem *mem, struct reshard__scrat
 int32_t reshard__map_encode(
     const struct reshard_map *map, uint8_t *buffer, size_t capacity, size_t *size_out);
 
-/* Build a map from a snapshot. What is allocated through `allocator` stays below
- * RESHARD__SNAPSHOT_MEMORY x size + 4 KiB + 16 bytes a slot: 4 x size are the decoder's own, the
- * rest are the map's nodes, shards, migrations and ids, its arrays while they grow included.
- * Errors: class data, NOMEM, those of the map's guards. */
-enum { RESHARD__SNAPSHOT_MEMORY = 40 };
+/* Build a map from a snapshot. Decoding itself takes at most 4 x size (the ranges of one
+ * migration), and only once all bytes are checked. The map that results takes at most 16 bytes a
+ * slot and RESHARD__SNAPSHOT_MAP x size + 4 KiB: its nodes, shards, migrations and ids, its arrays
+ * while they grow included. Errors: class data, NOMEM, those of the map's guards. */
+enum { RESHARD__SNAPSHOT_MAP = 36 };
 int32_t reshard__map_decode(const uint8_t *bytes, size_t size,
     const struct reshard_allocator *allocator, struct reshard_map **map_out, size_t *offset_out);
 

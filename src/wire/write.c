@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Room wire: the CBOR writer. libcbor's buffer encoders only; shortest heads by construction. */
+/* Room wire: the CBOR writer. Shortest heads by construction; the long ones by libcbor's buffer
+ * encoders. */
 #include "wire/schema.h"
 
 #include <cbor/encoding.h>
 #include <string.h>
 
-static size_t head_size(uint64_t value)
+enum { UINT = 0, BYTES = 2, ARRAY = 4 }; /* major types */
+
+static inline size_t head_size(uint64_t value)
 {
     if (value < 24)
         return 1;
@@ -29,58 +32,59 @@ static inline uint8_t *reserve(struct reshard__writer *writer, size_t size)
     return NULL;
 }
 
-void reshard__put_uint_any(struct reshard__writer *writer, uint64_t value)
+/* A head of more than three bytes, by libcbor; `at` has room for `size`. */
+static void long_head_put(uint8_t *at, size_t size, unsigned type, uint64_t value)
+{
+    size_t written;
+    if (type == UINT)
+        written = cbor_encode_uint(value, at, size);
+    else if (type == BYTES)
+        written = cbor_encode_bytestring_start((size_t)value, at, size);
+    else
+        written = cbor_encode_array_start((size_t)value, at, size);
+    RESHARD_ASSERT(written == size);
+}
+
+/* Nearly all heads are up to three bytes long. They are written here, because a call of libcbor
+ * costs more than all else about them; a test holds them against libcbor's. */
+static inline void head_put(struct reshard__writer *writer, unsigned type, uint64_t value)
 {
     const size_t size = head_size(value);
-    size_t written;
     uint8_t *at = reserve(writer, size);
     if (!at)
         return;
     switch (size) {
     case 1:
+        at[0] = (uint8_t)(type << 5 | value);
+        break;
     case 2:
-        written = cbor_encode_uint8((uint8_t)value, at, size);
+        at[0] = (uint8_t)(type << 5 | 24);
+        at[1] = (uint8_t)value;
         break;
     case 3:
-        written = cbor_encode_uint16((uint16_t)value, at, size);
-        break;
-    case 5:
-        written = cbor_encode_uint32((uint32_t)value, at, size);
+        at[0] = (uint8_t)(type << 5 | 25);
+        at[1] = (uint8_t)(value >> 8);
+        at[2] = (uint8_t)value;
         break;
     default:
-        written = cbor_encode_uint64(value, at, size);
+        long_head_put(at, size, type, value);
         break;
     }
-    RESHARD_ASSERT(written == size);
 }
 
-/* A head of one byte: its value below the type. */
-static inline bool short_head_put(struct reshard__writer *writer, unsigned type, uint64_t value)
+void reshard__put_uint_any(struct reshard__writer *writer, uint64_t value)
 {
-    if (value >= 24 || writer->used >= writer->capacity)
-        return false;
-    writer->data[writer->used++] = (uint8_t)(type << 5 | value);
-    return true;
+    head_put(writer, UINT, value);
 }
 
 void reshard__put_array(struct reshard__writer *writer, uint64_t count)
 {
-    if (short_head_put(writer, 4, count))
-        return;
-    size_t size = head_size(count);
-    uint8_t *at = reserve(writer, size);
-    if (at)
-        RESHARD_ASSERT(cbor_encode_array_start((size_t)count, at, size) == size);
+    head_put(writer, ARRAY, count);
 }
 
 void reshard__put_bytes_head(struct reshard__writer *writer, size_t size)
 {
-    if (short_head_put(writer, 2, size))
-        return;
-    size_t head = head_size(size);
-    uint8_t *at = reserve(writer, head);
-    if (at)
-        RESHARD_ASSERT(cbor_encode_bytestring_start(size, at, head) == head);
+    head_put(writer, BYTES, size);
 }
 
 void reshard__put_raw(struct reshard__writer *writer, const void *data, size_t size)

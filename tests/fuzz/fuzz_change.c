@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzz target: a delta, that is changes one after the other, and a set of ranges. What is accepted
- * encodes to the same bytes, unknown trailing members aside; nothing is allocated. Then the changes
- * are applied to a small map, which must stay sound whatever they say. */
+ * encodes to the same bytes, unknown trailing members aside; nothing is allocated, or, where the
+ * ranges go to a scratch, at most 4 x input + 4 KiB. Then the changes are applied to a small map,
+ * which must stay sound whatever they say. */
 #include "fuzz/memory.h"
+#include "support/alloc.h"
 #include "tools/wire_maps.h"
 #include "tools/wire_values.h"
 
@@ -46,6 +48,26 @@ static unsigned read_all(const uint8_t *bytes, size_t size)
     return count;
 }
 
+/* As many are read into a scratch that grows. */
+static void expect_scratch(const uint8_t *bytes, size_t size, unsigned expected)
+{
+    struct support_alloc alloc;
+    const struct reshard_allocator allocator = support_alloc_init(&alloc);
+    struct reshard__mem mem;
+    struct reshard__scratch scratch = {NULL, 0};
+    struct reshard_change change;
+    size_t offset = 0;
+    unsigned count = 0;
+    expect(reshard__mem_import(&mem, &allocator) == RESHARD_OK);
+    while (reshard__change_read(&mem, &scratch, (struct reshard__bytes){bytes, size}, &offset,
+               &change) == RESHARD_OK)
+        count++;
+    expect(count >= expected); /* read_all has room for fewer ranges */
+    expect(alloc.peak_bytes <= 4 * size + 4096);
+    reshard__scratch_free(&mem, &scratch);
+    expect(support_alloc_clean(&alloc));
+}
+
 static void apply_all(const uint8_t *bytes, size_t size)
 {
     struct reshard_map *map = NULL;
@@ -75,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         expect(again_size == size && memcmp(bytes, again, size) == 0);
     }
     memory_expect_none();
+    expect_scratch(bytes, size, changes);
     if (changes > 0)
         apply_all(bytes, size);
     return 0;

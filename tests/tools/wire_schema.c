@@ -101,10 +101,10 @@ static void cddl_print(void)
     set_print(&reshard__message_schemas);
     set_print(&reshard__change_schemas);
     set_print(&reshard__record_schemas);
-    rule_print(&reshard__snapshot_schema);
-    rule_print(&reshard__snapshot_node_schema);
-    rule_print(&reshard__snapshot_shard_schema);
-    rule_print(&reshard__snapshot_migration_schema);
+    rule_print(reshard__snapshot_schemas.rows);
+    rule_print(reshard__snapshot_node_schemas.rows);
+    rule_print(reshard__snapshot_shard_schemas.rows);
+    rule_print(reshard__snapshot_migration_schemas.rows);
 }
 
 static void table_print(const struct reshard__schema *schema)
@@ -140,10 +140,10 @@ static void tables_print(void)
     set_table_print(&reshard__change_schemas, "Changes of the slot map");
     set_table_print(&reshard__record_schemas, "Journal records");
     printf("\n## Snapshot of the slot map\n");
-    table_print(&reshard__snapshot_schema);
-    table_print(&reshard__snapshot_node_schema);
-    table_print(&reshard__snapshot_shard_schema);
-    table_print(&reshard__snapshot_migration_schema);
+    table_print(reshard__snapshot_schemas.rows);
+    table_print(reshard__snapshot_node_schemas.rows);
+    table_print(reshard__snapshot_shard_schemas.rows);
+    table_print(reshard__snapshot_migration_schemas.rows);
 }
 
 int main(int argc, char **argv)

@@ -187,11 +187,10 @@ static inline bool wire_fields_equal(
 /* Put the checksum that an array asks for in front of it: bytes[8 ... size). */
 static inline void wire_message_frame(uint8_t *bytes, size_t size)
 {
-    struct reshard__message message;
+    struct reshard__walk walk;
     size_t offset;
-    memset(&message, 0, sizeof message);
-    int32_t status = reshard__message_array_decode(bytes, size, &message, &offset);
-    reshard__put_le64(bytes, reshard__message_checksum(bytes, size, status ? NULL : &message));
+    int32_t status = reshard__message_check(bytes, size, &walk, &offset);
+    reshard__put_le64(bytes, reshard__message_checksum(bytes, size, status ? NULL : &walk));
 }
 
 #endif

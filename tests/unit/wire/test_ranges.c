@@ -87,15 +87,43 @@ Test(ranges, space_needed_is_reported)
     cr_assert_eq(out[1].last, 0);
 }
 
-Test(ranges, member_of_another_type_or_size_is_refused)
+Test(ranges, item_of_another_type_or_size_is_refused)
 {
-    struct reshard_range range;
-    struct reshard__range_sink sink = {&range, 1, 77, 0, false};
-    struct reshard__item item = {.type = RESHARD__ITEM_UINT};
+    static const struct {
+        const char *bytes;
+        size_t size;
+        int32_t status;
+        size_t offset;
+    } rows[] = {
+        {"\x01\x01", 2, RESHARD_E_TYPE, 0},
+        {"\x41\x01", 2, RESHARD_E_TYPE, 0},
+        {"\x81\x01", 2, RESHARD_E_BOUND, 0}, /* half a range */
+        {"\x82\x01", 2, RESHARD_E_TRUNCATED, 0},
+        {"\x82\x01\x40", 3, RESHARD_E_TYPE, 2},
+        {"\x82\x01\x80", 3, RESHARD_E_TYPE, 2},
+        {"\x82\x18\x01\x00", 4, RESHARD_E_CANONICAL, 1},
+        {"\x82\x01\x1A\x00\x10\x00\x00", 7, RESHARD_E_BOUND, 2}, /* 2^20 slots from 1 */
+        {"\x82\x01\x1B\x00\x00\x00\x01\x00\x00\x00\x00", 11, RESHARD_E_BOUND, 2},
+        {"\x84\x00\x1A\x00\x0F\xFF\xFF\x00\x00", 9, RESHARD_E_BOUND, 7}, /* behind all slots */
+        {"\x9A\x00\x10\x00\x02\x01", 6, RESHARD_E_TRUNCATED, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct reshard_range range = {7, 7};
+        struct reshard__range_sink sink = {&range, 1, 77};
+        size_t offset = 0;
+        int32_t status =
+            reshard__ranges_next((const uint8_t *)rows[i].bytes, rows[i].size, &offset, &sink);
+        cr_expect_eq(status, rows[i].status, "row %zu: %s", i, reshard_strname(status));
+        cr_expect_eq(offset, rows[i].offset, "row %zu: offset %zu", i, offset);
+    }
+}
+
+Test(ranges, more_than_there_can_be_are_refused_before_they_are_read)
+{
+    static uint8_t bytes[5 + RESHARD_SLOT_COUNT_MAX + 2];
+    struct reshard__range_sink sink = {NULL, 0, 77};
     size_t offset = 0;
-    cr_assert_eq(reshard__ranges_read(NULL, &item, &sink, &offset), RESHARD_E_TYPE);
-    item.type = RESHARD__ITEM_ARRAY;
-    item.value = (uint64_t)RESHARD_SLOT_COUNT_MAX + 2;
-    cr_assert_eq(reshard__ranges_read(NULL, &item, &sink, &offset), RESHARD_E_BOUND);
-    cr_assert_eq(sink.needed, 77);
+    memcpy(bytes, "\x9A\x00\x10\x00\x02", 5);
+    cr_assert_eq(reshard__ranges_next(bytes, sizeof bytes, &offset, &sink), RESHARD_E_SIZE);
+    cr_assert(offset == 0 && sink.needed == 77);
 }

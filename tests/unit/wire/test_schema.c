@@ -42,10 +42,11 @@ Test(schema, tables_are_sound)
     cr_assert_null(reshard__schema_find(sets[0], 0));
     cr_assert_null(reshard__schema_find(sets[0], 7));
     cr_assert_null(reshard__schema_find(sets[0], UINT64_MAX));
-    expect_sound(&reshard__snapshot_schema, sizeof(struct reshard__snapshot));
-    expect_sound(&reshard__snapshot_node_schema, sizeof(struct reshard_map_node));
-    expect_sound(&reshard__snapshot_shard_schema, sizeof(struct reshard_map_shard));
-    expect_sound(&reshard__snapshot_migration_schema, sizeof(struct reshard_map_migration));
+    expect_sound(reshard__snapshot_schemas.rows, reshard__snapshot_schemas.struct_size);
+    expect_sound(reshard__snapshot_node_schemas.rows, reshard__snapshot_node_schemas.struct_size);
+    expect_sound(reshard__snapshot_shard_schemas.rows, reshard__snapshot_shard_schemas.struct_size);
+    expect_sound(
+        reshard__snapshot_migration_schemas.rows, reshard__snapshot_migration_schemas.struct_size);
 }
 
 /* How many members version 1 of the protocol had. Frozen: a later version may have more, and these
@@ -68,13 +69,16 @@ static struct reshard__schema older(const struct reshard__schema *schema, uint32
 static int32_t decode(const struct reshard__schema *schema, const uint8_t *bytes, size_t size,
     struct reshard__message *message)
 {
+    const struct reshard__schema_set set = {"one", schema, 1, sizeof *message};
     struct reshard__walk walk;
     size_t error_offset;
-    memset(message, 0, sizeof *message);
+    int32_t status =
+        reshard__array_check(&set, bytes, size, 0, RESHARD__ITEMS_MAX, NULL, &walk, &error_offset);
+    if (status)
+        return status;
+    reshard__fields_fill(&set, bytes, &walk, NULL, message);
     message->type = schema->kind;
-    int32_t status = reshard__array_walk(bytes, size, 0, RESHARD__ITEMS_MAX, &walk, &error_offset);
-    return status ? status
-                  : reshard__fields_decode(schema, bytes, &walk, NULL, message, &error_offset);
+    return RESHARD_OK;
 }
 
 static size_t encode(

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The writer: examples of RFC 8949 appendix A, and buffers that are too small. */
 #include "wire/schema.h"
+#include <cbor/encoding.h>
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -40,6 +41,22 @@ Test(write, heads_are_those_of_rfc_8949)
         cr_assert_eq(memcmp(bytes + 1, rows[i].bytes + 1, size - 1), 0);
         cr_assert_eq(bytes[size], (uint8_t)rows[i].bytes[0] | 0x40);
         cr_assert_eq(writer.used, 2 * size);
+    }
+}
+
+Test(write, every_head_of_up_to_five_bytes_is_libcbors)
+{
+    for (uint64_t value = 0; value < 70000; value++) {
+        uint8_t ours[27], theirs[27];
+        struct reshard__writer writer = {ours, sizeof ours, 0};
+        reshard__put_uint(&writer, value);
+        reshard__put_bytes_head(&writer, (size_t)value);
+        reshard__put_array(&writer, value);
+        size_t size = cbor_encode_uint(value, theirs, sizeof theirs);
+        size += cbor_encode_bytestring_start((size_t)value, theirs + size, sizeof theirs - size);
+        size += cbor_encode_array_start((size_t)value, theirs + size, sizeof theirs - size);
+        cr_assert_eq(writer.used, size);
+        cr_assert_eq(memcmp(ours, theirs, size), 0, "%llu", (unsigned long long)value);
     }
 }
 
