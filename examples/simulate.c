@@ -13,6 +13,7 @@
  * cannot be understood. With --rows the last line counts the rows of the transition table.
  */
 #include "simulate_html.h"
+#include "simulate_replay.h"
 
 #include <reshard-sim/sim.h>
 #include <stdio.h>
@@ -113,64 +114,53 @@ static int scenario_html(const char *path, const char *page)
     return result;
 }
 
-enum { DECISIONS_MAX = 1 << 20 };
-
-static int replay_write(const struct reshard_sim_swarm *spec, uint64_t count,
-    const struct reshard_sim_decision *decisions, const char *checker)
-{
-    char path[64];
-    (void)snprintf(path, sizeof path, "replay-%llu.txt", (unsigned long long)spec->seed);
-    FILE *file = fopen(path, "w");
-    if (!file)
-        return 2;
-    (void)fprintf(file, "# %s\nseed %llu mode %u sabotage %u\n", checker,
-        (unsigned long long)spec->seed, (unsigned)spec->mode, (unsigned)spec->sabotage);
-    for (uint64_t i = 0; i < count; i++)
-        (void)fprintf(file, "%u %llu %u\n", (unsigned)decisions[i].kind,
-            (unsigned long long)decisions[i].ordinal, (unsigned)decisions[i].value);
-    return fclose(file) ? 2 : 1;
-}
-
 /* One seed; what it decided is kept when it fails. */
-static int seed_run(struct reshard_sim_swarm *spec, struct reshard_sim_decision *decisions,
-    int shrinks, struct reshard_sim_report *report)
+static int seed_run(struct replay *replay, int shrinks, struct reshard_sim_report *report)
 {
+    struct reshard_sim_swarm *spec = &replay->swarm;
+    char path[64];
     reshard_sim_report_init(report);
-    if (reshard_sim_swarm_run(spec, NULL, NULL, decisions, DECISIONS_MAX, report))
+    if (reshard_sim_swarm_run(spec, NULL, NULL, replay->decisions, REPLAY_DECISIONS_MAX, report))
         return 2;
     if (!report->violated)
         return report->failed ? 1 : 0;
-    uint64_t count = report->decision_count, before = count;
+    const struct reshard_sim_swarm whole = *spec;
+    spec->decision_count = report->decision_count;
     if (shrinks)
-        (void)reshard_sim_shrink(spec, decisions, &count, report->checker);
+        (void)reshard_sim_shrink(
+            spec, replay->decisions, &spec->decision_count, report->checker);
+    memcpy(replay->checker, report->checker, sizeof replay->checker);
     printf("seed %llu: %s, %llu decisions, %llu left\n", (unsigned long long)spec->seed,
-        report->checker, (unsigned long long)before, (unsigned long long)count);
+        report->checker, (unsigned long long)report->decision_count,
+        (unsigned long long)spec->decision_count);
     (void)fflush(stdout);
-    return replay_write(spec, count, decisions, report->checker);
+    (void)snprintf(path, sizeof path, "replay-%llu.txt", (unsigned long long)spec->seed);
+    int status = replay_write(replay, path);
+    *spec = whole;
+    return status ? 2 : 1;
 }
 
 static int swarm(int count, char **words)
 {
-    struct reshard_sim_swarm spec;
-    reshard_sim_swarm_init(&spec);
+    struct replay replay;
     uint64_t from = strtoull(words[0], NULL, 10), seeds = strtoull(words[1], NULL, 10);
     int shrinks = 0, failed = 0;
+    int made = replay_make(&replay) == 0;
     for (int i = 2; i < count; i++) {
         if (strcmp(words[i], "snapshot") == 0)
-            spec.mode = RESHARD_MODE_SNAPSHOT;
+            replay.swarm.mode = RESHARD_MODE_SNAPSHOT;
         else if (strcmp(words[i], "keywise") == 0)
-            spec.mode = RESHARD_MODE_KEYWISE;
+            replay.swarm.mode = RESHARD_MODE_KEYWISE;
         else if (strcmp(words[i], "shrink") == 0)
             shrinks = 1;
         else
-            spec.sabotage = (uint32_t)strtoul(words[i], NULL, 10);
+            replay.swarm.sabotage = (uint32_t)strtoul(words[i], NULL, 10);
     }
-    struct reshard_sim_decision *decisions = malloc(DECISIONS_MAX * sizeof *decisions);
     struct reshard_sim_report report, total;
     reshard_sim_report_init(&total);
-    for (uint64_t seed = from; decisions && seed < from + seeds; seed++) {
-        spec.seed = seed;
-        failed += seed_run(&spec, decisions, shrinks, &report) != 0;
+    for (uint64_t seed = from; made && seed < from + seeds; seed++) {
+        replay.swarm.seed = seed;
+        failed += seed_run(&replay, shrinks, &report) != 0;
         total.steps += report.steps;
         total.faults += report.faults;
         total.requests += report.requests;
@@ -178,56 +168,40 @@ static int swarm(int count, char **words)
         for (uint32_t row = 0; row < 96; row++)
             total.rows[row] += report.rows[row];
     }
-    free(decisions);
+    replay_free(&replay);
     printf("%llu seeds, %d failed, %llu steps, %llu faults, %llu requests\n",
         (unsigned long long)seeds, failed, (unsigned long long)total.steps,
         (unsigned long long)total.faults, (unsigned long long)total.requests);
     rows_print(&total);
-    return failed ? 1 : 0;
+    return failed || !made ? 1 : 0;
 }
 
-/* The seed and the decisions of a file that a swarm left. */
-static void replay_read(
-    FILE *file, struct reshard_sim_swarm *spec, struct reshard_sim_decision *decisions)
+/* What the file recorded must come again; a library that changed since may do something else. */
+static void replay_compare(const struct replay *replay, const struct reshard_sim_report *report)
 {
-    char line[128];
-    while (fgets(line, sizeof line, file)) {
-        unsigned long long seed, ordinal;
-        unsigned mode, sabotage, kind, value;
-        if (sscanf(line, "seed %llu mode %u sabotage %u", &seed, &mode, &sabotage) == 3) {
-            spec->seed = seed;
-            spec->mode = mode;
-            spec->sabotage = sabotage;
-        } else if (sscanf(line, "%u %llu %u", &kind, &ordinal, &value) == 3 &&
-                   spec->decision_count < DECISIONS_MAX) {
-            decisions[spec->decision_count++] =
-                (struct reshard_sim_decision){kind, value, ordinal};
-        }
-    }
+    int same = strcmp(replay->checker, report->checker) == 0;
+    (void)fprintf(stderr, "recorded %s, now %s%s\n", replay->checker,
+        report->violated ? report->checker : "nothing",
+        same && replay->transcript == report->transcript ? ": the same history" : "");
 }
 
 /* With the run's page, unless `page` is NULL. */
 static int replay_run(const char *path, int trace, FILE *page)
 {
-    struct reshard_sim_swarm spec;
-    reshard_sim_swarm_init(&spec);
-    FILE *file = fopen(path, "r");
-    struct reshard_sim_decision *decisions = malloc(DECISIONS_MAX * sizeof *decisions);
+    struct replay replay;
     struct reshard_sim_report report;
     reshard_sim_report_init(&report);
-    int32_t status = 1;
-    if (file && decisions) {
-        replay_read(file, &spec, decisions);
-        spec.replay = 1;
-        spec.trace = trace ? 2 : 0;
-        spec.decisions = decisions;
-        spec.log = page ? log_write : NULL;
-        spec.log_data = page;
-        status = reshard_sim_swarm_run(&spec, print, NULL, NULL, 0, &report);
+    int32_t status = -1;
+    if (replay_make(&replay) == 0 && replay_read(&replay, path) == 0) {
+        replay.swarm.trace = trace ? 2 : 0;
+        replay.swarm.log = page ? log_write : NULL;
+        replay.swarm.log_data = page;
+        status = reshard_sim_swarm_run(&replay.swarm, print, NULL, NULL, 0, &report);
+        replay_compare(&replay, &report);
+    } else {
+        (void)fprintf(stderr, "cannot read %s\n", path);
     }
-    if (file)
-        (void)fclose(file);
-    free(decisions);
+    replay_free(&replay);
     return status ? 2 : report.violated ? 1 : 0;
 }
 

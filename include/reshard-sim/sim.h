@@ -120,9 +120,15 @@ struct reshard_sim_swarm {
     uint64_t decision_count;                      /**< items */
     reshard_sim_print log; /**< takes the event log; NULL = none */
     void *log_data;        /**< handed to log */
+    uint32_t client_limit;    /**< clients, at most; UINT32_MAX = as many as the seed says */
+    uint32_t operation_limit; /**< operations of a client, likewise */
+    uint32_t key_limit;       /**< keys, likewise */
+    uint32_t replica_limit;   /**< replicas, likewise */
+    uint32_t chaos_limit_ms;  /**< how long faults happen, in virtual time, likewise */
+    uint32_t reserved_tail;   /**< 0 */
 };
 
-/** Zero a swarm and set its struct_size.
+/** Zero a swarm, set its struct_size, and limit nothing.
  * @param swarm [out] non-NULL.
  * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
  */
@@ -144,15 +150,16 @@ RESHARD_API int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm,
     reshard_sim_print print, void *print_data, struct reshard_sim_decision *decisions_out,
     uint64_t capacity, struct reshard_sim_report *report_out);
 
-/** Take decisions away as long as the same checker still fires.
- * @param swarm [in, borrowed for the call] a failing replay.
+/** Make a failure smaller: take decisions away and lower the swarm's limits as long as the same
+ * checker still fires. A few thousand runs at most.
+ * @param swarm [in,out] a failing run; its limits are lowered.
  * @param decisions [in,out] its decisions; on return the fewest that were found.
  * @param count [in,out] items.
  * @param checker [in] the checker that must fire, NUL-terminated.
  * @return RESHARD_OK, or E_NULL, E_STATE (it does not fire to begin with).
  * Calls: nothing.  Allocates: yes.  Threads: any.  Re-entry: no.
  */
-RESHARD_API int32_t reshard_sim_shrink(const struct reshard_sim_swarm *swarm,
+RESHARD_API int32_t reshard_sim_shrink(struct reshard_sim_swarm *swarm,
     struct reshard_sim_decision *decisions, uint64_t *count, const char *checker);
 
 /** Label of a row of the transition table.

@@ -9,7 +9,8 @@
  * Files: world.c time and steps; host.c processes; memory.c theirs; task.c actions; journal.c both
  * kinds of journal; store.c slot data; net.c messages; peek.c their names; client.c requests;
  * history.c what clients saw; linear.c whether one copy could have shown it; check.c invariants;
- * choice.c decisions; log.c the event log; script*.c the language; swarm.c; text.c words.
+ * choice.c decisions; log.c the event log; script*.c the language; swarm.c; shrink.c; text.c
+ * words.
  */
 #ifndef RESHARD_SIM_SIM_H
 #define RESHARD_SIM_SIM_H

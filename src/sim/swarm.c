@@ -3,10 +3,9 @@
  * faults stop, and everything must end. */
 #include "sim/script.h"
 
-#define CHAOS_NS (300 * SIM_MILLI)
 #define CALM_NS (10 * SIM_SECOND)
 
-enum { CLIENTS = 3, OPERATIONS = 120, CRASH_FATES = 24, OPERATOR_FATES = 12 };
+enum { CHAOS_MS = 300, CLIENTS = 3, OPERATIONS = 120, CRASH_FATES = 24, OPERATOR_FATES = 12 };
 
 static uint32_t pick(uint64_t *state, uint32_t low, uint32_t high)
 {
@@ -52,8 +51,7 @@ static void faults_choose(struct reshard_sim *sim, uint64_t *state)
     weights[CHOICE_LINK] = weight(state, 5000, 30000);
 }
 
-static const char *const setup[] = {"nodes 3\n", "replica n4 of s1\n", "replica n5 of s2\n",
-    "start\n"};
+static const char *const replicas[] = {"replica n4 of s1\n", "replica n5 of s2\n"};
 
 static void say(struct script *script, const char *line)
 {
@@ -61,17 +59,25 @@ static void say(struct script *script, const char *line)
         (void)reshard__script_lines(script, line, strlen(line));
 }
 
-static void clients_start(struct reshard_sim *sim, uint64_t *state)
+static uint32_t at_most(uint32_t value, uint32_t limit)
+{
+    return value < limit ? value : limit;
+}
+
+/* Clients beyond the limit are drawn all the same: the others stay what they are. */
+static void clients_start(
+    struct reshard_sim *sim, const struct reshard_sim_swarm *swarm, uint64_t *state)
 {
     for (uint32_t i = 0; i < CLIENTS; i++) {
         struct client *client = reshard__client_add(sim);
         client->period_ns = pick(state, 100, 3000) * SIM_MICRO;
-        client->left = OPERATIONS;
+        client->left = i < swarm->client_limit ? at_most(OPERATIONS, swarm->operation_limit) : 0;
         client->last_key = sim->set.key_count - 1;
         client->read_percent = pick(state, 20, 60);
         client->remove_percent = pick(state, 5, 30);
         client->multi_percent = pick(state, 0, 1) ? 0 : 15;
-        reshard__client_wake(sim, (uint32_t)sim->client_count - 1, 0);
+        if (client->left > 0)
+            reshard__client_wake(sim, (uint32_t)sim->client_count - 1, 0);
     }
 }
 
@@ -150,13 +156,13 @@ static void hosts_return(struct reshard_sim *sim, bool all)
 static void failover(struct reshard_sim *sim, reshard_shard_id shard)
 {
     struct host *old = reshard__host_acting(sim, shard);
-    reshard_node_id heir = old->id == shard ? shard + 3 : shard;
+    struct host *heir = reshard__host_find(sim, old->id == shard ? shard + 3 : shard);
     struct reshard_map_shard entry = {.struct_size = sizeof entry};
     (void)reshard_map_shard_find(sim->authority.map, shard, &entry);
     /* One at a time: the map knows of the last one. */
-    if (!reshard__host_leader(sim) || entry.primary != old->id)
+    if (!heir || !reshard__host_leader(sim) || entry.primary != old->id)
         return;
-    reshard__failover(sim, shard, reshard__host_find(sim, heir));
+    reshard__failover(sim, shard, heir);
     old->down_until_ns = sim->now_ns + 20 * SIM_MILLI;
 }
 
@@ -264,25 +270,34 @@ void reshard__moving_resume(struct reshard_sim *sim, const struct moving *moving
     reshard__host_drain(sim, leader);
 }
 
+static void cluster_start(struct script *script, const struct reshard_sim_swarm *swarm)
+{
+    say(script, "nodes 3\n");
+    for (uint32_t i = 0; i < sizeof replicas / sizeof *replicas && i < swarm->replica_limit; i++)
+        say(script, replicas[i]);
+    say(script, "start\n");
+    struct text load = {0};
+    reshard__text_string(&load, "load ");
+    reshard__text_number(&load, (script->sim->set.key_count * 3 + 3) / 4);
+    reshard__text_string(&load, "\n");
+    (void)reshard__script_lines(script, load.data, load.size);
+    reshard__sim_release(load.data);
+}
+
 static void swarm_play(struct script *script, const struct reshard_sim_swarm *swarm)
 {
     struct reshard_sim *sim = script->sim;
     uint64_t state = swarm->seed * UINT64_C(0x9E3779B97F4A7C15) + 7;
     sizes_choose(sim, &state);
-    for (size_t i = 0; i < sizeof setup / sizeof *setup; i++)
-        say(script, setup[i]);
-    struct text load = {0};
-    reshard__text_string(&load, "load ");
-    reshard__text_number(&load, sim->set.key_count * 3 / 4);
-    reshard__text_string(&load, "\n");
-    (void)reshard__script_lines(script, load.data, load.size);
-    reshard__sim_release(load.data);
+    if (swarm->key_limit < sim->set.key_count)
+        sim->set.key_count = swarm->key_limit ? swarm->key_limit : 1;
+    cluster_start(script, swarm);
     faults_choose(sim, &state);
     sim->choices.random = !swarm->replay;
     sim->choices.state = swarm->seed;
-    clients_start(sim, &state);
+    clients_start(sim, swarm, &state);
     move_ask(sim, swarm->mode, reshard__sim_random(&state));
-    uint64_t end_ns = sim->now_ns + CHAOS_NS;
+    uint64_t end_ns = sim->now_ns + at_most(CHAOS_MS, swarm->chaos_limit_ms) * SIM_MILLI;
     while (sim->now_ns < end_ns && !script->failed && reshard__sim_step(sim))
         chaos_step(script, swarm->mode);
     if (!sim->violated)
@@ -295,6 +310,8 @@ void reshard_sim_swarm_init(struct reshard_sim_swarm *swarm)
         return;
     memset(swarm, 0, sizeof *swarm);
     swarm->struct_size = sizeof *swarm;
+    swarm->client_limit = swarm->operation_limit = swarm->key_limit = UINT32_MAX;
+    swarm->replica_limit = swarm->chaos_limit_ms = UINT32_MAX;
 }
 
 static void decisions_take(struct reshard_sim *sim, const struct reshard_sim_swarm *swarm)
@@ -342,51 +359,5 @@ int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim
     decisions_give(sim, decisions_out, decisions_out ? capacity : 0);
     reshard__log_end(sim, report_out->failed);
     reshard__sim_free(sim);
-    return RESHARD_OK;
-}
-
-static bool still_fires(const struct reshard_sim_swarm *swarm,
-    const struct reshard_sim_decision *decisions, uint64_t count, const char *checker)
-{
-    struct reshard_sim_swarm try = *swarm;
-    struct reshard_sim_report report;
-    try.replay = 1;
-    try.decisions = decisions;
-    try.decision_count = count;
-    reshard_sim_report_init(&report);
-    return reshard_sim_swarm_run(&try, NULL, NULL, NULL, 0, &report) == RESHARD_OK &&
-           report.violated && strcmp(report.checker, checker) == 0;
-}
-
-/* Go through the list in steps of `piece` and leave out what is not needed. */
-static void pieces_drop(const struct reshard_sim_swarm *swarm,
-    struct reshard_sim_decision *decisions, struct reshard_sim_decision *fewer, uint64_t *count,
-    uint64_t piece, const char *checker)
-{
-    for (uint64_t from = 0; from < *count;) {
-        uint64_t to = from + piece < *count ? from + piece : *count;
-        memcpy(fewer, decisions, from * sizeof *fewer);
-        memcpy(fewer + from, decisions + to, (*count - to) * sizeof *fewer);
-        if (!still_fires(swarm, fewer, *count - (to - from), checker)) {
-            from = to;
-            continue;
-        }
-        *count -= to - from;
-        memcpy(decisions, fewer, *count * sizeof *fewer);
-    }
-}
-
-/* Zeller and Hildebrandt: Simplifying and isolating failure-inducing input (2002): ddmin. */
-int32_t reshard_sim_shrink(const struct reshard_sim_swarm *swarm,
-    struct reshard_sim_decision *decisions, uint64_t *count, const char *checker)
-{
-    if (!swarm || !decisions || !count || !checker)
-        return RESHARD_E_NULL;
-    if (!still_fires(swarm, decisions, *count, checker))
-        return RESHARD_E_STATE;
-    struct reshard_sim_decision *fewer = reshard__sim_resize(NULL, *count + 1, sizeof *fewer);
-    for (uint64_t piece = *count / 2 ? *count / 2 : 1; piece > 0; piece /= 2)
-        pieces_drop(swarm, decisions, fewer, count, piece, checker);
-    reshard__sim_release(fewer);
     return RESHARD_OK;
 }

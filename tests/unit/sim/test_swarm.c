@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Random runs: some seeds hold, equal seeds are equal, a failure replays and shrinks. */
+/* Random runs: some seeds hold, equal seeds are equal. */
 #include <criterion/criterion.h>
 #include <reshard-sim/sim.h>
 
@@ -42,28 +42,4 @@ Test(swarm, seed_twice_is_equal)
         cr_expect_eq(first.virtual_ns, second.virtual_ns);
         cr_expect_eq(first.faults, second.faults);
     }
-}
-
-/* Hosts lose what they synced: sooner or later a seed shows it, and few decisions are enough. */
-Test(swarm, failure_replays_and_shrinks)
-{
-    static struct reshard_sim_decision decisions[DECISIONS];
-    struct reshard_sim_swarm swarm;
-    struct reshard_sim_report report = {0};
-    reshard_sim_swarm_init(&swarm);
-    swarm.sabotage = 1u << RESHARD_SABOTAGE_PURGE;
-    for (swarm.seed = 1; swarm.seed < SEEDS && !report.violated; swarm.seed++)
-        report = run(&swarm, decisions);
-    cr_assert(report.violated);
-    swarm.seed--;
-    uint64_t count = report.decision_count;
-    cr_assert_leq(count, DECISIONS);
-    cr_assert_eq(reshard_sim_shrink(&swarm, decisions, &count, report.checker), RESHARD_OK);
-    cr_expect_leq(count, report.decision_count);
-    swarm.replay = 1;
-    swarm.decisions = decisions;
-    swarm.decision_count = count;
-    struct reshard_sim_report again = run(&swarm, NULL);
-    cr_expect(again.violated);
-    cr_expect_str_eq(again.checker, report.checker);
 }

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* A failure becomes small, in decisions and in sizes, and what is left fails in the same way. */
+#include <criterion/criterion.h>
+#include <reshard-sim/sim.h>
+
+enum { SEEDS = 60, DECISIONS = 20000, EVENTS_MAX = 25 };
+
+static struct reshard_sim_decision decisions[DECISIONS];
+
+static struct reshard_sim_report run(const struct reshard_sim_swarm *swarm)
+{
+    struct reshard_sim_report report;
+    reshard_sim_report_init(&report);
+    cr_assert_eq(reshard_sim_swarm_run(swarm, NULL, NULL, swarm->replay ? NULL : decisions,
+                     swarm->replay ? 0 : DECISIONS, &report),
+        RESHARD_OK);
+    return report;
+}
+
+/* The first seed that shows that hosts break their contract in this way. */
+static struct reshard_sim_report fail(struct reshard_sim_swarm *swarm, uint32_t sabotage)
+{
+    struct reshard_sim_report report = {0};
+    reshard_sim_swarm_init(swarm);
+    swarm->sabotage = 1u << sabotage;
+    for (uint64_t seed = 1; seed < SEEDS && !report.violated; seed++) {
+        swarm->seed = seed;
+        report = run(swarm);
+    }
+    cr_assert(report.violated);
+    cr_assert_leq(report.decision_count, DECISIONS);
+    return report;
+}
+
+Test(shrink, failure_shrunk_is_small_and_fails_alike)
+{
+    static const uint32_t sabotages[] = {
+        RESHARD_SABOTAGE_PURGE, RESHARD_SABOTAGE_DISCARD, RESHARD_SABOTAGE_FENCE_TERM};
+    for (size_t i = 0; i < sizeof sabotages / sizeof *sabotages; i++) {
+        struct reshard_sim_swarm swarm;
+        struct reshard_sim_report report = fail(&swarm, sabotages[i]);
+        uint64_t count = report.decision_count;
+        cr_assert_eq(reshard_sim_shrink(&swarm, decisions, &count, report.checker), RESHARD_OK);
+        cr_expect_leq(count, EVENTS_MAX, "%s: %llu left", report.checker,
+            (unsigned long long)count);
+        cr_expect_lt(swarm.client_limit, UINT32_MAX);
+        cr_expect_lt(swarm.chaos_limit_ms, UINT32_MAX);
+        swarm.replay = 1;
+        swarm.decisions = decisions;
+        swarm.decision_count = count;
+        struct reshard_sim_report again = run(&swarm);
+        cr_expect(again.violated);
+        cr_expect_str_eq(again.checker, report.checker);
+        cr_expect_leq(again.steps, report.steps);
+    }
+}
+
+Test(shrink, nothing_fails_is_refused)
+{
+    struct reshard_sim_swarm swarm;
+    reshard_sim_swarm_init(&swarm);
+    swarm.seed = 1;
+    uint64_t count = run(&swarm).decision_count;
+    cr_expect_eq(reshard_sim_shrink(&swarm, decisions, &count, "commit"), RESHARD_E_STATE);
+    cr_expect_eq(swarm.client_limit, UINT32_MAX);
+    cr_expect_eq(reshard_sim_shrink(NULL, decisions, &count, "commit"), RESHARD_E_NULL);
+    cr_expect_eq(reshard_sim_shrink(&swarm, NULL, &count, "commit"), RESHARD_E_NULL);
+    cr_expect_eq(reshard_sim_shrink(&swarm, decisions, NULL, "commit"), RESHARD_E_NULL);
+    cr_expect_eq(reshard_sim_shrink(&swarm, decisions, &count, NULL), RESHARD_E_NULL);
+}
+
+Test(shrink, limits_lowered_by_hand_count)
+{
+    struct reshard_sim_swarm swarm;
+    reshard_sim_swarm_init(&swarm);
+    swarm.seed = 3;
+    uint64_t requests = run(&swarm).requests;
+    swarm.client_limit = 1;
+    swarm.operation_limit = 10;
+    swarm.key_limit = 0;
+    swarm.replica_limit = 0;
+    struct reshard_sim_report report = run(&swarm);
+    cr_expect_not(report.violated, "%s", report.checker);
+    cr_expect_lt(report.requests, requests / 2);
+}
