@@ -68,6 +68,23 @@ enum {
     RESHARD_ACTION_KIND_COUNT = 16 /**< one more than the highest */
 };
 
+/** What an APPEND must outlive before it is completed (field `durability`), from the strictest
+ * down. All of them outlive the process, and none is ever outlived by anything that was written
+ * after it, to this journal or to the store: a host that keeps both in one log has that for
+ * nothing, one that keeps them apart syncs the journal before it next syncs the store. A host that
+ * does not distinguish treats every APPEND as the strictest.
+ */
+enum {
+    /** A loss of power: ownership rests on it. */
+    RESHARD_DURABILITY_FULL = 0,
+    /** What a client's write that was answered outlives here. Where such writes may be lost with
+     * the power, so may this; where they are synced before the answer, so is this. */
+    RESHARD_DURABILITY_WRITE = 1,
+    /** Nothing but the process: it needs no sync of its own. Only work that is done again rests
+     * on it: the names of keys that are about to be applied, a purge that is about to begin. */
+    RESHARD_DURABILITY_ORDERED = 2
+};
+
 /** Which side of a migration (field `side`). */
 enum {
     RESHARD_SIDE_SOURCE = 1, /**< gives the slots */
@@ -87,9 +104,7 @@ struct reshard_action {
     uint64_t index;                 /**< APPEND, COMPACT: the record's position, from 1 */
     reshard_migration_id migration; /**< store actions */
     uint32_t side;                  /**< store actions: RESHARD_SIDE_* */
-    uint32_t mode;                  /**< store actions: RESHARD_MODE_*; a node's APPEND: KEYWISE =
-                                         no ownership rests on it: a host may make it as durable as
-                                         a write, if no later record outlives it; 0 = all other */
+    uint32_t mode;                  /**< store actions: RESHARD_MODE_* */
     uint64_t copy_term;             /**< EXPORT, APPLY, SYNC: the copy's or stream's id ... */
     uint64_t copy_n;                /**< ... both parts */
     uint64_t sequence;              /**< APPLY: the chunk's number */
@@ -102,6 +117,8 @@ struct reshard_action {
     size_t capacity;                /**< bytes in buffer */
     const struct reshard_range *ranges; /**< the slots: store actions */
     size_t range_count;             /**< items */
+    uint32_t durability;            /**< APPEND: RESHARD_DURABILITY_* */
+    uint32_t reserved;              /**< 0 */
 };
 
 /** How an action ended. */

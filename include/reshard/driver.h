@@ -52,7 +52,8 @@ struct reshard_journal {
     uint32_t struct_size; /**< sizeof(struct reshard_journal) */
     uint32_t flags;       /**< 0 */
     void *user_data;      /**< handed to the hooks */
-    reshard_hook append;  /**< REQUIRED: RESHARD_ACTION_APPEND */
+    reshard_hook append;  /**< REQUIRED: RESHARD_ACTION_APPEND; the action's durability tells which
+                               records need no sync of their own */
     reshard_hook load;    /**< REQUIRED: RESHARD_ACTION_LOAD; calls reshard_driver_restore */
     reshard_hook compact; /**< OPTIONAL (never compacted: completes with E_HOOK_MISSING):
                                RESHARD_ACTION_COMPACT */

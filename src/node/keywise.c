@@ -262,6 +262,7 @@ uint64_t reshard__keywise_deadline(
         keywise->flight == RESHARD__FLIGHT_SENT || keywise->old.count > 0 ||
         keywise->questions.count > 0 || keywise->dropping.count > 0 || keywise->dropped.count > 0 ||
         part->phase == RESHARD_PHASE_UNMOVE ||
-        (!reshard__order_none(keywise->stream) && keywise->last == 0 && keywise->sequence == 0);
+        (part->phase == RESHARD_PHASE_MOVE && !reshard__order_none(keywise->stream) &&
+            keywise->last == 0 && keywise->sequence == 0);
     return waits ? keywise->asked_ns + node->config.retry_ns : UINT64_MAX;
 }

@@ -370,24 +370,17 @@ static bool move_open(struct reshard_node *node, struct reshard__part *part)
     return part->fence_done >= keywise->fence;
 }
 
-/* R16: MOVE is durable on both sides before the first send or ASK; the receiver's "none pending"
- * says that it is there. A source that moved keys before keeps the routing of MOVE all the while.
- */
+/* R16: MOVE is durable on both sides, with their PREPARE, before the first send or ASK; the
+ * receiver's "none pending" says that it is there. The stream's order itself needs no record: after
+ * a restart a source opens none before a new PREPARE (R7), and a target goes on with the one that
+ * is repeated. */
 uint32_t reshard__duty_give(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__keywise *keywise = part->keywise;
     bool live = reshard__order_equal(keywise->stream, part->order);
     if (!part->prepared_live || (!live && reshard__order_equal(keywise->opened, part->order)))
         return RESHARD__RESULT_LOST;
-    struct reshard__record record = {.kind = RESHARD__RECORD_MOVE};
-    record.migration = part->migration;
-    record.order = part->order;
-    bool moved_before = part->stored.moving;
-    if (!reshard__log_has(node, part, &record)) {
-        if (moved_before)
-            reshard__part_stand(node, part, RESHARD__STANCE_SOURCE_GUARD);
-        return RESHARD__RESULT_WORKING;
-    }
+    RESHARD_ASSERT(part->stored.moving);
     if (!live && !stream_open(node, part))
         return RESHARD__RESULT_WORKING;
     return move_open(node, part) ? give(node, part) : RESHARD__RESULT_WORKING;
@@ -460,8 +453,9 @@ uint32_t reshard__keywise_hold(struct reshard_node *node, struct reshard__part *
 void reshard__keywise_prepared(struct reshard_node *node, struct reshard__part *part)
 {
     part->keywise->stream = (struct reshard__order_id){0, 0};
-    reshard__part_stand(node, part,
-        part->stored.moving ? RESHARD__STANCE_SOURCE_GUARD : RESHARD__STANCE_SOURCE_SERVE);
+    /* Serving since the opening, without a restart: no key can have moved yet. */
+    if (reshard__part_stance(node, part) != RESHARD__STANCE_SOURCE_SERVE)
+        reshard__part_stand(node, part, RESHARD__STANCE_SOURCE_GUARD);
 }
 
 void reshard__give_tick(struct reshard_node *node, struct reshard__part *part)

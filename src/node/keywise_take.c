@@ -313,7 +313,8 @@ uint32_t reshard__duty_take(struct reshard_node *node, struct reshard__part *par
     struct reshard__record record = {.kind = RESHARD__RECORD_MOVE};
     record.migration = part->migration;
     record.order = part->order;
-    if (!reshard__log_has(node, part, &record))
+    /* Recorded with its PREPARE, but by one that came before such records. */
+    if (!part->stored.moving && !reshard__log_has(node, part, &record))
         return RESHARD__RESULT_WORKING;
     reshard__part_stand(node, part, RESHARD__STANCE_TARGET_MOVE);
     return take(node, part);
@@ -342,7 +343,8 @@ void reshard__take_tick(struct reshard_node *node, struct reshard__part *part)
     questions_send(node, part, &keywise->old, 0);
     questions_send(node, part, &keywise->questions, RESHARD__QUERY_BARE);
     bool again = part->phase == RESHARD_PHASE_UNMOVE ||
-                 (!reshard__keywise_gives(part) && keywise->last == 0);
+                 (part->phase == RESHARD_PHASE_MOVE && !reshard__keywise_gives(part) &&
+                     keywise->last == 0);
     if (keywise->told && again)
         none_pending_send(node, part);
 }

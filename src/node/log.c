@@ -29,7 +29,8 @@ static int32_t fold(
     struct reshard_node *node, struct reshard__part *part, const struct reshard__record *record)
 {
     struct reshard__stored *stored = &part->stored;
-    bool moves = record->kind == RESHARD__RECORD_MOVE || record->kind == RESHARD__RECORD_UNMOVE;
+    bool moves = record->kind == RESHARD__RECORD_MOVE || record->kind == RESHARD__RECORD_UNMOVE ||
+                 record->flags & RESHARD__RECORD_MOVES;
     bool marks = record->kind == RESHARD__RECORD_MARK || record->kind == RESHARD__RECORD_CLEAR;
     int32_t status = moves || marks ? reshard__keywise_fold(node, part, record) : RESHARD_OK;
     if (status || marks)
@@ -150,38 +151,41 @@ static bool wanted(struct reshard_node *node)
     return false;
 }
 
-/* Whether the record is one that no ownership rests on: it may be lost with all that follows it. Of
- * a keywise migration all that comes before the target's MOVE and the source's vote; the source's
- * own MOVE is durable with its vote. */
-static bool weak(const struct reshard__part *part)
+/* What a part's record must outlive. On PREPARED and MOVE of a keywise source rests what its
+ * clients do from there on, and its keys: they go with them; its vote is durable with all of them.
+ * A MARK is needed once the keys that it names are in the store, a CLEAR says again what the store
+ * did before, a PURGE only that the purge goes on by itself. On all others rests ownership. */
+static uint32_t part_durability(const struct reshard__part *part)
 {
     switch (part->want.kind) {
     case 0:
     case RESHARD__RECORD_MARK:
     case RESHARD__RECORD_CLEAR:
-        return true;
-    case RESHARD__RECORD_OPEN:
+    case RESHARD__RECORD_PURGE:
+        return RESHARD_DURABILITY_ORDERED;
     case RESHARD__RECORD_PREPARED:
-        return part->mode == RESHARD_MODE_KEYWISE;
-    case RESHARD__RECORD_MOVE:
-        return part->side == RESHARD_SIDE_SOURCE;
+        return part->mode == RESHARD_MODE_KEYWISE ? RESHARD_DURABILITY_WRITE
+                                                  : RESHARD_DURABILITY_FULL;
     default:
-        return false;
+        return RESHARD_DURABILITY_FULL;
     }
 }
 
-/* Whether all that is written is of that kind. So is the map: a node whose map fell back asks for
- * the changes again, and the records that rest on them went with them. */
-static bool all_weak(const struct reshard_node *node)
+/* Of all that is written, the strictest. A node whose map fell back asks for its changes again, and
+ * the records that rested on them went with them. */
+static uint32_t durability_needed(const struct reshard_node *node)
 {
-    const struct reshard__log *log = &node->log;
-    if (!log->identity || node->next_snapshot ||
+    uint32_t needed = RESHARD_DURABILITY_ORDERED;
+    if (!node->log.identity || node->next_snapshot ||
         node->quarantine_changes != node->quarantine_durable)
-        return false;
-    for (size_t i = 0; i < node->part_count; i++)
-        if (!weak(node->parts[i]))
-            return false;
-    return true;
+        return RESHARD_DURABILITY_FULL;
+    if (reshard_map_version(node->next) != reshard_map_version(node->map))
+        needed = RESHARD_DURABILITY_WRITE;
+    for (size_t i = 0; i < node->part_count; i++) {
+        uint32_t durability = part_durability(node->parts[i]);
+        needed = durability < needed ? durability : needed;
+    }
+    return needed;
 }
 
 static void append_push(struct reshard_node *node)
@@ -189,7 +193,7 @@ static void append_push(struct reshard_node *node)
     struct reshard__log *log = &node->log;
     struct reshard__entry *entry =
         reshard__journal_push(&log->journal, &node->outbox, RESHARD_ACTION_APPEND);
-    entry->action.mode = all_weak(node) ? RESHARD_MODE_KEYWISE : 0;
+    entry->action.durability = durability_needed(node);
     for (size_t i = 0; i < node->part_count; i++)
         node->parts[i]->writing = node->parts[i]->want.kind != 0;
     log->map_version = reshard_map_version(node->next);

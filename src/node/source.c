@@ -49,6 +49,7 @@ uint32_t reshard__duty_prepare(struct reshard_node *node, struct reshard__part *
     struct reshard__record record = {.kind = RESHARD__RECORD_PREPARED};
     record.migration = part->migration;
     record.order = part->order;
+    record.flags = part->mode == RESHARD_MODE_KEYWISE ? RESHARD__RECORD_MOVES : 0;
     if (!reshard__log_has(node, part, &record))
         return RESHARD__RESULT_WORKING;
     if (part->mode == RESHARD_MODE_KEYWISE) {

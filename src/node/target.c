@@ -65,11 +65,15 @@ uint32_t reshard__duty_stage(struct reshard_node *node, struct reshard__part *pa
 {
     if (part->stored.kind == 0 && !part->writing && reshard__target_leftovers(node, part))
         return RESHARD__RESULT_LEFTOVERS;
+    part->position_known |= part->stored.kind == 0; /* no record, nothing staged */
     struct reshard__record record = open_record(part, part->stored.open_copy);
+    record.flags = part->mode == RESHARD_MODE_KEYWISE ? RESHARD__RECORD_MOVES : 0;
     if (!reshard__log_has(node, part, &record))
         return RESHARD__RESULT_WORKING;
-    if (part->mode == RESHARD_MODE_KEYWISE)
+    if (part->mode == RESHARD_MODE_KEYWISE) {
+        reshard__part_stand(node, part, RESHARD__STANCE_TARGET_MOVE);
         return RESHARD__RESULT_PREPARED;
+    }
     if (!position_known(node, part))
         return RESHARD__RESULT_WORKING;
     reshard__part_stand(node, part, RESHARD__STANCE_TARGET_STAGED);

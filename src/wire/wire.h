@@ -179,6 +179,8 @@ enum {                            /* kind, first member of a record */
     RESHARD__RECORD_IDENTITY = 17    /* first record: node, slot_count */
 };
 
+enum { RESHARD__RECORD_MOVES = 1 }; /* flags of PREPARED, OPEN: keywise: doubles as MOVE */
+
 struct reshard__record {
     uint32_t kind;
     reshard_node_id node;

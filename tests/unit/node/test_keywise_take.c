@@ -56,6 +56,26 @@ Test(keywise_take, mark_data_and_number_are_durable_before_the_answer_r17)
     rig_free(&rig);
 }
 
+/* R16: the record of PREPARE doubles as that of MOVE; without one MOVE writes its own. */
+Test(keywise_take, move_is_recorded_with_prepare_or_by_itself)
+{
+    rig_target_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_PREPARE);
+    size_t appends = rig.append_count;
+    rig.automatic &= ~RIG_BIT(SYNC); /* no record, nothing staged: not asked */
+    rig_order(&rig, RESHARD_PHASE_MOVE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_KEEPING);
+    cr_assert_eq(rig.append_count, appends);
+    cr_assert_eq(rig_record_count(&rig, RESHARD__RECORD_MOVE), 0);
+    rig_free(&rig);
+    rig_boot(&rig, 2);
+    rig_open(&rig, 1, RESHARD_MODE_KEYWISE);
+    rig_map(&rig);
+    rig_order(&rig, RESHARD_PHASE_MOVE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_KEEPING);
+    cr_assert_eq(rig_record_count(&rig, RESHARD__RECORD_MOVE), 1);
+    rig_free(&rig);
+}
+
 Test(keywise_take, chunk_out_of_line_is_dropped_r17)
 {
     take_begin();

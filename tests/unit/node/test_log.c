@@ -91,6 +91,31 @@ Test(log, one_append_carries_what_several_migrations_want)
     rig_free(&rig);
 }
 
+static uint32_t append_durability(void)
+{
+    const struct reshard_action *append = rig_find(&rig, RESHARD_ACTION_APPEND);
+    cr_assert(append);
+    uint32_t durability = append->durability;
+    rig_do(&rig, RESHARD_ACTION_APPEND);
+    return durability;
+}
+
+Test(log, append_of_marks_keeps_its_order_only)
+{
+    rig_target_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_MOVE);
+    rig.automatic &= ~RIG_BIT(APPEND);
+    rig_give(&rig, 1, 3, 33);
+    cr_assert_eq(append_durability(), RESHARD_DURABILITY_ORDERED);
+    cr_assert_eq(rig_newest_record(&rig), RESHARD__RECORD_MARK);
+    rig_change(&rig, (struct reshard_change){
+                         .kind = RESHARD_CHANGE_SHARD_PUT, .shard = 9, .weight = 1.0});
+    rig_give(&rig, 2, 4, 44);
+    rig_map(&rig);
+    cr_assert_eq(append_durability(), RESHARD_DURABILITY_ORDERED, "the mark alone");
+    cr_assert_eq(append_durability(), RESHARD_DURABILITY_WRITE, "a change of the map");
+    rig_free(&rig);
+}
+
 /* Records fed back give the state that was durable, whichever append was the last. */
 static void restart_everywhere(
     void (*to)(struct rig *rig, uint32_t mode, uint32_t phase), uint32_t mode)
@@ -179,8 +204,8 @@ Test(log, keys_of_a_long_mark_are_recorded_whole)
     rig_free(&rig);
 }
 
-/* Mode of the append that an order brings: KEYWISE = no ownership rests on it. */
-static uint32_t append_mode(void (*to)(struct rig *, uint32_t, uint32_t), uint32_t mode,
+/* Durability of the append that an order brings. */
+static uint32_t ordered_durability(void (*to)(struct rig *, uint32_t, uint32_t), uint32_t mode,
     uint32_t before, uint32_t ordered)
 {
     if (before == RESHARD_PHASE_NONE) {
@@ -191,20 +216,31 @@ static uint32_t append_mode(void (*to)(struct rig *, uint32_t, uint32_t), uint32
     }
     rig.automatic &= ~RIG_BIT(APPEND);
     rig_order(&rig, ordered);
-    const struct reshard_action *action = rig_find(&rig, RESHARD_ACTION_APPEND);
-    cr_assert_not_null(action);
-    uint32_t found = action->mode;
+    uint32_t found = append_durability();
     rig_free(&rig);
     return found;
 }
 
-Test(log, appends_tell_whether_ownership_rests_on_them)
+Test(log, append_of_a_phase_tells_whether_ownership_rests_on_it)
 {
-    enum { S = RESHARD_MODE_SNAPSHOT, K = RESHARD_MODE_KEYWISE };
-    cr_assert_eq(append_mode(rig_source_to, S, RESHARD_PHASE_NONE, RESHARD_PHASE_PREPARE), 0);
-    cr_assert_eq(append_mode(rig_source_to, K, RESHARD_PHASE_NONE, RESHARD_PHASE_PREPARE), K);
-    cr_assert_eq(append_mode(rig_target_to, K, RESHARD_PHASE_NONE, RESHARD_PHASE_PREPARE), K);
-    cr_assert_eq(append_mode(rig_source_to, K, RESHARD_PHASE_PREPARE, RESHARD_PHASE_MOVE), K);
-    cr_assert_eq(append_mode(rig_target_to, K, RESHARD_PHASE_PREPARE, RESHARD_PHASE_MOVE), 0);
-    cr_assert_eq(append_mode(rig_source_to, K, RESHARD_PHASE_MOVE, RESHARD_PHASE_HOLD), 0);
+    static const struct {
+        void (*to)(struct rig *, uint32_t, uint32_t);
+        uint32_t mode, before, ordered, durability;
+    } rows[] = {
+#define ROW(side, mode, before, ordered, durability)                                               \
+    {rig_##side##_to, RESHARD_MODE_##mode, RESHARD_PHASE_##before, RESHARD_PHASE_##ordered,         \
+        RESHARD_DURABILITY_##durability}
+        ROW(source, SNAPSHOT, NONE, PREPARE, FULL),
+        ROW(target, SNAPSHOT, NONE, PREPARE, FULL),
+        ROW(source, SNAPSHOT, FREEZE, HOLD, FULL),
+        ROW(source, SNAPSHOT, LINGER, CLEANUP, ORDERED),
+        ROW(source, KEYWISE, NONE, PREPARE, WRITE),
+        ROW(target, KEYWISE, NONE, PREPARE, FULL),
+        ROW(source, KEYWISE, MOVE, HOLD, FULL),
+#undef ROW
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        cr_assert_eq(ordered_durability(
+                         rows[i].to, rows[i].mode, rows[i].before, rows[i].ordered),
+            rows[i].durability, "row %zu", i);
 }
