@@ -254,6 +254,14 @@ void reshard__keywise_tick(struct reshard_node *node, struct reshard__part *part
     reshard__take_tick(node, part);
 }
 
+bool reshard__keywise_begins(const struct reshard__part *part)
+{
+    const struct reshard__keywise *keywise = part->keywise;
+    return part->phase == RESHARD_PHASE_UNMOVE ||
+           (part->phase == RESHARD_PHASE_MOVE && !reshard__order_none(keywise->stream) &&
+               keywise->last == 0 && keywise->sequence == 0);
+}
+
 uint64_t reshard__keywise_deadline(
     const struct reshard_node *node, const struct reshard__part *part)
 {
@@ -261,8 +269,6 @@ uint64_t reshard__keywise_deadline(
     bool waits =
         keywise->flight == RESHARD__FLIGHT_SENT || keywise->old.count > 0 ||
         keywise->questions.count > 0 || keywise->dropping.count > 0 || keywise->dropped.count > 0 ||
-        part->phase == RESHARD_PHASE_UNMOVE ||
-        (part->phase == RESHARD_PHASE_MOVE && !reshard__order_none(keywise->stream) &&
-            keywise->last == 0 && keywise->sequence == 0);
+        reshard__keywise_begins(part);
     return waits ? keywise->asked_ns + node->config.retry_ns : UINT64_MAX;
 }

@@ -82,6 +82,8 @@ void reshard__keywise_acknowledged(
     struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message);
 void reshard__keywise_complete(struct reshard_node *node, struct reshard__part *part,
     struct reshard__entry *entry, const struct reshard_completion *completion);
+/* Nothing has come through the stream yet, or it goes both ways: "none pending" is told again. */
+bool reshard__keywise_begins(const struct reshard__part *part);
 void reshard__keywise_tick(struct reshard_node *node, struct reshard__part *part);
 uint64_t reshard__keywise_deadline(
     const struct reshard_node *node, const struct reshard__part *part);

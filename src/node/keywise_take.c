@@ -342,9 +342,6 @@ void reshard__take_tick(struct reshard_node *node, struct reshard__part *part)
         return;
     questions_send(node, part, &keywise->old, 0);
     questions_send(node, part, &keywise->questions, RESHARD__QUERY_BARE);
-    bool again = part->phase == RESHARD_PHASE_UNMOVE ||
-                 (part->phase == RESHARD_PHASE_MOVE && !reshard__keywise_gives(part) &&
-                     keywise->last == 0);
-    if (keywise->told && again)
+    if (keywise->told && reshard__keywise_begins(part))
         none_pending_send(node, part);
 }

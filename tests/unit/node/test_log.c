@@ -227,8 +227,8 @@ Test(log, append_of_a_phase_tells_whether_ownership_rests_on_it)
         void (*to)(struct rig *, uint32_t, uint32_t);
         uint32_t mode, before, ordered, durability;
     } rows[] = {
-#define ROW(side, mode, before, ordered, durability)                                               \
-    {rig_##side##_to, RESHARD_MODE_##mode, RESHARD_PHASE_##before, RESHARD_PHASE_##ordered,         \
+#define ROW(side, mode, before, ordered, durability)                                             \
+    {rig_##side##_to, RESHARD_MODE_##mode, RESHARD_PHASE_##before, RESHARD_PHASE_##ordered,       \
         RESHARD_DURABILITY_##durability}
         ROW(source, SNAPSHOT, NONE, PREPARE, FULL),
         ROW(target, SNAPSHOT, NONE, PREPARE, FULL),
