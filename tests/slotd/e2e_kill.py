@@ -86,7 +86,8 @@ def test_keywise_migrations_can_be_mended():
             print(f"   {number}: {role} killed after {delay * 1000:.0f} ms: redis-cli exit {code}",
                   flush=True)
             if code != 0:
-                assert text.strip(), "it failed without a word"
+                # It may say nothing when the node that it asked first goes at its first question.
+                assert text.strip() or victim is cluster.nodes[0], "it failed without a word"
                 mend(cluster)
             cluster.settle()
             cluster.check()
