@@ -155,15 +155,20 @@ bool bus_linked(const struct bus *bus, uint64_t node)
     return link_of(bus, node) != NULL;
 }
 
+void bus_link(struct bus *bus, uint64_t node)
+{
+    struct bus_address address;
+    if (link_of(bus, node) == NULL && bus->hooks.locate(bus->hooks.user_data, node, &address))
+        target_dial(bus, target_of(bus, &address));
+}
+
 bool bus_send(struct bus *bus, uint64_t node, uint8_t kind, struct bytes header,
     struct bytes payload)
 {
-    struct bus_address address;
     struct link *link = link_of(bus, node);
     if (link != NULL)
         return bus__link_put(link, kind, header, payload);
-    if (bus->hooks.locate(bus->hooks.user_data, node, &address))
-        target_dial(bus, target_of(bus, &address));
+    bus_link(bus, node);
     return false;
 }
 

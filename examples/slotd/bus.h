@@ -76,6 +76,8 @@ void bus_flush(struct bus *bus);
 void bus_cut(struct bus *bus);
 /* Close what never proved itself. Called now and then. */
 void bus_tick(struct bus *bus);
+/* Dial the node unless a link to it stands, or was tried a moment ago. */
+void bus_link(struct bus *bus, uint64_t node);
 bool bus_linked(const struct bus *bus, uint64_t node);
 void bus_counts(const struct bus *bus, uint64_t *sent_out, uint64_t *received_out);
 

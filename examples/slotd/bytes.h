@@ -57,18 +57,71 @@ uint64_t bytes_checksum(struct bytes bytes);
 size_t number_text(int64_t number, char text_out[NUMBER_TEXT_SIZE]);
 
 /* Little-endian scalars at any alignment. */
-void put_u16(uint8_t *at, uint16_t number);
-void put_u32(uint8_t *at, uint32_t number);
-void put_u64(uint8_t *at, uint64_t number);
-uint16_t get_u16(const uint8_t *at);
-uint32_t get_u32(const uint8_t *at);
-uint64_t get_u64(const uint8_t *at);
+static inline void put_u16(uint8_t *at, uint16_t number)
+{
+    at[0] = (uint8_t)number;
+    at[1] = (uint8_t)(number >> 8);
+}
+
+static inline void put_u32(uint8_t *at, uint32_t number)
+{
+    put_u16(at, (uint16_t)number);
+    put_u16(at + 2, (uint16_t)(number >> 16));
+}
+
+static inline void put_u64(uint8_t *at, uint64_t number)
+{
+    put_u32(at, (uint32_t)number);
+    put_u32(at + 4, (uint32_t)(number >> 32));
+}
+
+static inline uint16_t get_u16(const uint8_t *at)
+{
+    return (uint16_t)(at[0] | (uint16_t)(at[1] << 8));
+}
+
+static inline uint32_t get_u32(const uint8_t *at)
+{
+    return get_u16(at) | (uint32_t)get_u16(at + 2) << 16;
+}
+
+static inline uint64_t get_u64(const uint8_t *at)
+{
+    return get_u32(at) | (uint64_t)get_u32(at + 4) << 32;
+}
+
 /* Big-endian, for keys that sort. */
-void put_u16_big(uint8_t *at, uint16_t number);
-void put_u32_big(uint8_t *at, uint32_t number);
-void put_u64_big(uint8_t *at, uint64_t number);
-uint16_t get_u16_big(const uint8_t *at);
-uint32_t get_u32_big(const uint8_t *at);
-uint64_t get_u64_big(const uint8_t *at);
+static inline void put_u16_big(uint8_t *at, uint16_t number)
+{
+    at[0] = (uint8_t)(number >> 8);
+    at[1] = (uint8_t)number;
+}
+
+static inline void put_u32_big(uint8_t *at, uint32_t number)
+{
+    put_u16_big(at, (uint16_t)(number >> 16));
+    put_u16_big(at + 2, (uint16_t)number);
+}
+
+static inline void put_u64_big(uint8_t *at, uint64_t number)
+{
+    put_u32_big(at, (uint32_t)(number >> 32));
+    put_u32_big(at + 4, (uint32_t)number);
+}
+
+static inline uint16_t get_u16_big(const uint8_t *at)
+{
+    return (uint16_t)((uint16_t)(at[0] << 8) | at[1]);
+}
+
+static inline uint32_t get_u32_big(const uint8_t *at)
+{
+    return (uint32_t)get_u16_big(at) << 16 | get_u16_big(at + 2);
+}
+
+static inline uint64_t get_u64_big(const uint8_t *at)
+{
+    return (uint64_t)get_u32_big(at) << 32 | get_u32_big(at + 4);
+}
 
 #endif

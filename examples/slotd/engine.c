@@ -58,14 +58,6 @@ static void identity_load(struct engine *engine)
 
 /* ---- messages ---- */
 
-void engine__inbox_put(struct engine *engine, struct bus_message *message)
-{
-    message->next = NULL;
-    *engine->inbox_end = message;
-    engine->inbox_end = &message->next;
-    engine->dirty = true;
-}
-
 static int32_t on_send(void *user_data, const struct reshard_action *action,
     struct reshard_completion *completion)
 {
@@ -217,9 +209,8 @@ void engine__stop(struct engine *engine)
     engine->coordinator = NULL;
     host_store_free(&engine->store);
     messages_free(engine->held);
-    messages_free(engine->inbox);
-    engine->held = engine->inbox = NULL;
-    engine->inbox_end = &engine->inbox;
+    engine->held = NULL;
+    engine__inbox_free(engine);
 }
 
 /* ---- a turn ---- */
@@ -315,12 +306,9 @@ static void library_take(struct engine *engine, struct bus_message *message)
 /* Take one message; false when there is none. */
 static bool message_take(struct engine *engine)
 {
-    struct bus_message *message = engine->inbox;
+    struct bus_message *message = engine__inbox_take(engine);
     if (message == NULL)
         return false;
-    engine->inbox = message->next;
-    if (engine->inbox == NULL)
-        engine->inbox_end = &engine->inbox;
     if (message->kind == BUS_LIBRARY) {
         library_take(engine, message);
         return true;
@@ -369,14 +357,17 @@ static void timer_set(struct engine *engine, uint64_t now_ns)
 static void library_run(struct engine *engine)
 {
     uint64_t end_ns = clock_monotonic_ns() + ENGINE_TURN_NS;
+    bool busy = false;
     do {
-        while (clock_monotonic_ns() < end_ns && message_take(engine))
-            continue;
+        /* What was fed cannot be passed by what comes later: no more than is worked off at once. */
+        for (int count = 0; !busy && count < ENGINE_TURN_MESSAGES; count++)
+            if (!message_take(engine))
+                break;
         engine->deadline_ns = UINT64_MAX;
         lead(engine);
-        engine->more = driver_run(engine, engine->coordinator_driver);
-        engine->more = driver_run(engine, engine->node_driver) || engine->more;
-        engine->more = engine->more || engine->inbox != NULL;
+        busy = driver_run(engine, engine->coordinator_driver);
+        busy = driver_run(engine, engine->node_driver) || busy;
+        engine->more = busy || engine->inbox_count > 0;
     } while (engine->more && clock_monotonic_ns() < end_ns);
     /* Whatever could start has started: only what waits for a sync may still read them. */
     if (engine->sync.store_count == 0 && !engine->more) {
@@ -415,9 +406,21 @@ void engine_flush(struct engine *engine)
     bus_flush(engine->bus);
 }
 
+/* Links stand before they are needed: a message that meets none is lost and comes again much
+ * later. Of two nodes the one with the lower id dials. */
+static void links_hold(struct engine *engine)
+{
+    struct reshard_map_node node = {.struct_size = sizeof(node)};
+    for (uint32_t index = 0;
+         reshard_map_node_at(engine_map(engine), index, &node) == RESHARD_OK; index++)
+        if (node.node > engine->node_id)
+            bus_link(engine->bus, node.node);
+}
+
 void engine_tick(struct engine *engine)
 {
     bus_tick(engine->bus);
+    links_hold(engine);
     engine__tickets_resend(engine);
     engine->store.wake_wanted = true; /* who waits looks at the clock */
     if (engine->swept_version != reshard_map_version(engine_map(engine))) {
@@ -520,7 +523,6 @@ struct engine *engine_open(
     engine->slotd = slotd;
     engine->loop = loop;
     engine->hooks = *hooks;
-    engine->inbox_end = &engine->inbox;
     engine->sync.durability = settings->durability;
     engine->next_ticket = slotd_random(slotd);
     engine->timer.data = engine;

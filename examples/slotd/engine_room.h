@@ -14,7 +14,8 @@
 enum {
     ENGINE_WORD_MAX = 65536,     /* words of one request */
     ENGINE_JOBS_MAX = 256,       /* requests remembered at the coordinator */
-    ENGINE_TURN_ACTIONS = 8      /* between two looks at the clock */
+    ENGINE_TURN_ACTIONS = 8,     /* between two looks at the clock */
+    ENGINE_TURN_MESSAGES = 4
 };
 #define ENGINE_TURN_NS ((uint64_t)2000000)
 #define ENGINE_RESEND_NS ((uint64_t)200000000)
@@ -70,8 +71,8 @@ struct engine {
     struct host_store store;
     struct host_journal node_journal;
     struct host_journal coordinator_journal;
-    struct bus_message *inbox;
-    struct bus_message **inbox_end;
+    struct lane *lanes; /* messages that wait, by sender; the one that was taken from last */
+    size_t inbox_count;
     struct bus_message *held; /* fed to the node; data that waits for a hook may lie in them */
     uint64_t node_id;
     uint64_t coordinator_id;
@@ -96,9 +97,13 @@ void engine__stop(struct engine *engine);
 bool engine__start(struct engine *engine);
 void engine__identity_store(struct engine *engine);
 void engine__identity_draw(struct engine *engine);
-void engine__inbox_put(struct engine *engine, struct bus_message *message);
 struct reshard_change engine__self(struct engine *engine, char *address, size_t size,
     reshard_shard_id shard, uint32_t role);
+
+/* engine_inbox.c */
+void engine__inbox_put(struct engine *engine, struct bus_message *message);
+struct bus_message *engine__inbox_take(struct engine *engine); /* NULL: there is none */
+void engine__inbox_free(struct engine *engine);
 
 /* engine_events.c: the library's events into the log. */
 void engine__events(struct engine *engine);
