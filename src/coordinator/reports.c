@@ -155,15 +155,17 @@ static uint32_t side_of(const struct reshard_coordinator *coordinator,
     return 0;
 }
 
-/* A report that leads back. keywise: in HOLD there is no copy to lose and no freeze to refuse; what
- * such a side says is kept for the operator. */
+/* A report that leads back. keywise: in HOLD there is no freeze to refuse (it is kept for the
+ * operator), and no copy to lose but the target's record of MOVE, without which it never serves. */
 static void setback(struct reshard_coordinator *coordinator, struct reshard__run *run,
     uint32_t result, enum reshard__event event)
 {
-    bool odd = run->mode == RESHARD_MODE_KEYWISE && run->phase == RESHARD_PHASE_HOLD &&
-               (event == RESHARD__EVENT_LOST_TARGET || event == RESHARD__EVENT_REFUSED);
+    bool keywise_hold = run->mode == RESHARD_MODE_KEYWISE && run->phase == RESHARD_PHASE_HOLD;
+    if (keywise_hold && event == RESHARD__EVENT_LOST_TARGET)
+        event = RESHARD__EVENT_LOST_MOVE;
+    bool odd = keywise_hold && event == RESHARD__EVENT_REFUSED;
     if (odd || result == RESHARD__RESULT_LEFTOVERS)
-        run->last_error = result == RESHARD__RESULT_LEFTOVERS ? RESHARD_E_IN_USE : RESHARD_E_STATE;
+        run->last_error = odd ? RESHARD_E_STATE : RESHARD_E_IN_USE;
     if (!odd)
         (void)reshard__run_step(coordinator, run, event);
 }

@@ -51,7 +51,8 @@
     ROW(EXPIRED, "the freeze budget ran out") \
     ROW(EPOCH_CHANGED, "a fail-over gave a side a new primary") \
     ROW(ABORT_ASKED, "the operator or a limit asks for an abort") \
-    ROW(PAUSE_ASKED, "the operator asks for a pause")
+    ROW(PAUSE_ASKED, "the operator asks for a pause") \
+    ROW(LOST_MOVE, "the target has no record of MOVE, mode keywise")
 
 /* MOVE(label, from, event, to). A move gives a new order; to = from orders the same again. */
 #define RESHARD__MOVE_ROWS(ROW) \
@@ -112,7 +113,9 @@
     ROW(T77, SETTLE, EPOCH_CHANGED, SETTLE) \
     ROW(T78, CLEANUP, EPOCH_CHANGED, CLEANUP) \
     ROW(T79, UNMOVE, EPOCH_CHANGED, UNMOVE) \
-    ROW(T80, UNDO, EPOCH_CHANGED, UNDO)
+    ROW(T80, UNDO, EPOCH_CHANGED, UNDO) \
+    /* keywise: HOLD rests on no copy; both record MOVE anew. */ \
+    ROW(T81, HOLD, LOST_MOVE, PREPARE)
 
 /* IGNORE(label, from, event): accepted, and nothing changes. */
 #define RESHARD__IGNORE_ROWS(ROW) \
@@ -125,8 +128,7 @@
     ROW(I07, MOVE, PAUSE_ASKED) \
     ROW(I08, HOLD, PAUSE_ASKED) \
     ROW(I09, LINGER, EPOCH_CHANGED) \
-    ROW(I10, ABORT, EPOCH_CHANGED) \
-    ROW(I11, SETTLE, GRACE_OVER)
+    ROW(I10, ABORT, EPOCH_CHANGED)
 
 /* DUTY(phase, source's duty, target's duty): what an order makes a participant do. */
 #define RESHARD__DUTY_ROWS(ROW) \
@@ -184,9 +186,8 @@
     ROW(TARGET_STAGED, MOVED, MOVED, MOVED, "target, copy hidden") \
     ROW(TARGET_SEALED, PARK, PARK, PARK, "target past READY") \
     ROW(TARGET_ACTIVE, SERVE, SERVE, SERVE, "target from SETTLE on") \
-    ROW(TARGET_MOVE, LOOKUP, LOOKUP, LOOKUP, "keywise target in MOVE") \
-    ROW(TARGET_UNMOVE, LOOKUP, LOOKUP, LOOKUP, "keywise target in UNMOVE") \
-    ROW(TARGET_HELD, LOOKUP, LOOKUP, LOOKUP, "keywise target, source held")
+    ROW(TARGET_MOVE, LOOKUP, LOOKUP, LOOKUP, "keywise target in PREPARE, MOVE and HOLD") \
+    ROW(TARGET_UNMOVE, LOOKUP, LOOKUP, LOOKUP, "keywise target in UNMOVE")
 
 /* Whether a request came by ASK, and how its keys stand here. */
 #define RESHARD__ASKING_ROWS(ROW) \
@@ -230,12 +231,6 @@
     ROW(TARGET_MOVE, BARE, SOME, TRYAGAIN, TRYAGAIN, TRYAGAIN) \
     ROW(TARGET_MOVE, BARE, NONE, TRYAGAIN, TRYAGAIN, TRYAGAIN) \
     ROW(TARGET_MOVE, BARE, MARKED, PARK, PARK, PARK) \
-    ROW(TARGET_HELD, TOKEN, ALL, SERVE, SERVE, SERVE) \
-    ROW(TARGET_HELD, TOKEN, SOME, SERVE, SERVE, SERVE) \
-    ROW(TARGET_HELD, TOKEN, NONE, SERVE, SERVE, SERVE) \
-    ROW(TARGET_HELD, BARE, ALL, SERVE, SERVE, SERVE) \
-    ROW(TARGET_HELD, BARE, SOME, TRYAGAIN, TRYAGAIN, TRYAGAIN) \
-    ROW(TARGET_HELD, BARE, NONE, TRYAGAIN, TRYAGAIN, TRYAGAIN) \
     ROW(TARGET_UNMOVE, TOKEN, ALL, SERVE, SERVE, SERVE) \
     ROW(TARGET_UNMOVE, TOKEN, SOME, TRYAGAIN, TRYAGAIN, TRYAGAIN) \
     ROW(TARGET_UNMOVE, TOKEN, NONE, ASK, ASK, ASK) \

@@ -15,7 +15,6 @@ import sys
 from collections import Counter
 
 UNREACHABLE = {
-    "I11": "SETTLE ignores GRACE_OVER: a guard, the grace begins in LINGER",
     "T40": "another coordinator's abort in COMMIT: it has a higher term, and this one is fenced",
     "T41": "as T40, keywise",
     "T42": "another coordinator's commit in ABORT: as T40",

@@ -12,26 +12,27 @@
  *  3 COPIED             9 ABORTED_SNAPSHOT   15 UNDONE         21 EPOCH_CHANGED
  *  4 CAUGHT_UP         10 ABORTED_KEYWISE    16 LOST_SOURCE    22 ABORT_ASKED
  *  5 READY             11 SETTLED            17 LOST_TARGET    23 PAUSE_ASKED
+ * 24 LOST_MOVE
  * Cells: -- rejected, == ignored, else the first two letters of the phase it moves to (CM COMMIT,
  * CA CATCHUP, UM UNMOVE, UN UNDO). */
 static const char expected[] =
-    "           0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23\n"
-    "NONE      PR -- -- -- -- -- -- -- SE UN UM -- -- -- -- -- -- -- -- -- -- -- -- --\n"
-    "PREPARE   -- CO MO -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- PR AB ==\n"
-    "COPY      -- -- -- CA -- -- -- -- -- -- -- -- -- -- -- -- PR CO -- -- -- PR AB ==\n"
-    "CATCHUP   -- -- -- -- FR -- -- -- -- -- -- -- -- -- -- -- PR CO -- -- -- PR AB ==\n"
-    "MOVE      -- -- -- -- -- -- HO -- -- -- -- -- -- -- -- -- PR -- -- -- -- PR AB ==\n"
-    "FREEZE    -- -- -- -- -- HO -- -- -- -- -- -- -- -- -- -- PR CO CO -- CA FR AB CA\n"
-    "HOLD      -- -- -- -- -- -- -- CM -- -- -- -- -- -- -- -- PR CO -- CA -- HO AB ==\n"
-    "COMMIT    -- -- -- -- -- -- -- -- SE UN UM -- -- -- -- -- -- -- -- -- -- HO -- --\n"
-    "SETTLE    -- -- -- -- -- -- -- -- -- -- -- LI == -- -- -- -- -- -- -- -- SE -- --\n"
-    "LINGER    -- -- -- -- -- -- -- -- -- -- -- -- CL -- -- -- -- -- -- -- -- == -- --\n"
-    "CLEANUP   -- -- -- -- -- -- -- -- -- -- -- -- -- DO -- -- -- -- -- -- -- CL -- --\n"
-    "DONE      -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- --\n"
-    "ABORT     -- -- -- -- -- -- -- -- SE UN UM -- -- -- -- -- -- -- -- -- -- == == --\n"
-    "UNMOVE    -- -- -- -- -- -- -- -- -- -- -- -- -- -- UN -- -- UM -- -- -- UM == --\n"
-    "UNDO      -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- RE -- -- -- -- -- UN == --\n"
-    "REVERTED  -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- --\n";
+    "           0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24\n"
+    "NONE      PR -- -- -- -- -- -- -- SE UN UM -- -- -- -- -- -- -- -- -- -- -- -- -- --\n"
+    "PREPARE   -- CO MO -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- PR AB == --\n"
+    "COPY      -- -- -- CA -- -- -- -- -- -- -- -- -- -- -- -- PR CO -- -- -- PR AB == --\n"
+    "CATCHUP   -- -- -- -- FR -- -- -- -- -- -- -- -- -- -- -- PR CO -- -- -- PR AB == --\n"
+    "MOVE      -- -- -- -- -- -- HO -- -- -- -- -- -- -- -- -- PR -- -- -- -- PR AB == --\n"
+    "FREEZE    -- -- -- -- -- HO -- -- -- -- -- -- -- -- -- -- PR CO CO -- CA FR AB CA --\n"
+    "HOLD      -- -- -- -- -- -- -- CM -- -- -- -- -- -- -- -- PR CO -- CA -- HO AB == PR\n"
+    "COMMIT    -- -- -- -- -- -- -- -- SE UN UM -- -- -- -- -- -- -- -- -- -- HO -- -- --\n"
+    "SETTLE    -- -- -- -- -- -- -- -- -- -- -- LI -- -- -- -- -- -- -- -- -- SE -- -- --\n"
+    "LINGER    -- -- -- -- -- -- -- -- -- -- -- -- CL -- -- -- -- -- -- -- -- == -- -- --\n"
+    "CLEANUP   -- -- -- -- -- -- -- -- -- -- -- -- -- DO -- -- -- -- -- -- -- CL -- -- --\n"
+    "DONE      -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- --\n"
+    "ABORT     -- -- -- -- -- -- -- -- SE UN UM -- -- -- -- -- -- -- -- -- -- == == -- --\n"
+    "UNMOVE    -- -- -- -- -- -- -- -- -- -- -- -- -- -- UN -- -- UM -- -- -- UM == -- --\n"
+    "UNDO      -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- RE -- -- -- -- -- UN == -- --\n"
+    "REVERTED  -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- -- --\n";
 
 static const char *const codes[RESHARD_PHASE_COUNT] = {"NO", "PR", "CO", "CA", "MO", "FR", "HO",
     "CM", "SE", "LI", "CL", "DO", "AB", "UM", "UN", "RE"};

@@ -23,6 +23,7 @@ static void table_move(table steps, uint32_t from, enum reshard__event event, ui
 static const bool setback[RESHARD__EVENT_COUNT] = {
     [RESHARD__EVENT_LOST_SOURCE] = true,
     [RESHARD__EVENT_LOST_TARGET] = true,
+    [RESHARD__EVENT_LOST_MOVE] = true,
     [RESHARD__EVENT_MISMATCH] = true,
     [RESHARD__EVENT_REFUSED] = true,
     [RESHARD__EVENT_EXPIRED] = true,
