@@ -60,7 +60,8 @@ static int32_t marks_age(struct reshard_node *node, struct reshard__keywise *key
     if (status)
         return status;
     reshard__keys_clear(&keywise->pending);
-    keywise->old_cleared = keywise->old.count == 0;
+    /* What answers resolved meanwhile still stands in the journal: only a CLEAR ends it. */
+    keywise->old_cleared = keywise->old_cleared && keywise->old.count == 0;
     return RESHARD_OK;
 }
 
