@@ -33,7 +33,8 @@ enum {
     RESHARD_SABOTAGE_DEPOSE = 13,    /**< a deposed primary goes on as if nothing had happened */
     RESHARD_SABOTAGE_APPLY = 14,     /**< APPLY answers and stores nothing */
     RESHARD_SABOTAGE_CLOCK = 15,     /**< a host that is due never tells its engine the time */
-    RESHARD_SABOTAGE_COUNT = 16      /**< one more than the highest */
+    RESHARD_SABOTAGE_EXPIRY = 16,    /**< keys whose time has come stay */
+    RESHARD_SABOTAGE_COUNT = 17      /**< one more than the highest */
 };
 
 /** Takes a piece of the transcript.
@@ -107,6 +108,9 @@ struct reshard_sim_decision {
     uint64_t ordinal; /**< how many decisions of this kind came before */
 };
 
+/** Counts of faults: as many for each mode and phase; see reshard_sim_cell(). */
+enum { RESHARD_SIM_CELLS = 1536 };
+
 /** A random run: everything follows from the seed, or from the seed and a list of decisions. */
 struct reshard_sim_swarm {
     uint32_t struct_size; /**< sizeof(struct reshard_sim_swarm) */
@@ -126,6 +130,7 @@ struct reshard_sim_swarm {
     uint32_t replica_limit;   /**< replicas, likewise */
     uint32_t chaos_limit_ms;  /**< how long faults happen, in virtual time, likewise */
     uint32_t reserved_tail;   /**< 0 */
+    uint64_t *cells;       /**< RESHARD_SIM_CELLS counts, added to; NULL = none */
 };
 
 /** Zero a swarm, set its struct_size, and limit nothing.
@@ -161,6 +166,22 @@ RESHARD_API int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm,
  */
 RESHARD_API int32_t reshard_sim_shrink(struct reshard_sim_swarm *swarm,
     struct reshard_sim_decision *decisions, uint64_t *count, const char *checker);
+
+/** Name of a fault of the catalogue.
+ * @param fault [in] from 0.
+ * @return such as "crash-source"; NULL behind the last. Static.
+ * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API const char *reshard_sim_fault(uint32_t fault);
+
+/** Place of a count: how often a fault met a migration of this mode in this phase.
+ * @param fault [in] as reshard_sim_fault().
+ * @param mode [in] RESHARD_MODE_*.
+ * @param phase [in] RESHARD_PHASE_*.
+ * @return an index below RESHARD_SIM_CELLS; RESHARD_SIM_CELLS where no such count exists.
+ * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API uint32_t reshard_sim_cell(uint32_t fault, uint32_t mode, uint32_t phase);
 
 /** Label of a row of the transition table.
  * @param row [in] 0 <= row < 96.

@@ -60,6 +60,19 @@ static reshard_node_id first_host(struct reshard_sim *sim, const struct client *
     return host ? host : 1;
 }
 
+static uint64_t deadline_of(const struct reshard_sim *sim, uint64_t value)
+{
+    uint64_t deadline = value < sim->deadline_capacity ? sim->deadlines[value] : 0;
+    return deadline ? deadline : UINT64_MAX;
+}
+
+static void value_dies(struct reshard_sim *sim, uint64_t value, uint64_t deadline_ns)
+{
+    sim->deadlines = reshard__sim_grow(
+        sim->deadlines, &sim->deadline_capacity, (size_t)value + 1, sizeof *sim->deadlines);
+    sim->deadlines[value] = deadline_ns;
+}
+
 void reshard__client_begin(struct reshard_sim *sim, uint32_t index, uint32_t op,
     const uint32_t *keys, uint32_t key_count)
 {
@@ -71,6 +84,8 @@ void reshard__client_begin(struct reshard_sim *sim, uint32_t index, uint32_t op,
     client->request.op = op;
     client->request.key_count = key_count;
     client->request.value = op == RESHARD_OP_WRITE ? ++sim->values_made : 0;
+    if (client->request.value && client->life_ns)
+        value_dies(sim, client->request.value, sim->now_ns + client->life_ns);
     client->busy = true;
     client->answered = false;
     client->tries = 0;
@@ -102,6 +117,8 @@ static void work_begin(struct reshard_sim *sim, uint32_t index)
         for (uint32_t key = keys[0] + sim->set.slot_count;
              count < 2 && key <= client->last_key; key += sim->set.slot_count)
             keys[count++] = key;
+    bool dies = (random >> 40 & 0xFF) * 100 / 256 < client->expire_percent;
+    client->life_ns = dies ? (1 + (random >> 20) % 30) * SIM_MILLI : 0;
     reshard__client_begin(sim, index, op, keys, count);
 }
 
@@ -133,10 +150,21 @@ void reshard__client_wake(struct reshard_sim *sim, uint32_t index, uint64_t atte
     work_plan(sim, client);
 }
 
+/* What has expired may stay as long as removals are parked, not longer. */
+static void value_check(
+    struct reshard_sim *sim, const struct client *client, uint32_t key, uint64_t value)
+{
+    bool rests = sim->judging && reshard_map_migration_count(sim->authority.map) == 0;
+    if (rests && deadline_of(sim, value) < client->started_ns)
+        reshard__sim_violate(sim, "expired", "k%u is read after its time", (uint64_t)key);
+}
+
 static void client_done(struct reshard_sim *sim, struct client *client, const struct reply *reply)
 {
     for (uint32_t i = 0; i < client->request.key_count; i++) {
         bool read = client->request.op == RESHARD_OP_READ;
+        if (read)
+            value_check(sim, client, client->request.keys[i], reply->values[i]);
         reshard__history_end(
             sim, client->operations[i], read ? reply->values[i] : client->request.value);
         client->answer[i] = reply->values[i];
@@ -188,17 +216,47 @@ void reshard__reply_send(struct reshard_sim *sim, struct host *host, const struc
     struct happening happening = {.kind = EVENT_REPLY, .data = copy};
     happening.time_ns = sim->now_ns + sim->set.latency_ns;
     if (reshard__choose(sim, CHOICE_LINK, 2)) {
+        reshard__fault_slot(
+            sim, SIM_FAULT_REPLY, reshard__key_slot(sim, copy->request.keys[0]));
         reshard__sim_release(copy);
         return;
     }
     reshard__sim_schedule(sim, &happening);
 }
 
+/* A write of one key, told to the engine where it asked for that. */
+static void value_put(
+    struct reshard_sim *sim, struct host *host, uint32_t key, uint64_t value, uint32_t verdict)
+{
+    reshard__disk_put(sim, host->disk, key, value);
+    if (verdict != RESHARD_SERVE_CAPTURE || reshard__sabotaged(sim, RESHARD_SABOTAGE_RECORD))
+        return;
+    size_t size = reshard__record_size(sim, value);
+    uint8_t *record = reshard__sim_resize(NULL, size, 1);
+    reshard__record_put(sim, record, key, value);
+    int32_t status =
+        reshard_node_record(host->node, reshard__key_slot(sim, key), record, size);
+    if (status)
+        reshard__sim_violate(sim, "record", "%h: %d", host->id, status);
+    reshard__sim_release(record);
+}
+
+static void execute_count(struct reshard_sim *sim, const struct request *request)
+{
+    uint32_t slot = reshard__key_slot(sim, request->keys[0]);
+    if (request->op != RESHARD_OP_READ)
+        reshard__fault_slot(
+            sim, request->op == RESHARD_OP_WRITE ? SIM_FAULT_WRITE : SIM_FAULT_DELETE, slot);
+    if (request->key_count > 1)
+        reshard__fault_slot(sim, SIM_FAULT_KEYS, slot);
+    if (reshard__value_size(sim, request->value) != sim->set.value_size)
+        reshard__fault_slot(sim, SIM_FAULT_HUGE, slot);
+}
+
 static void execute(
     struct reshard_sim *sim, struct host *host, const struct request *request, uint32_t verdict)
 {
     struct reply reply = {.kind = REPLY_DONE, .request = *request};
-    uint8_t *record = NULL;
     reshard__check_executed(sim, host, request);
     for (uint32_t i = 0; i < request->key_count; i++) {
         uint32_t key = request->keys[i];
@@ -206,17 +264,9 @@ static void execute(
         if (request->op == RESHARD_OP_READ)
             continue;
         reply.values[i] = request->value;
-        reshard__disk_put(sim, host->disk, key, request->value);
-        if (verdict != RESHARD_SERVE_CAPTURE || reshard__sabotaged(sim, RESHARD_SABOTAGE_RECORD))
-            continue;
-        record = reshard__sim_resize(record, reshard__record_size(sim), 1);
-        reshard__record_put(sim, record, key, request->value);
-        int32_t status = reshard_node_record(
-            host->node, reshard__key_slot(sim, key), record, reshard__record_size(sim));
-        if (status)
-            reshard__sim_violate(sim, "record", "%h: %d", host->id, status);
+        value_put(sim, host, key, request->value, verdict);
     }
-    reshard__sim_release(record);
+    execute_count(sim, request);
     reshard__reply_send(sim, host, &reply);
 }
 
@@ -316,6 +366,32 @@ static uint32_t verdict_of(struct reshard_sim *sim, struct host *host,
     return verdict;
 }
 
+static bool due(const struct reshard_sim *sim, uint64_t value)
+{
+    return sim->now_ns >= deadline_of(sim, value) &&
+           !reshard__sabotaged(sim, RESHARD_SABOTAGE_EXPIRY);
+}
+
+/* As a request to remove it: a key that is locked, or whose writes are parked, stays. */
+void reshard__key_expire(struct reshard_sim *sim, struct host *host, uint32_t key, bool any)
+{
+    uint64_t value = host->disk->values[key];
+    if (!host->up || host->frozen || host->fenced || value == 0 || !(any || due(sim, value)))
+        return;
+    struct request request = {.op = RESHARD_OP_REMOVE, .key_count = 1, .keys = {key}};
+    struct reshard_route route = {.struct_size = sizeof route};
+    bool by_keys;
+    uint32_t verdict = verdict_of(sim, host, &request, &route, &by_keys);
+    if (verdict != RESHARD_SERVE && verdict != RESHARD_SERVE_CAPTURE)
+        return;
+    uint32_t fault = any ? SIM_FAULT_EVICTION : SIM_FAULT_EXPIRY;
+    reshard__fault_slot(sim, fault, reshard__key_slot(sim, key));
+    reshard__sim_say(sim, "%h lets k%u go", host->id, (uint64_t)key);
+    size_t index = reshard__history_begin(sim, UINT32_MAX, RESHARD_OP_REMOVE, key, 0);
+    value_put(sim, host, key, 0, verdict);
+    reshard__history_end(sim, index, 0);
+}
+
 /* The verdict, and what follows from it. */
 static void request_route(struct reshard_sim *sim, struct host *host, const struct request *request)
 {
@@ -324,6 +400,8 @@ static void request_route(struct reshard_sim *sim, struct host *host, const stru
         [RESHARD_DOWN] = REPLY_DOWN, [RESHARD_LOOKUP] = REPLY_DOWN};
     struct reshard_route route = {.struct_size = sizeof route};
     bool by_keys;
+    for (uint32_t i = 0; i < request->key_count; i++)
+        reshard__key_expire(sim, host, request->keys[i], false);
     uint32_t verdict = verdict_of(sim, host, request, &route, &by_keys);
     if (verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE) {
         admit(sim, host, request, verdict, by_keys);

@@ -18,7 +18,15 @@ struct host *reshard__host_add(
 
 uint64_t reshard__host_now(const struct reshard_sim *sim, const struct host *host)
 {
-    return sim->now_ns + host->clock_offset;
+    uint64_t since = host->clock_stopped_ns ? host->clock_stopped_ns : sim->now_ns;
+    return since + (uint64_t)host->clock_offset; /* modulo 2^64: an offset may be negative */
+}
+
+void reshard__clock_stop(const struct reshard_sim *sim, struct host *host, bool stops)
+{
+    if (!stops && host->clock_stopped_ns)
+        host->clock_offset -= (int64_t)(sim->now_ns - host->clock_stopped_ns);
+    host->clock_stopped_ns = stops ? sim->now_ns : 0;
 }
 
 static void engine_free(struct host *host)
@@ -153,6 +161,7 @@ void reshard__host_start(struct reshard_sim *sim, struct host *host)
     host->up = true;
     host->frozen = false;
     host->starting = false;
+    host->started_ns = sim->now_ns;
     int32_t status = host->shard ? node_start(sim, host) : coordinator_start(sim, host);
     if (status)
         start_failed(sim, host, status);
@@ -256,20 +265,57 @@ static bool summed(struct reshard_sim *sim, const struct packet *packet)
     return peek.type != 5 || peek.kind != 1 || !moving || moving->mode != RESHARD_MODE_SNAPSHOT;
 }
 
+static bool engine_changed(const struct host *host, const struct reshard_digest *before)
+{
+    struct reshard_digest after;
+    engine_digest(host, &after);
+    return after.low != before->low || after.high != before->high;
+}
+
 /* 9: what is damaged is refused, and what is refused changes nothing. */
 static void receive_check(struct reshard_sim *sim, const struct host *host,
     const struct packet *packet, int32_t status, const struct reshard_digest *before)
 {
-    struct reshard_digest after;
     if (reshard__sabotaged(sim, RESHARD_SABOTAGE_CORRUPT) && packet->corrupted)
         status = RESHARD_OK;
     if (packet->corrupted && status >= 0 && summed(sim, packet))
         reshard__sim_violate(sim, "damage", "%h took a damaged message", host->id);
-    engine_digest(host, &after);
-    bool changed = after.low != before->low || after.high != before->high;
-    if (status && status != RESHARD_E_FENCED && changed)
+    if (!engine_changed(host, before))
+        return;
+    if (packet->foreign)
+        reshard__sim_violate(
+            sim, "foreign", "%h: a message of no participant changed it", host->id);
+    if (status && status != RESHARD_E_FENCED)
         reshard__sim_violate(
             sim, "refused", "%h: a refused message changed it: %d", host->id, status);
+}
+
+static int32_t engine_receive(
+    struct reshard_sim *sim, struct host *host, const struct packet *packet)
+{
+    uint64_t now_ns = reshard__host_now(sim, host);
+    struct call call = reshard__call_begin(sim, host);
+    int32_t status;
+    do
+        status = host->node ? reshard_node_receive(host->node, packet->from, packet->data,
+                                  packet->size, now_ns)
+                            : reshard_coordinator_receive(host->coordinator, packet->from,
+                                  packet->data, packet->size, now_ns);
+    while (reshard__call_again(sim, host, &call, status));
+    return status;
+}
+
+/* 9: what came before changes nothing. */
+static void receive_again(
+    struct reshard_sim *sim, struct host *host, const struct packet *packet)
+{
+    struct reshard_digest before;
+    host->memory.left = host->memory.failing = 0;
+    engine_digest(host, &before);
+    (void)engine_receive(sim, host, packet);
+    if (engine_changed(host, &before))
+        reshard__sim_violate(sim, "repeated", "%h: the same message changed it again", host->id);
+    reshard__host_drain(sim, host);
 }
 
 void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct packet *packet)
@@ -281,22 +327,27 @@ void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct pa
         return;
     struct reshard_digest before;
     engine_digest(host, &before);
-    uint64_t now_ns = reshard__host_now(sim, host);
-    struct call call = reshard__call_begin(sim, host);
-    int32_t status;
-    do
-        status = host->node ? reshard_node_receive(host->node, packet->from, packet->data,
-                                  packet->size, now_ns)
-                            : reshard_coordinator_receive(host->coordinator, packet->from,
-                                  packet->data, packet->size, now_ns);
-    while (reshard__call_again(sim, host, &call, status));
+    uint64_t refusals = host->memory.refusals;
+    int32_t status = engine_receive(sim, host, packet);
     receive_check(sim, host, packet, status, &before);
+    /* Without memory a part of what follows from it waits for the next call. */
+    bool taken = status == RESHARD_OK && host->memory.refusals == refusals;
     reshard__host_drain(sim, host);
+    if (packet->twice && taken && host->up)
+        receive_again(sim, host, packet);
+}
+
+static uint64_t engine_deadline(const struct host *host)
+{
+    if (!host->up)
+        return UINT64_MAX;
+    return host->node ? reshard_node_deadline(host->node)
+                      : reshard_coordinator_deadline(host->coordinator);
 }
 
 void reshard__host_tick(struct reshard_sim *sim, struct host *host)
 {
-    uint64_t before = reshard__host_deadline(host);
+    uint64_t before = engine_deadline(host);
     reshard__check_tick(sim, host);
     if (reshard__sabotaged(sim, RESHARD_SABOTAGE_CLOCK))
         return;
@@ -308,19 +359,25 @@ void reshard__host_tick(struct reshard_sim *sim, struct host *host)
                      : reshard_coordinator_tick(host->coordinator, reshard__host_now(sim, host));
     while (reshard__call_again(sim, host, &call, status));
     reshard__host_drain(sim, host);
-    uint64_t after = host->up ? reshard__host_deadline(host) : UINT64_MAX;
+    uint64_t after = engine_deadline(host);
     /* A deadline that a tick does not move would let time stand still. */
     host->failed_deadline = after <= reshard__host_now(sim, host) && after <= before
                                 ? reshard__host_now(sim, host) + SIM_MILLI
                                 : 0;
 }
 
-uint64_t reshard__host_deadline(const struct host *host)
+uint64_t reshard__host_deadline(const struct reshard_sim *sim, const struct host *host)
 {
-    if (!host->up || host->frozen)
-        return UINT64_MAX;
-    return host->node ? reshard_node_deadline(host->node)
-                      : reshard_coordinator_deadline(host->coordinator);
+    uint64_t deadline = host->frozen ? UINT64_MAX : engine_deadline(host);
+    if (deadline == UINT64_MAX)
+        return deadline;
+    if (deadline < host->failed_deadline)
+        deadline = host->failed_deadline;
+    uint64_t now_ns = reshard__host_now(sim, host);
+    if (deadline <= now_ns)
+        return sim->now_ns;
+    /* While its clock stands nothing becomes due. */
+    return host->clock_stopped_ns ? UINT64_MAX : sim->now_ns + (deadline - now_ns);
 }
 
 struct host *reshard__host_acting(const struct reshard_sim *sim, reshard_shard_id shard)

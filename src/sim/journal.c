@@ -24,6 +24,77 @@ void reshard__own_rollback(struct disk *disk, uint64_t count)
     disk->journal_size = (size_t)report.good_size;
 }
 
+void reshard__own_copy(struct disk *disk, const struct disk *from)
+{
+    struct reshard_journal_report report;
+    reshard_journal_report_init(&report);
+    disk->journal_size = 0;
+    reshard__own_append(disk, from->journal, from->journal_size);
+    (void)reshard_journal_check(disk->journal, disk->journal_size, &report);
+    reshard__own_rollback(disk, report.record_count / 2);
+}
+
+/* Whether a start from this image fails. */
+static bool start_sees(struct reshard_sim *sim, const uint8_t *image, size_t size)
+{
+    struct reshard_node_config config;
+    struct reshard_node *node = NULL;
+    struct reshard_journal_report report;
+    reshard_node_config_init(&config);
+    reshard_journal_report_init(&report);
+    config.node = 1;
+    config.slot_count = sim->set.slot_count;
+    bool seen = reshard_node_create(&config, &node) != RESHARD_OK ||
+                reshard_node_restore(node, image, size) != RESHARD_OK;
+    (void)reshard_journal_check(image, size, &report);
+    reshard_node_destroy(node);
+    return seen && report.verdict != RESHARD_OK;
+}
+
+/* Where the first `count` records end. */
+static size_t records_end(const uint8_t *bytes, size_t size, uint64_t count)
+{
+    size_t end = 0;
+    uint32_t kind;
+    while (count > 0 && reshard__record_next(bytes, size, &end, &kind))
+        count--;
+    return end;
+}
+
+/* The image is put right again: a host has it from elsewhere, from its replica for example. What
+ * is shown is that no damage goes unseen. */
+void reshard__own_damage(struct reshard_sim *sim, struct host *host, uint32_t how)
+{
+    static const uint32_t cells[] = {0, SIM_FAULT_MISPLACED, SIM_FAULT_STALE, SIM_FAULT_ROT};
+    const struct disk *disk = host->disk;
+    struct reshard_journal_report report;
+    reshard_journal_report_init(&report);
+    (void)reshard_journal_check(disk->journal, disk->journal_size, &report);
+    if (report.record_count < 3)
+        return;
+    size_t size = (size_t)report.good_size;
+    /* Without its first record a journal looks as if it had been compacted. */
+    uint64_t victim = 1 + sim->steps % (report.record_count - 2);
+    size_t from = records_end(disk->journal, size, victim);
+    size_t to = records_end(disk->journal, size, victim + 1);
+    uint8_t *image = reshard__sim_resize(NULL, 2 * size, 1);
+    memcpy(image, disk->journal, size);
+    if (how == 1) { /* one more record where it does not belong */
+        memcpy(image + size, disk->journal + from, to - from);
+        size += to - from;
+    } else if (how == 2) { /* what stands there was never overwritten */
+        memmove(image + from, image + to, size - to);
+        size -= to - from;
+    } else {
+        image[from + sim->steps % (to - from)] ^= (uint8_t)(1 + sim->steps % 255);
+    }
+    reshard__fault_met(sim, cells[how], host->shard);
+    if (!start_sees(sim, image, size))
+        reshard__sim_violate(sim, "journal", "%h: damage of kind %u is not seen", host->id,
+            (uint64_t)how);
+    reshard__sim_release(image);
+}
+
 void reshard__own_repair(struct reshard_sim *sim, struct host *host)
 {
     struct reshard_journal_report report;

@@ -13,11 +13,26 @@ union head {
     max_align_t align;
 };
 
+/* A random run's part: so many requests are refused, after so many others. */
+static bool struck(struct memory *memory)
+{
+    if (memory->failing == 0 || memory->left > 0) {
+        memory->left -= memory->left > 0;
+        return false;
+    }
+    memory->failing--;
+    const struct host *host = reshard__host_find(memory->sim, memory->host);
+    reshard__fault_met(memory->sim, SIM_FAULT_MEMORY, host ? host->shard : 0);
+    return true;
+}
+
 static bool refused(struct memory *memory)
 {
     struct reshard_sim *sim = memory->sim;
     sim->allocations++;
-    if (sim->task_rule_count == 0 || !reshard__rule_take(sim, memory->host, FAULT_MEMORY, NULL))
+    bool ruled = sim->task_rule_count > 0 &&
+                 reshard__rule_take(sim, memory->host, FAULT_MEMORY, NULL);
+    if (!ruled && !struck(memory))
         return false;
     memory->refusals++;
     reshard__sim_say(sim, "%h gets no memory", memory->host);
@@ -53,8 +68,10 @@ struct reshard_allocator reshard__memory_of(struct reshard_sim *sim, struct host
     return allocator;
 }
 
-static bool refusal_near(const struct reshard_sim *sim)
+static bool refusal_near(const struct reshard_sim *sim, const struct host *host)
 {
+    if (host->memory.failing > 0)
+        return true;
     for (size_t i = 0; i < sim->task_rule_count; i++)
         if (sim->task_rules[i].kind == FAULT_MEMORY && sim->task_rules[i].count > 0 &&
             sim->task_rules[i].skip < REFUSAL_NEAR)
@@ -73,7 +90,7 @@ static void state_digest(const struct host *host, struct reshard_digest *digest)
 struct call reshard__call_begin(const struct reshard_sim *sim, const struct host *host)
 {
     struct call call = {.refusals = host->memory.refusals};
-    call.watched = (host->node || host->coordinator) && refusal_near(sim);
+    call.watched = (host->node || host->coordinator) && refusal_near(sim, host);
     if (call.watched)
         state_digest(host, &call.before);
     return call;

@@ -2,7 +2,7 @@
 /* Room sim: the network: every message takes the latency, or what a rule or a decision says. */
 #include "sim/sim.h"
 
-enum { FATES = 5, DELAYS = 12 };
+enum { FATES = 7, DELAYS = 12, LONG_DELAY = 8 };
 
 void reshard__packet_free(struct packet *packet)
 {
@@ -125,12 +125,42 @@ static struct rule *rule_find(struct reshard_sim *sim, const struct packet *pack
     return NULL;
 }
 
+/* Changed, cut, longer, or its middle overwritten by its beginning. */
 static void corrupt(struct reshard_sim *sim, struct packet *packet)
 {
     uint64_t state = sim->set.seed + packet->size + sim->serial;
     size_t at = (size_t)(reshard__sim_random(&state) % packet->size);
-    packet->data[at] ^= (uint8_t)(1 + reshard__sim_random(&state) % 255);
+    uint64_t random = reshard__sim_random(&state);
     packet->corrupted = true;
+    if (random >> 8 & 1 || packet->size < 24) {
+        packet->data[at] ^= (uint8_t)(1 + random % 255);
+    } else if (random >> 9 & 1) {
+        packet->size = at + 1 < packet->size ? at + 1 : at;
+    } else if (random >> 10 & 1) {
+        packet->data = reshard__sim_resize(packet->data, packet->size + 1, 1);
+        packet->data[packet->size++] = (uint8_t)random;
+    } else {
+        /* The first bytes are a checksum: they are no part of any message. */
+        memcpy(packet->data + packet->size / 2, packet->data, 8);
+    }
+}
+
+/* Sent on behalf of a node that takes no part in the migration; who a participant is the transport
+ * must know. Reports of others change nothing. */
+static void forge(struct reshard_sim *sim, struct packet *packet)
+{
+    struct peek peek = reshard__peek(packet->data, packet->size);
+    const struct moving *moving = reshard__moving_find(sim, peek.migration);
+    for (size_t i = 0; peek.type == 4 && moving && i < sim->host_count; i++) {
+        const struct host *host = sim->hosts[i];
+        if (host->shard == 0 || host->shard == moving->shards[0] ||
+            host->shard == moving->shards[1])
+            continue;
+        packet->from = host->id;
+        packet->foreign = true;
+        reshard__fault_met(sim, SIM_FAULT_FOREIGN, moving->shards[0]);
+        return;
+    }
 }
 
 static void twin_send(struct reshard_sim *sim, const struct packet *packet, uint64_t delay_ns)
@@ -172,28 +202,69 @@ static void rule_act(struct reshard_sim *sim, struct rule *rule, struct packet *
     fly(sim, packet, sim->set.latency_ns);
 }
 
-static uint64_t delay_of(struct reshard_sim *sim)
+static uint64_t delay_of(struct reshard_sim *sim, reshard_shard_id shard)
 {
     uint32_t longer = reshard__choose(sim, CHOICE_DELAY, DELAYS);
+    if (longer)
+        reshard__fault_met(sim, longer < LONG_DELAY ? SIM_FAULT_REORDER : SIM_FAULT_DELAY, shard);
     return sim->set.latency_ns << longer;
 }
 
 static void fate_act(struct reshard_sim *sim, struct packet *packet)
 {
+    static const uint32_t cells[FATES] = {0, SIM_FAULT_DROP, SIM_FAULT_DUPLICATE,
+        SIM_FAULT_LATE, SIM_FAULT_CORRUPT, 0, SIM_FAULT_DUPLICATE};
     uint32_t fate = reshard__choose(sim, CHOICE_MESSAGE, FATES);
-    uint64_t delay_ns = delay_of(sim);
+    const struct host *end = reshard__host_find(sim, packet->to);
+    reshard_shard_id shard = end ? end->shard : 0;
+    uint64_t delay_ns = delay_of(sim, shard);
+    if (fate && fate != 5)
+        reshard__fault_met(sim, cells[fate], shard);
     if (fate == 1) {
         packet_log(sim, packet, "dropped", sim->now_ns);
         reshard__packet_free(packet);
         return;
     }
     if (fate == 2)
-        twin_send(sim, packet, delay_of(sim) * 3);
+        twin_send(sim, packet, delay_of(sim, shard) * 3);
     if (fate == 3)
         delay_ns = delay_ns * 40 + sim->set.retry_ns;
     if (fate == 4)
         corrupt(sim, packet);
+    if (fate == 5)
+        forge(sim, packet);
+    packet->twice = fate == 6;
     fly(sim, packet, delay_ns);
+}
+
+/* What a later version of the protocol may send: members that this one does not know. Those that it
+ * knows are filled up to the last: they are left out where they are 0 or empty. */
+static void append_members(
+    struct reshard_sim *sim, struct packet *packet, reshard_shard_id shard)
+{
+    enum { CHECKSUM = 8, HEAD = 8, DIRECT = 24 };
+    /* By type: how many members, and which of them are byte strings. */
+    static const uint8_t counts[7] = {0, 7, 5, 13, 19, 11, 9};
+    static const uint32_t strings[7] = {
+        0, 0, 1u << 3 | 1u << 4, 0, 1u << 13, 1u << 8 | 1u << 10, 1u << 8};
+    struct peek peek = reshard__peek(packet->data, packet->size);
+    uint8_t count = packet->data[CHECKSUM] & 31, known = counts[peek.type % 7];
+    /* A payload that is not in the checksum must stay the last. */
+    if (peek.type == 0 || count >= DIRECT || (peek.type == 5 && peek.kind == 1) || count > known)
+        return;
+    packet->data = reshard__sim_resize(packet->data, packet->size + DIRECT, 1);
+    uint8_t *array = packet->data + CHECKSUM;
+    for (; count < known; count++)
+        packet->data[packet->size++] = strings[peek.type] >> count & 1 ? 0x40 : 0;
+    memcpy(packet->data + packet->size, "\x07\x42hi", 4);
+    packet->size += 4;
+    array[0] = (uint8_t)(0x80 | (known + 2));
+    if (peek.type == 1)
+        array[2] = 2; /* its version, behind its type */
+    uint64_t checksum = reshard__sim_hash(array, packet->size - CHECKSUM, 0);
+    for (int i = 0; i < HEAD; i++)
+        packet->data[i] = (uint8_t)(checksum >> (8 * i));
+    reshard__fault_met(sim, SIM_FAULT_VERSION, shard);
 }
 
 void reshard__net_send(
@@ -210,6 +281,9 @@ void reshard__net_send(
     memcpy(packet->data, action->header, action->header_size);
     if (action->payload_size)
         memcpy(packet->data + action->header_size, action->payload, action->payload_size);
+    const struct host *sender = reshard__host_find(sim, from);
+    if (sender && sender->newer)
+        append_members(sim, packet, sender->shard);
     if (sim->set.trace)
         reshard__packet_name(sim, "", packet);
     struct rule *rule = rule_find(sim, packet);

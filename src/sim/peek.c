@@ -115,7 +115,7 @@ const char *reshard__record_name(uint32_t kind)
 
 /* The next framed record's kind: 4 bytes magic, 4 bytes payload size, ..., payload at 40, 8 bytes
  * checksum. */
-static bool record_next(const uint8_t *bytes, size_t size, size_t *offset, uint32_t *kind)
+bool reshard__record_next(const uint8_t *bytes, size_t size, size_t *offset, uint32_t *kind)
 {
     enum { HEADER = 40, TRAILER = 8 };
     if (size - *offset < HEADER + TRAILER)
@@ -135,7 +135,7 @@ bool reshard__records_have(const uint8_t *bytes, size_t size, const char *name)
 {
     size_t offset = 0;
     uint32_t kind;
-    while (record_next(bytes, size, &offset, &kind))
+    while (reshard__record_next(bytes, size, &offset, &kind))
         if (strcmp(reshard__record_name(kind), name) == 0)
             return true;
     return false;
@@ -145,7 +145,7 @@ void reshard__records_name(struct text *text, const uint8_t *bytes, size_t size)
 {
     size_t offset = 0;
     uint32_t kind;
-    while (record_next(bytes, size, &offset, &kind)) {
+    while (reshard__record_next(bytes, size, &offset, &kind)) {
         reshard__text_char(text, ' ');
         reshard__text_string(text, reshard__record_name(kind));
     }

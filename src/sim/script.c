@@ -109,6 +109,7 @@ void reshard__sim_free(struct reshard_sim *sim)
     reshard__sim_release(sim->cuts);
     reshard__sim_release(sim->movings);
     reshard__sim_release(sim->map_digests);
+    reshard__sim_release(sim->deadlines);
     reshard__sim_release(sim->choices.decisions);
     reshard__sim_release(sim->line.data);
     reshard__sim_release(sim->log_line.data);

@@ -94,6 +94,10 @@ void reshard__say_delete(struct script *script);
 void reshard__say_begin(struct script *script);
 void reshard__say_expect(struct script *script);
 
+/* What an operator asks of a migration. */
+enum { WISH_ABORT, WISH_PAUSE, WISH_RESUME, WISH_FINISH };
+int32_t reshard__operate(struct reshard_sim *sim, const struct moving *moving, uint32_t wish);
+
 void reshard__failover(struct reshard_sim *sim, reshard_shard_id shard, struct host *heir);
 struct reshard_sim *reshard__sim_make(void);
 void reshard__sim_free(struct reshard_sim *sim);

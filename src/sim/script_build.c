@@ -3,20 +3,22 @@
 #include "sim/script.h"
 
 static const char *const settings_names[] = {"slots", "keys", "value", "seed", "chunk", "window",
-    "tail", "lag", "bandwidth", "tries", "attempts", "copies", "flight", "bare", "trace", NULL};
+    "tail", "lag", "bandwidth", "tries", "attempts", "copies", "flight", "bare", "trace", "huge",
+    NULL};
 static const char *const times_names[] = {"retry", "freeze", "linger", "backoff", "alarm",
     "latency", "store", "append", "execute", "timeout", NULL};
 static const char *const sabotage_names[] = {"none", "fence", "sync", "record", "purge", "discard",
     "digest", "journal", "fence-term", "route", "map", "wake", "corrupt", "depose",
-    "apply", "clock", NULL};
+    "apply", "clock", "expiry", NULL};
 
 static void set_number(struct settings *set, uint32_t name, uint64_t number)
 {
     uint32_t *small[] = {&set->slot_count, &set->key_count, &set->value_size, NULL, NULL, NULL,
         NULL, NULL, NULL, &set->conflict_limit, &set->attempt_limit, &set->copy_limit,
-        &set->in_flight_limit, &set->bare, &set->trace};
+        &set->in_flight_limit, &set->bare, &set->trace, &set->huge_size};
     uint64_t *large[] = {NULL, NULL, NULL, &set->seed, &set->chunk_size, &set->window_size,
-        &set->tail_size, &set->lag_size, &set->bandwidth, NULL, NULL, NULL, NULL, NULL, NULL};
+        &set->tail_size, &set->lag_size, &set->bandwidth, NULL, NULL, NULL, NULL, NULL, NULL,
+        NULL};
     if (small[name])
         *small[name] = (uint32_t)number;
     else
@@ -57,7 +59,8 @@ void reshard__say_world(struct script *script)
                 set_number(set, name, number);
         }
     }
-    script->bad |= set->slot_count == 0 || set->key_count == 0 || set->value_size > 60000;
+    script->bad |= set->slot_count == 0 || set->key_count == 0 || set->value_size > 60000 ||
+                   set->huge_size > 60000;
 }
 
 void reshard__say_nodes(struct script *script)
@@ -234,6 +237,18 @@ void reshard__say_load(struct script *script)
     }
 }
 
+/* How many of a hundred operations are what. */
+static void writer_share(struct script *script, struct client *client)
+{
+    static const char *const names[] = {"reads", "deletes", "pairs", "expires", NULL};
+    uint32_t *shares[] = {&client->read_percent, &client->remove_percent, &client->multi_percent,
+        &client->expire_percent};
+    uint32_t name = reshard__script_choice(script, names);
+    uint64_t percent = reshard__script_number(script);
+    if (!script->bad)
+        *shares[name] = (uint32_t)percent;
+}
+
 void reshard__say_writer(struct script *script)
 {
     struct reshard_sim *sim = script->sim;
@@ -251,14 +266,8 @@ void reshard__say_writer(struct script *script)
             script->bad |= range.last >= sim->set.key_count;
         } else if (reshard__script_word(script, "for")) {
             client->left = reshard__script_number(script);
-        } else if (reshard__script_word(script, "reads")) {
-            client->read_percent = (uint32_t)reshard__script_number(script);
-        } else if (reshard__script_word(script, "deletes")) {
-            client->remove_percent = (uint32_t)reshard__script_number(script);
-        } else if (reshard__script_word(script, "pairs")) {
-            client->multi_percent = (uint32_t)reshard__script_number(script);
         } else {
-            script->bad = true;
+            writer_share(script, client);
         }
     }
     script->bad |= !sim->started;

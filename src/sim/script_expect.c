@@ -147,11 +147,13 @@ void reshard__say_begin(struct script *script)
 static void expect_intact(struct script *script)
 {
     struct reshard_sim *sim = script->sim;
+    sim->judging = true;
     for (uint32_t key = 0; key < sim->set.key_count && !sim->violated; key++)
         if (!reshard__script_request(script, RESHARD_OP_READ, &key, 1)) {
             reshard__script_fail(script, "k%u: no answer", (uint64_t)key);
             return;
         }
+    sim->judging = false;
     reshard__history_check(sim);
     if (!sim->violated)
         reshard__sim_say(sim, "intact: %u keys, %u operations", (uint64_t)sim->set.key_count,

@@ -250,7 +250,7 @@ void reshard__say_clock(struct script *script)
     struct host *host = host_of(script);
     uint64_t jump_ns = reshard__script_time(script);
     if (!script->bad)
-        host->clock_offset += jump_ns;
+        host->clock_offset += (int64_t)jump_ns;
 }
 
 /* The old primary keeps nothing: what it had is the shard's, and the heir's now. */
@@ -272,8 +272,8 @@ static void heir_take(struct reshard_sim *sim, struct host *old, struct host *he
     struct disk *disk = heir->disk;
     heir->disk = old->disk;
     old->disk = disk;
-    old->acting = false;
-    old->heir = true;
+    old->acting = old->heir = false;
+    disk->journal_size = 0; /* another node's journal is refused */
     heir->acting = true;
     heir->fenced = false;
     heir->seen_version = old->seen_version = heir->seen_term = old->seen_term = 0;

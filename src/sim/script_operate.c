@@ -13,22 +13,6 @@ static struct moving *moving_of(struct script *script)
     return sim->moving_count ? &sim->movings[sim->moving_count - 1] : NULL;
 }
 
-static void operate(struct script *script, const char *event,
-    int32_t (*act)(struct host *leader, const void *migration))
-{
-    struct reshard_sim *sim = script->sim;
-    struct moving *moving = moving_of(script);
-    if (!moving || !reshard__host_leader(sim)) {
-        sim->last_status = RESHARD_E_STATE;
-        return;
-    }
-    uint32_t before = moving->phase;
-    reshard_migration_id migration = moving->migration;
-    reshard__script_ask(script, reshard__host_leader(sim), act, &migration);
-    if (sim->last_status == RESHARD_OK && event[0])
-        reshard__row_ignored(sim, before, event);
-}
-
 static int32_t abort_act(struct host *leader, const void *migration)
 {
     return reshard_coordinator_abort(
@@ -51,6 +35,39 @@ static int32_t finish_act(struct host *leader, const void *migration)
 {
     return reshard_coordinator_finish(
         leader->coordinator, *(const reshard_migration_id *)migration);
+}
+
+/* Once, at random: an operator who gets no answer asks again some day. */
+int32_t reshard__operate(struct reshard_sim *sim, const struct moving *moving, uint32_t wish)
+{
+    static int32_t (*const acts[])(struct host *leader, const void *migration) = {
+        abort_act, pause_act, resume_act, finish_act};
+    static const char *const events[] = {"ABORT_ASKED", "PAUSE_ASKED", "", ""};
+    struct host *leader = reshard__host_leader(sim);
+    if (!leader)
+        return RESHARD_E_STATE;
+    uint32_t before = moving->phase;
+    int32_t status = acts[wish](leader, &moving->migration);
+    reshard__host_drain(sim, leader);
+    if (status == RESHARD_OK && events[wish][0])
+        reshard__row_ignored(sim, before, events[wish]);
+    return status;
+}
+
+static void operate(struct script *script, const char *event,
+    int32_t (*act)(struct host *leader, const void *migration))
+{
+    struct reshard_sim *sim = script->sim;
+    struct moving *moving = moving_of(script);
+    if (!moving || !reshard__host_leader(sim)) {
+        sim->last_status = RESHARD_E_STATE;
+        return;
+    }
+    uint32_t before = moving->phase;
+    reshard_migration_id migration = moving->migration;
+    reshard__script_ask(script, reshard__host_leader(sim), act, &migration);
+    if (sim->last_status == RESHARD_OK && event[0])
+        reshard__row_ignored(sim, before, event);
 }
 
 void reshard__say_abort(struct script *script)

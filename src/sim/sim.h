@@ -9,11 +9,13 @@
  * Files: world.c time and steps; host.c processes; memory.c theirs; task.c actions; journal.c both
  * kinds of journal; store.c slot data; net.c messages; peek.c their names; client.c requests;
  * history.c what clients saw; linear.c whether one copy could have shown it; check.c invariants;
- * choice.c decisions; log.c the event log; script*.c the language; swarm.c; shrink.c; text.c
- * words.
+ * choice.c decisions; log.c the event log; script*.c the language; swarm.c random runs; chaos.c
+ * what strikes in them; fault.c what struck when; shrink.c; text.c words.
  */
 #ifndef RESHARD_SIM_SIM_H
 #define RESHARD_SIM_SIM_H
+
+#include "sim/fault.h"
 
 #include <reshard-sim/sim.h>
 #include <reshard/coordinator.h>
@@ -122,8 +124,9 @@ struct client {
     uint64_t started_ns;
     uint64_t period_ns; /* 0 = only when the script says so */
     uint32_t first_key, last_key;
-    uint64_t left; /* operations still to begin */
-    uint32_t read_percent, remove_percent, multi_percent;
+    uint64_t left;    /* operations still to begin */
+    uint64_t life_ns; /* of what it writes next; 0 = for ever */
+    uint32_t read_percent, remove_percent, multi_percent, expire_percent;
     uint64_t work; /* state of its own generator */
     uint32_t *owners; /* its cached map: slot → shard, 0 = unknown */
     bool answered;
@@ -136,6 +139,8 @@ struct memory {
     struct reshard_sim *sim;
     reshard_node_id host;
     uint64_t refusals;
+    uint64_t left;    /* chaos.c: requests until `failing` of them are refused */
+    uint64_t failing;
     size_t blocks; /* that the engine holds */
 };
 /* A call into an engine under way. */
@@ -174,7 +179,12 @@ struct host {
     struct admitted *admitted; /* verdict given, not executed yet */
     size_t admitted_count;
     size_t admitted_capacity;
-    uint64_t clock_offset;
+    int64_t clock_offset;
+    uint64_t clock_stopped_ns; /* since when its clock stands; 0 = it runs */
+    uint64_t full_until_ns;    /* its disk takes nothing */
+    uint64_t slow_until_ns;
+    uint64_t started_ns;
+    bool newer; /* speaks a later version of the protocol */
     uint64_t seen_version; /* check.c */
     uint64_t seen_term;
     uint64_t down_until_ns; /* swarm.c: when it comes back */
@@ -205,6 +215,8 @@ struct packet {
     size_t size;
     bool repeated;
     bool corrupted;
+    bool foreign; /* its sender is another one */
+    bool twice;   /* arrives twice in a row */
     uint64_t log_id;
     uint8_t *data;
 };
@@ -235,7 +247,7 @@ struct link_cut {
 
 /* Faults of a host's own actions, asked for by a script. */
 enum task_fault { FAULT_NONE, FAULT_ERROR, FAULT_UNKNOWN, FAULT_LANDED, FAULT_LATE, FAULT_SLOW,
-    FAULT_CRASH, FAULT_STOP };
+    FAULT_CRASH, FAULT_STOP, FAULT_DIED };
 enum { FAULT_ANY = 0, FAULT_MEMORY = RESHARD_ACTION_KIND_COUNT }; /* kinds beside the actions' */
 struct task_rule {
     reshard_node_id host; /* 0 = any */
@@ -253,8 +265,8 @@ struct task_rule {
 struct operation {
     uint32_t op; /* RESHARD_OP_* */
     uint32_t key;
-    uint32_t client;
-    uint64_t value; /* written, or read (0 = none) */
+    uint32_t client; /* UINT32_MAX = the host itself: the key's time had come */
+    uint64_t value;  /* written, or read (0 = none) */
     uint64_t begin;
     uint64_t end; /* UINT64_MAX = outcome unknown */
 };
@@ -286,7 +298,7 @@ struct moving {
 };
 
 enum choice_kind { CHOICE_MESSAGE, CHOICE_DELAY, CHOICE_TASK, CHOICE_CRASH, CHOICE_TORN,
-    CHOICE_OPERATOR, CHOICE_LINK, CHOICE_MEMORY, CHOICE_COUNT };
+    CHOICE_OPERATOR, CHOICE_LINK, CHOICE_DISK, CHOICE_DATA, CHOICE_COUNT };
 struct choices {
     bool random;
     bool calm; /* no faults any more */
@@ -303,6 +315,7 @@ struct settings {
     uint32_t slot_count;
     uint32_t key_count;
     uint32_t value_size;
+    uint32_t huge_size; /* of every 32nd value; 0 = none is */
     uint64_t seed;
     uint64_t chunk_size, window_size, tail_size;
     uint64_t retry_ns, freeze_ns, linger_ns, backoff_ns, alarm_ns, lag_size, bandwidth;
@@ -334,6 +347,8 @@ struct reshard_sim {
     size_t history_capacity;
     uint64_t history_clock;
     uint64_t values_made;
+    uint64_t *deadlines; /* by value: when its key expires, 0 = never */
+    size_t deadline_capacity;
     struct rule *rules;
     size_t rule_count, rule_capacity;
     struct task_rule *task_rules;
@@ -350,6 +365,8 @@ struct reshard_sim {
     uint64_t faults; /* injected so far */
     uint64_t allocations, hook_calls; /* so far */
     uint64_t complaints; /* calls that failed for want of memory, events that tell of a fault */
+    uint64_t *cells; /* fault.c; NULL = nobody asks */
+    bool judging;    /* the last reads: what has expired must be gone */
     bool stop;       /* a rule said: hand over to the script */
     bool violated;
     char violation[32];
@@ -426,7 +443,10 @@ void reshard__host_end(struct reshard_sim *sim, struct host *host);
 void reshard__host_free(struct host *host);
 void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct packet *packet);
 void reshard__host_tick(struct reshard_sim *sim, struct host *host);
-uint64_t reshard__host_deadline(const struct host *host);
+/* When the engine wants a tick, in the world's time; UINT64_MAX = never. */
+uint64_t reshard__host_deadline(const struct reshard_sim *sim, const struct host *host);
+/* Its clock stands from now on, or runs again. */
+void reshard__clock_stop(const struct reshard_sim *sim, struct host *host, bool stops);
 /* Pull what the engine asks for, and its events, until it asks for nothing. */
 void reshard__host_drain(struct reshard_sim *sim, struct host *host);
 uint64_t reshard__host_now(const struct reshard_sim *sim, const struct host *host);
@@ -465,6 +485,10 @@ void reshard__tasks_begin(struct reshard_sim *sim, struct host *host);
 void reshard__own_append(struct disk *disk, const uint8_t *bytes, size_t size);
 /* Cut whole records off the end. */
 void reshard__own_rollback(struct disk *disk, uint64_t count);
+/* The first half of another one's records in place of its own. */
+void reshard__own_copy(struct disk *disk, const struct disk *from);
+/* A record at a wrong place, an old sector, changed bits (how = 1, 2, 3): a start must see it. */
+void reshard__own_damage(struct reshard_sim *sim, struct host *host, uint32_t how);
 int32_t reshard__own_load(struct reshard_sim *sim, struct host *host);
 /* Cut what a crash left torn. */
 void reshard__own_repair(struct reshard_sim *sim, struct host *host);
@@ -483,7 +507,8 @@ void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk);
 uint32_t reshard__key_slot(const struct reshard_sim *sim, uint32_t key);
 void reshard__disk_put(
     const struct reshard_sim *sim, struct disk *disk, uint32_t key, uint64_t value);
-size_t reshard__record_size(const struct reshard_sim *sim);
+uint32_t reshard__value_size(const struct reshard_sim *sim, uint64_t value);
+size_t reshard__record_size(const struct reshard_sim *sim, uint64_t value);
 void reshard__record_put(
     const struct reshard_sim *sim, uint8_t *place, uint32_t key, uint64_t value);
 struct staging *reshard__staging_find(const struct disk *disk, reshard_migration_id migration);
@@ -509,6 +534,8 @@ struct peek reshard__peek(const uint8_t *bytes, size_t size);
 const char *reshard__message_name(uint32_t type);
 const char *reshard__kind_name(uint32_t type, uint32_t kind);
 const char *reshard__record_name(uint32_t kind);
+/* Step behind the next framed record. */
+bool reshard__record_next(const uint8_t *bytes, size_t size, size_t *offset, uint32_t *kind);
 /* Whether framed records hold one of this name; and the first one's name. */
 bool reshard__records_have(const uint8_t *bytes, size_t size, const char *name);
 void reshard__records_name(struct text *text, const uint8_t *bytes, size_t size);
@@ -527,8 +554,15 @@ void reshard__requests_wake(
 void reshard__requests_drop(struct reshard_sim *sim, struct host *host);
 void reshard__reply_send(struct reshard_sim *sim, struct host *host, const struct reply *reply);
 
-/* ---- swarm.c ---- */
-void reshard__moving_resume(struct reshard_sim *sim, const struct moving *moving);
+/* The host takes a key away by itself: its time has come, or memory runs short (`any`). */
+void reshard__key_expire(struct reshard_sim *sim, struct host *host, uint32_t key, bool any);
+
+/* ---- chaos.c ---- */
+/* What may strike in one step of a random run, and what heals again. */
+void reshard__chaos_step(struct reshard_sim *sim, uint32_t mode);
+void reshard__chaos_heal(struct reshard_sim *sim);
+/* Open a migration of some slots, if these are free. */
+void reshard__chaos_move(struct reshard_sim *sim, uint32_t mode, uint64_t random);
 
 /* ---- history.c ---- */
 size_t reshard__history_begin(

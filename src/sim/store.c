@@ -4,7 +4,8 @@
  * applied; SYNC moves the mark behind which a crash may take pieces away. */
 #include "sim/sim.h"
 
-enum { RECORD_HEAD = 14, ITEM_HEAD = 8, ITEM_KEY = 4, STATE_HEAD = 8, PURGE_BATCH = 16 };
+enum { RECORD_HEAD = 14, ITEM_HEAD = 8, ITEM_KEY = 4, STATE_HEAD = 8, PURGE_BATCH = 16,
+    HUGE_EVERY = 32 };
 
 static void put32(uint8_t *place, uint32_t number)
 {
@@ -92,6 +93,9 @@ void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk)
             continue;
         /* 0 loses all that was not synced. */
         size_t kept = reshard__choose(sim, CHOICE_TORN, (uint32_t)loose + 1);
+        const struct moving *moving = reshard__moving_find(sim, staging->migration);
+        if (moving && kept < loose)
+            reshard__fault_met(sim, SIM_FAULT_STAGING_LOST, moving->shards[1]);
         while (staging->piece_count > staging->durable_count + kept)
             reshard__sim_release(staging->pieces[--staging->piece_count].data);
         staging->durable_count = staging->piece_count;
@@ -134,9 +138,15 @@ static struct staging *staging_of(struct disk *disk, const struct reshard_action
     return staging;
 }
 
-size_t reshard__record_size(const struct reshard_sim *sim)
+uint32_t reshard__value_size(const struct reshard_sim *sim, uint64_t value)
 {
-    return RECORD_HEAD + sim->set.value_size;
+    return sim->set.huge_size && value % HUGE_EVERY == 5 ? sim->set.huge_size
+                                                         : sim->set.value_size;
+}
+
+size_t reshard__record_size(const struct reshard_sim *sim, uint64_t value)
+{
+    return RECORD_HEAD + reshard__value_size(sim, value);
 }
 
 /* A record of mode snapshot: key, value, size of the padding (4, 8, 2 bytes), padding. A value of 0
@@ -144,21 +154,23 @@ size_t reshard__record_size(const struct reshard_sim *sim)
 void reshard__record_put(
     const struct reshard_sim *sim, uint8_t *place, uint32_t key, uint64_t value)
 {
+    uint32_t size = reshard__value_size(sim, value);
     put32(place, key);
     put64(place + 4, value);
-    place[12] = (uint8_t)sim->set.value_size;
-    place[13] = (uint8_t)(sim->set.value_size >> 8);
-    memset(place + RECORD_HEAD, (uint8_t)(value & 0x7F), sim->set.value_size);
+    place[12] = (uint8_t)size;
+    place[13] = (uint8_t)(size >> 8);
+    memset(place + RECORD_HEAD, (uint8_t)(value & 0x7F), size);
 }
 
 static void records_fold(
     const struct reshard_sim *sim, const uint8_t *data, size_t size, uint64_t *values)
 {
-    size_t record = reshard__record_size(sim);
-    for (size_t offset = 0; offset + record <= size; offset += record) {
-        uint32_t key = get32(data + offset);
-        if (key < sim->set.key_count)
-            values[key] = get64(data + offset + 4);
+    for (size_t offset = 0; offset + RECORD_HEAD <= size;) {
+        const uint8_t *at = data + offset;
+        uint32_t key = get32(at);
+        offset += RECORD_HEAD + (at[12] | (size_t)at[13] << 8);
+        if (key < sim->set.key_count && offset <= size)
+            values[key] = get64(at + 4);
     }
 }
 
@@ -181,12 +193,17 @@ bool reshard__ranges_have(const struct reshard_action *action, uint32_t slot)
 static void do_export(struct reshard_sim *sim, struct disk *disk,
     const struct reshard_action *action, struct reshard_completion *completion)
 {
-    size_t record = reshard__record_size(sim);
     uint64_t key = action->cursor;
     for (; key < sim->set.key_count; key++) {
         if (disk->values[key] == 0 ||
             !reshard__ranges_have(action, reshard__key_slot(sim, (uint32_t)key)))
             continue;
+        size_t record = reshard__record_size(sim, disk->values[key]);
+        if (record > action->capacity && completion->size == 0) {
+            completion->status = RESHARD_E_SPACE;
+            completion->size = record;
+            return;
+        }
         if (completion->size + record > action->capacity)
             break;
         reshard__record_put(
@@ -202,13 +219,13 @@ static void do_export(struct reshard_sim *sim, struct disk *disk,
 static size_t item_put(
     const struct reshard_sim *sim, uint8_t *place, uint32_t key, uint64_t value)
 {
-    size_t state = STATE_HEAD + sim->set.value_size;
+    size_t state = STATE_HEAD + reshard__value_size(sim, value);
     put32(place, ITEM_KEY);
     put32(place + 4, (uint32_t)state);
     put32(place + ITEM_HEAD, key);
     put64(place + ITEM_HEAD + ITEM_KEY, value);
     memset(place + ITEM_HEAD + ITEM_KEY + STATE_HEAD, (uint8_t)(value & 0x7F),
-        sim->set.value_size);
+        state - STATE_HEAD);
     return ITEM_HEAD + ITEM_KEY + state;
 }
 
@@ -233,9 +250,10 @@ static bool item_next(const struct reshard_action *action, size_t *offset, struc
 static bool pick_one(struct reshard_sim *sim, const struct disk *disk,
     const struct reshard_action *action, uint32_t key, struct reshard_completion *completion)
 {
-    size_t item = ITEM_HEAD + ITEM_KEY + STATE_HEAD + sim->set.value_size;
     if (key >= sim->set.key_count || disk->values[key] == 0)
         return true;
+    size_t item = ITEM_HEAD + ITEM_KEY + STATE_HEAD +
+                  reshard__value_size(sim, disk->values[key]);
     if (action->capacity == 0 || !action->buffer) {
         completion->keys++;
         return true;

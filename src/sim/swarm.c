@@ -5,7 +5,7 @@
 
 #define CALM_NS (10 * SIM_SECOND)
 
-enum { CHAOS_MS = 300, CLIENTS = 3, OPERATIONS = 120, CRASH_FATES = 24, OPERATOR_FATES = 12 };
+enum { CHAOS_MS = 300, CLIENTS = 3, OPERATIONS = 120 };
 
 static uint32_t pick(uint64_t *state, uint32_t low, uint32_t high)
 {
@@ -36,6 +36,7 @@ static void sizes_choose(struct reshard_sim *sim, uint64_t *state)
     set->lag_size = UINT64_C(100) * pick(state, 1, 64);
     set->timeout_ns = 300 * SIM_MILLI;
     set->copy_limit = 1000;
+    set->huge_size = pick(state, 0, 2) ? 0 : pick(state, 3000, 40000);
     set->attempt_limit = pick(state, 2, 16);
 }
 
@@ -45,10 +46,12 @@ static void faults_choose(struct reshard_sim *sim, uint64_t *state)
     weights[CHOICE_MESSAGE] = weight(state, 20000, 150000);
     weights[CHOICE_DELAY] = weight(state, 50000, 400000);
     weights[CHOICE_TASK] = weight(state, 10000, 60000);
-    weights[CHOICE_CRASH] = weight(state, 800, 5000);
+    weights[CHOICE_CRASH] = weight(state, 3000, 15000);
     weights[CHOICE_TORN] = 500000;
-    weights[CHOICE_OPERATOR] = weight(state, 500, 2500);
+    weights[CHOICE_OPERATOR] = weight(state, 3000, 15000);
     weights[CHOICE_LINK] = weight(state, 5000, 30000);
+    weights[CHOICE_DISK] = weight(state, 100000, 500000);
+    weights[CHOICE_DATA] = weight(state, 5000, 30000);
 }
 
 static const char *const replicas[] = {"replica n4 of s1\n", "replica n5 of s2\n"};
@@ -76,153 +79,10 @@ static void clients_start(
         client->read_percent = pick(state, 20, 60);
         client->remove_percent = pick(state, 5, 30);
         client->multi_percent = pick(state, 0, 1) ? 0 : 15;
+        client->expire_percent = pick(state, 0, 1) ? 0 : 20;
         if (client->left > 0)
             reshard__client_wake(sim, (uint32_t)sim->client_count - 1, 0);
     }
-}
-
-/* A move of some slots that a shard owns to another one; refused when they are on the move. */
-static void move_ask(struct reshard_sim *sim, uint32_t mode, uint64_t random)
-{
-    struct host *leader = reshard__host_leader(sim);
-    struct reshard_migration_spec spec;
-    reshard_migration_spec_init(&spec);
-    struct reshard_range range;
-    range.first = (uint32_t)(random % sim->set.slot_count);
-    spec.source = reshard_map_slot_owner(sim->authority.map, range.first);
-    range.last = range.first;
-    while (range.last + 1 < sim->set.slot_count && (random >> 8 & 3) &&
-           reshard_map_slot_owner(sim->authority.map, range.last + 1) == spec.source)
-        range.last++;
-    spec.target = 1 + (spec.source + (uint32_t)(random >> 16) % 2) % 3;
-    spec.mode = mode ? mode : 1 + (uint32_t)(random >> 24) % 2;
-    spec.ranges = &range;
-    spec.range_count = 1;
-    if (!leader || sim->heap_count == 0)
-        return;
-    (void)reshard_coordinator_open(leader->coordinator, &spec, NULL);
-    reshard__host_drain(sim, leader);
-}
-
-static void crash(struct reshard_sim *sim, uint32_t which)
-{
-    struct host *host = sim->hosts[which % sim->host_count];
-    if (!host->up)
-        return;
-    reshard__sim_say(sim, "%h is dead", host->id);
-    reshard__host_crash(sim, host);
-    host->down_until_ns = sim->now_ns + (1 + which / sim->host_count * 7) * SIM_MILLI;
-}
-
-static void stall(struct reshard_sim *sim, uint32_t which)
-{
-    struct host *host = sim->hosts[which % sim->host_count];
-    if (!host->up || host->frozen)
-        return;
-    reshard__sim_say(sim, "%h stands still", host->id);
-    host->frozen = true;
-    host->down_until_ns = sim->now_ns + 30 * SIM_MILLI;
-}
-
-static void cut(struct reshard_sim *sim, uint32_t which)
-{
-    reshard_node_id id = sim->hosts[which % sim->host_count]->id;
-    sim->cuts = reshard__sim_grow(
-        sim->cuts, &sim->cut_capacity, sim->cut_count + 2, sizeof *sim->cuts);
-    sim->cuts[sim->cut_count++] = (struct link_cut){id, 0};
-    if (which & 1)
-        sim->cuts[sim->cut_count++] = (struct link_cut){0, id};
-    reshard__sim_say(sim, "%h is cut off", id);
-}
-
-static void hosts_return(struct reshard_sim *sim, bool all)
-{
-    for (size_t i = 0; i < sim->host_count; i++) {
-        struct host *host = sim->hosts[i];
-        if (!all && sim->now_ns < host->down_until_ns)
-            continue;
-        host->frozen = false;
-        bool superseded =
-            host->coordinator && reshard_coordinator_leads(host->coordinator) == RESHARD_E_FENCED;
-        if (!host->up || (superseded && all && !reshard__host_leader(sim))) {
-            reshard__host_crash(sim, host);
-            reshard__sim_say(sim, "%h starts again", host->id);
-            reshard__host_start(sim, host);
-        }
-    }
-}
-
-/* Between a shard's first node and its replica, and back. */
-static void failover(struct reshard_sim *sim, reshard_shard_id shard)
-{
-    struct host *old = reshard__host_acting(sim, shard);
-    struct host *heir = reshard__host_find(sim, old->id == shard ? shard + 3 : shard);
-    struct reshard_map_shard entry = {.struct_size = sizeof entry};
-    (void)reshard_map_shard_find(sim->authority.map, shard, &entry);
-    /* One at a time: the map knows of the last one. */
-    if (!heir || !reshard__host_leader(sim) || entry.primary != old->id)
-        return;
-    reshard__failover(sim, shard, heir);
-    old->down_until_ns = sim->now_ns + 20 * SIM_MILLI;
-}
-
-/* A fail-over whose change was lost is told again. */
-static void failovers_repeat(struct reshard_sim *sim)
-{
-    for (uint32_t shard = 1; shard <= sim->shard_count; shard++) {
-        struct reshard_map_shard entry = {.struct_size = sizeof entry};
-        struct host *acting = reshard__host_acting(sim, shard);
-        (void)reshard_map_shard_find(sim->authority.map, shard, &entry);
-        if (entry.primary != acting->id)
-            reshard__failover(sim, shard, acting);
-    }
-}
-
-static void operate(struct script *script, uint32_t choice, uint32_t mode)
-{
-    struct reshard_sim *sim = script->sim;
-    switch (choice) {
-    case 1:
-    case 2:
-        say(script, "abort\n");
-        break;
-    case 3:
-        say(script, "pause\n");
-        break;
-    case 4:
-        say(script, "resume\n");
-        break;
-    case 5:
-        say(script, "finish\n");
-        break;
-    case 6:
-        if (!reshard__host_find(sim, SIM_COORDINATOR + 1))
-            say(script, "coordinator c2\n");
-        break;
-    case 7:
-    case 8:
-        failover(sim, choice - 6);
-        break;
-    default:
-        move_ask(sim, mode, sim->values_made * 2654435761u + choice);
-        break;
-    }
-}
-
-static void chaos_step(struct script *script, uint32_t mode)
-{
-    struct reshard_sim *sim = script->sim;
-    uint32_t fate = reshard__choose(sim, CHOICE_CRASH, CRASH_FATES);
-    if (fate > 0 && fate <= 14)
-        crash(sim, fate);
-    else if (fate > 14 && fate <= 18)
-        stall(sim, fate);
-    else if (fate > 18 && fate <= 21)
-        cut(sim, fate);
-    else if (fate > 21)
-        sim->cut_count = 0;
-    operate(script, reshard__choose(sim, CHOICE_OPERATOR, OPERATOR_FATES), mode);
-    hosts_return(sim, false);
 }
 
 static bool quiet(const struct reshard_sim *sim)
@@ -233,41 +93,41 @@ static bool quiet(const struct reshard_sim *sim)
     return reshard_map_migration_count(sim->authority.map) == 0;
 }
 
+static void stuck(struct reshard_sim *sim)
+{
+    uint64_t open = reshard_map_migration_count(sim->authority.map);
+    for (size_t i = 0; i < sim->client_count; i++) {
+        const struct client *client = &sim->clients[i];
+        if (client->busy || client->left)
+            reshard__sim_violate(sim, "stuck",
+                "%u migrations, client %u %s k%u at %h, %u to come", open, (uint64_t)i + 1,
+                client->busy ? "waits for" : "had", (uint64_t)client->request.keys[0],
+                client->host, client->left);
+    }
+    reshard__sim_violate(sim, "stuck", "%u migrations", open);
+}
+
 /* Nothing breaks any more: all must come to an end within the bound. */
 static void calm(struct script *script)
 {
     struct reshard_sim *sim = script->sim;
     memset(sim->choices.parts_per_million, 0, sizeof sim->choices.parts_per_million);
     sim->choices.calm = true;
-    sim->cut_count = 0;
     reshard__sim_say(sim, "the faults stop");
-    hosts_return(sim, true);
     uint64_t end_ns = sim->now_ns + CALM_NS, next_ns = sim->now_ns;
     while (!quiet(sim)) {
         if (sim->now_ns >= next_ns) {
             next_ns = sim->now_ns + 100 * SIM_MILLI;
-            hosts_return(sim, true);
-            failovers_repeat(sim);
-            for (size_t i = 0; i < sim->moving_count; i++)
-                reshard__moving_resume(sim, &sim->movings[i]);
+            reshard__chaos_heal(sim);
         }
         if (sim->now_ns > end_ns)
-            reshard__sim_violate(sim, "stuck", "not everything ends");
+            stuck(sim);
         if (!reshard__sim_step(sim))
             return;
     }
     say(script, "expect intact\n");
     if (script->failed)
         reshard__sim_violate(sim, "stuck", "a request is not answered");
-}
-
-void reshard__moving_resume(struct reshard_sim *sim, const struct moving *moving)
-{
-    struct host *leader = reshard__host_leader(sim);
-    if (!leader || moving->closed)
-        return;
-    (void)reshard_coordinator_pause(leader->coordinator, moving->migration, 0);
-    reshard__host_drain(sim, leader);
 }
 
 static void cluster_start(struct script *script, const struct reshard_sim_swarm *swarm)
@@ -293,13 +153,15 @@ static void swarm_play(struct script *script, const struct reshard_sim_swarm *sw
         sim->set.key_count = swarm->key_limit ? swarm->key_limit : 1;
     cluster_start(script, swarm);
     faults_choose(sim, &state);
+    if (pick(&state, 0, 3) == 0)
+        sim->hosts[pick(&state, 0, (uint32_t)sim->host_count - 1)]->newer = true;
     sim->choices.random = !swarm->replay;
     sim->choices.state = swarm->seed;
     clients_start(sim, swarm, &state);
-    move_ask(sim, swarm->mode, reshard__sim_random(&state));
+    reshard__chaos_move(sim, swarm->mode, reshard__sim_random(&state));
     uint64_t end_ns = sim->now_ns + at_most(CHAOS_MS, swarm->chaos_limit_ms) * SIM_MILLI;
     while (sim->now_ns < end_ns && !script->failed && reshard__sim_step(sim))
-        chaos_step(script, swarm->mode);
+        reshard__chaos_step(sim, swarm->mode);
     if (!sim->violated)
         calm(script);
 }
@@ -350,6 +212,7 @@ int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim
     sim->set.seed = swarm->seed;
     sim->set.sabotage = swarm->sabotage;
     sim->set.trace = swarm->trace;
+    sim->cells = swarm->cells;
     decisions_take(sim, swarm);
     swarm_play(&script, swarm);
     reshard__sim_end(sim);

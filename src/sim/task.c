@@ -3,7 +3,7 @@
  * takes its time, and is completed once; a crash leaves what was under way done or not. */
 #include "sim/sim.h"
 
-enum { SPEEDS = 10, APPEND_FATES = 4 };
+enum { SPEEDS = 10, SLOW_DISK = 6, FATES = 3, APPEND_FATES = 7 };
 
 static struct task *task_find(struct host *host, uint64_t id)
 {
@@ -21,11 +21,16 @@ static void task_drop(struct host *host, struct task *task)
     host->task_count--;
 }
 
-static uint64_t task_time(struct reshard_sim *sim, const struct task *task)
+static uint64_t task_time(
+    struct reshard_sim *sim, const struct host *host, const struct task *task)
 {
     uint64_t time_ns = sim->set.store_ns;
     if (task->action.kind == RESHARD_ACTION_APPEND || task->action.kind == RESHARD_ACTION_LOAD)
         time_ns = sim->set.append_ns;
+    if (sim->now_ns < host->slow_until_ns) {
+        time_ns <<= SLOW_DISK;
+        reshard__fault_met(sim, SIM_FAULT_DISK_SLOW, host->shard);
+    }
     return time_ns << reshard__choose(sim, CHOICE_DELAY, SPEEDS);
 }
 
@@ -47,7 +52,7 @@ static void task_begin(struct reshard_sim *sim, struct host *host, struct task *
         reshard__store_do(sim, host, task, &task->completion);
         task->read = true;
     }
-    task_schedule(sim, host, task->action.id, task_time(sim, task));
+    task_schedule(sim, host, task->action.id, task_time(sim, host, task));
 }
 
 void reshard__tasks_begin(struct reshard_sim *sim, struct host *host)
@@ -196,11 +201,28 @@ struct task_rule *reshard__rule_take(struct reshard_sim *sim, reshard_node_id ho
     return NULL;
 }
 
+/* Whether it is work that a full disk refuses. */
+static bool disk_full(
+    struct reshard_sim *sim, const struct host *host, const struct task *task)
+{
+    uint32_t kind = task->action.kind;
+    bool grows = kind == RESHARD_ACTION_APPEND || kind == RESHARD_ACTION_COMPACT ||
+                 kind == RESHARD_ACTION_APPLY || kind == RESHARD_ACTION_ACTIVATE;
+    if (sim->now_ns >= host->full_until_ns || !grows)
+        return false;
+    reshard__fault_met(sim, SIM_FAULT_DISK_FULL, host->shard);
+    return true;
+}
+
 static enum task_fault fault_of(struct reshard_sim *sim, const struct host *host,
     const struct task *task, uint64_t *delay_ns)
 {
-    static const enum task_fault appends[] = {
-        FAULT_NONE, FAULT_ERROR, FAULT_UNKNOWN, FAULT_LANDED, FAULT_LATE};
+    static const enum task_fault appends[] = {FAULT_NONE, FAULT_ERROR, FAULT_UNKNOWN,
+        FAULT_LANDED, FAULT_LATE, FAULT_CRASH, FAULT_DIED, FAULT_LANDED};
+    static const uint32_t cells[] = {0, SIM_FAULT_APPEND_FAILS, SIM_FAULT_APPEND_UNKNOWN,
+        SIM_FAULT_APPEND_LANDED, SIM_FAULT_APPEND_LATE, SIM_FAULT_RECORD_GONE,
+        SIM_FAULT_RECORD_LANDED, SIM_FAULT_APPEND_LANDED};
+    static const enum task_fault others[] = {FAULT_NONE, FAULT_ERROR, FAULT_CRASH};
     struct task_rule *rule =
         reshard__rule_take(sim, host->id, task->action.kind, &task->action);
     sim->hook_calls++;
@@ -208,10 +230,14 @@ static enum task_fault fault_of(struct reshard_sim *sim, const struct host *host
         *delay_ns = rule->delay_ns;
         return rule->fault;
     }
+    if (disk_full(sim, host, task))
+        return FAULT_ERROR;
     bool append = task->action.kind == RESHARD_ACTION_APPEND;
-    uint32_t choice = reshard__choose(sim, CHOICE_TASK, append ? APPEND_FATES + 1 : 2);
+    uint32_t choice = reshard__choose(sim, CHOICE_TASK, append ? APPEND_FATES + 1 : FATES);
+    if (choice)
+        reshard__fault_met(sim, append ? cells[choice] : SIM_FAULT_HOOK, host->shard);
     if (!append)
-        return choice ? FAULT_ERROR : FAULT_NONE;
+        return others[choice];
     *delay_ns = sim->set.retry_ns * 2;
     /* Only the authority is far away: a late write into one's own journal is no fault of disks. */
     if (host->shard && appends[choice] == FAULT_LATE)
@@ -229,6 +255,13 @@ static int32_t append_do(struct reshard_sim *sim, struct host *host, const struc
         reshard__records_have(action->header, action->header_size, "HELD"))
         return RESHARD_OK;
     reshard__own_append(host->disk, action->header, action->header_size);
+    if (sim->set.trace > 1) {
+        struct text text = {0};
+        reshard__records_name(&text, action->header, action->header_size);
+        reshard__text_char(&text, '\0');
+        reshard__sim_say(sim, "%h has%s", host->id, text.data);
+        reshard__sim_release(text.data);
+    }
     return RESHARD_OK;
 }
 
@@ -270,6 +303,15 @@ static void work_do(struct reshard_sim *sim, struct host *host, struct task *tas
     }
 }
 
+/* The process dies before this task's work, or behind it. */
+static void host_die(struct reshard_sim *sim, struct host *host, struct task *task)
+{
+    task->done = true;
+    reshard__fault_party(sim, SIM_FAULT_CRASH_SOURCE, host->shard);
+    reshard__host_crash(sim, host);
+    host->down_until_ns = sim->now_ns + SIM_MILLI;
+}
+
 /* The fault's share in what happens; false: the process died or stands still. */
 static bool fault_act(struct reshard_sim *sim, struct host *host, struct task *task,
     enum task_fault fault, uint64_t delay_ns, struct reshard_completion *completion)
@@ -295,8 +337,12 @@ static bool fault_act(struct reshard_sim *sim, struct host *host, struct task *t
     case FAULT_SLOW:
         task_schedule(sim, host, task->action.id, delay_ns);
         return false;
+    case FAULT_DIED:
+        work_do(sim, host, task, completion);
+        host_die(sim, host, task);
+        return false;
     case FAULT_CRASH:
-        reshard__host_crash(sim, host);
+        host_die(sim, host, task);
         return false;
     case FAULT_STOP:
         sim->stop = true;
@@ -311,7 +357,7 @@ static void fault_say(struct reshard_sim *sim, const struct host *host, const st
 {
     static const char *const names[] = {"", "fails", "has an unknown outcome",
         "lands, and has an unknown outcome", "has an unknown outcome, and lands late", "is slow",
-        "is cut by a crash", ""};
+        "is cut by a crash", "", "is followed by a crash"};
     if (!names[fault][0] || sim->quiet)
         return;
     struct text text = {0};
@@ -370,7 +416,11 @@ void reshard__tasks_drop(struct reshard_sim *sim, struct host *host)
         bool lasts =
             task->action.kind == RESHARD_ACTION_APPEND && task->running && !task->done;
         /* 0: nothing of it; 1: all of it; 2: a torn piece, of an own journal. */
+        static const uint32_t cells[] = {
+            SIM_FAULT_RECORD_GONE, SIM_FAULT_RECORD_LANDED, SIM_FAULT_RECORD_TORN};
         uint32_t choice = lasts ? reshard__choose(sim, CHOICE_TORN, 3) : 0;
+        if (lasts)
+            reshard__fault_met(sim, cells[choice], host->shard);
         if (choice == 1)
             (void)append_do(sim, host, task);
         else if (choice == 2 && host->disk)

@@ -64,12 +64,7 @@ static struct host *due_host(const struct reshard_sim *sim, uint64_t *time_out)
     *time_out = UINT64_MAX;
     for (size_t i = 0; i < sim->host_count; i++) {
         struct host *host = sim->hosts[i];
-        uint64_t time_ns = reshard__host_deadline(host);
-        if (time_ns == UINT64_MAX)
-            continue;
-        if (time_ns < host->failed_deadline)
-            time_ns = host->failed_deadline;
-        time_ns = time_ns > host->clock_offset ? time_ns - host->clock_offset : 0;
+        uint64_t time_ns = reshard__host_deadline(sim, host);
         if (time_ns < *time_out) {
             *time_out = time_ns;
             due = host;
