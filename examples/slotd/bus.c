@@ -74,6 +74,8 @@ void bus_cut(struct bus *bus)
 {
     while (bus->links != NULL)
         bus__link_close(bus->links, NULL);
+    for (struct target *at = bus->targets; at != NULL; at = at->next)
+        at->retry_ns = at->delay_ns = 0; /* nothing was wrong with them */
 }
 
 void bus_shut(struct bus *bus)

@@ -23,6 +23,8 @@ enum {
     BUS_LIBRARY = 1, /* the library's own */
     BUS_REQUEST = 2, /* an operator's request, on its way to the coordinator */
     BUS_ANSWER = 3,
+    BUS_REPLICA = 4, /* a replica to its primary: follow, acknowledge (replica_room.h) */
+    BUS_STREAM = 5,  /* a primary to its replica: what has changed */
     BUS_KIND_LIMIT = 16
 };
 

@@ -7,6 +7,7 @@
 #include "server.h"
 
 #include "command.h"
+#include "engine.h"
 #include "log.h"
 
 #include <stdio.h>
@@ -49,7 +50,8 @@ void client_turn(struct client *client)
 
 static bool backlogged(const struct client *client)
 {
-    return client->output.size + client->sending.size > CLIENT_OUTPUT_SIZE_MAX;
+    return client->hold != 0 ||
+        client->output.size + client->sending.size > CLIENT_OUTPUT_SIZE_MAX;
 }
 
 /* Run the complete request that the parser holds. False when it was parked. */
@@ -231,9 +233,23 @@ static void send_output(struct client *client)
         send_rest(client, sent > 0 ? (size_t)sent : 0);
 }
 
+/* --durability always: what was answered outlives a fail-over: answers wait for replicas. */
+static bool held(struct client *client)
+{
+    const struct slotd *slotd = &client->server->slotd;
+    if (slotd->settings.durability != DURABILITY_ALWAYS || client->output.size == 0)
+        return false;
+    if (client->hold == 0)
+        client->hold = engine_logged(slotd->engine);
+    if (engine_released(slotd->engine) < client->hold)
+        return true;
+    client->hold = 0;
+    return false;
+}
+
 void client_flush(struct client *client)
 {
-    if (client->writing || client->closed)
+    if (client->writing || client->closed || held(client))
         return;
     if (client->output.size > 0)
         send_output(client);

@@ -2,6 +2,8 @@
 /* Room cluster: this node's identity, and the verdict on requests. See cluster.h. */
 #include "cluster_room.h"
 
+#include "replica.h"
+
 #include <reshard/node.h>
 #include <reshard/slot.h>
 #include <stdio.h>
@@ -196,6 +198,21 @@ static bool one_slot(const struct cluster_request *request, uint32_t slot)
     return true;
 }
 
+/* A replica reads for those who asked for it, while its lease lasts; a primary that hands over to
+ * one takes no writes. */
+static uint32_t replica_verdict(const struct cluster *cluster,
+    const struct cluster_request *request, uint32_t verdict, reshard_shard_id *shard_out)
+{
+    const struct replica *replica = engine_replica(cluster->engine);
+    if (verdict != RESHARD_SERVE && verdict != RESHARD_SERVE_CAPTURE)
+        return verdict;
+    if (cluster_is_replica(cluster)) {
+        *shard_out = cluster->shard;
+        return request->readonly && replica_fresh(replica) ? verdict : RESHARD_MOVED;
+    }
+    return request->op != CLUSTER_READ && replica_paused(replica) ? RESHARD_PARK : verdict;
+}
+
 void cluster_route(struct cluster *cluster, const struct cluster_request *request,
     struct cluster_verdict *verdict_out)
 {
@@ -214,7 +231,9 @@ void cluster_route(struct cluster *cluster, const struct cluster_request *reques
         verdict = RESHARD_SERVE;
     else if (verdict == RESHARD_LOOKUP)
         verdict = route_keys(cluster, &asked, slot, &shard);
-    verdict_out->kind = kind_of(verdict);
+    verdict = replica_verdict(cluster, request, verdict, &shard);
+    verdict_out->kind =
+        engine_unconfirmed(cluster->engine) ? CLUSTER_DOWN : kind_of(verdict);
     if (verdict == RESHARD_MOVED || verdict == RESHARD_ASK)
         address_of(cluster, shard, verdict_out);
 }

@@ -63,6 +63,20 @@ void cluster_info_text(struct cluster *cluster, struct buffer *text);
 void cluster_slots_reply(struct cluster *cluster, struct reply *reply);
 void cluster_shards_reply(struct cluster *cluster, struct reply *reply);
 
+/* CLUSTER REPLICAS of a primary; NULL, or the error's text. */
+const char *cluster_replicas_reply(
+    struct cluster *cluster, struct bytes name, struct reply *reply);
+
+/* Where a node listens for clients; empty and 0 when it is not known. */
+struct cluster_peer {
+    char host[ADDRESS_TEXT_SIZE];
+    int port;
+};
+void cluster_peer(
+    const struct cluster *cluster, uint64_t node, struct cluster_peer *peer_out);
+/* The primary of this node's shard. */
+void cluster_primary(const struct cluster *cluster, struct cluster_peer *peer_out);
+
 /* NULL, or the error's text. */
 const char *cluster_epoch_set(struct cluster *cluster, int64_t epoch);
 /* Raise the own epoch unless it is the highest; returns it. */

@@ -123,6 +123,64 @@ void cluster_nodes_text(struct cluster *cluster, struct buffer *text)
             cluster->host, cluster->port, cluster->bus_port);
 }
 
+/* Nodes of a shard, the primary first; returns how many, writes them when `reply` is given. */
+static size_t shard_nodes(const struct cluster *cluster, reshard_shard_id shard,
+    void (*write)(const struct reshard_map_node *node, struct reply *reply), struct reply *reply)
+{
+    struct reshard_map_node node = {.struct_size = sizeof(node)};
+    reshard_node_id primary = primary_of(cluster, shard);
+    size_t count = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t index = 0; reshard_map_node_at(cluster->map, index, &node) == RESHARD_OK;
+             index++) {
+            if (node.shard != shard || (node.node == primary) != (pass == 0))
+                continue;
+            count++;
+            if (reply != NULL)
+                write(&node, reply);
+        }
+    return count;
+}
+
+const char *cluster_replicas_reply(
+    struct cluster *cluster, struct bytes name, struct reply *reply)
+{
+    struct reshard_map_node node = {.struct_size = sizeof(node)};
+    uint64_t node_id = 0;
+    reshard_shard_id shard = 0;
+    if (!cluster_node_find(cluster, name, &node_id, &shard))
+        return "ERR Unknown node";
+    if (primary_of(cluster, shard) != node_id)
+        return "ERR The specified node is not a master";
+    reply_array(reply, shard_nodes(cluster, shard, NULL, NULL) - 1);
+    for (uint32_t index = 0; reshard_map_node_at(cluster->map, index, &node) == RESHARD_OK;
+         index++) {
+        struct buffer line = {0};
+        if (node.shard != shard || node.node == node_id)
+            continue;
+        node_line(cluster, &node, &line);
+        reply_bulk(reply, (struct bytes){line.data, line.size - 1});
+        buffer_free(&line);
+    }
+    return NULL;
+}
+
+void cluster_peer(
+    const struct cluster *cluster, uint64_t node_id, struct cluster_peer *peer_out)
+{
+    struct reshard_map_node node = {.struct_size = sizeof(node)};
+    struct cluster_address address = {{0}, 0, 0};
+    if (reshard_map_node_find(cluster->map, node_id, &node) == RESHARD_OK)
+        cluster__address(&node, &address);
+    memcpy(peer_out->host, address.host, sizeof(peer_out->host));
+    peer_out->port = address.port;
+}
+
+void cluster_primary(const struct cluster *cluster, struct cluster_peer *peer_out)
+{
+    cluster_peer(cluster, primary_of(cluster, cluster->shard), peer_out);
+}
+
 void cluster_info_text(struct cluster *cluster, struct buffer *text)
 {
     uint32_t assigned = 0;
@@ -142,11 +200,13 @@ void cluster_info_text(struct cluster *cluster, struct buffer *text)
         "cluster_slots_pfail:0\r\ncluster_slots_fail:0\r\ncluster_known_nodes:%u\r\n"
         "cluster_size:%u\r\ncluster_current_epoch:%llu\r\ncluster_my_epoch:%llu\r\n"
         "cluster_stats_messages_sent:%llu\r\ncluster_stats_messages_received:%llu\r\n"
-        "total_cluster_links_buffer_limit_exceeded:0\r\n",
+        "total_cluster_links_buffer_limit_exceeded:0\r\ncluster_coordinator:",
         assigned == STORE_SLOT_COUNT ? "ok" : "fail", assigned, assigned,
         known > 0 ? known : 1, size, (unsigned long long)reshard_map_version(cluster->map),
         (unsigned long long)cluster->epoch, (unsigned long long)sent,
         (unsigned long long)received);
+    name_append(cluster, engine_coordinator_id(cluster->engine), text);
+    buffer_append_text(text, "\r\n");
 }
 
 static void host_reply(const struct cluster_address *address, struct reply *reply)
@@ -166,25 +226,6 @@ static void slots_node_reply(const struct reshard_map_node *node, struct reply *
     reply_integer(reply, address.port);
     reply_bulk(reply, (struct bytes){(const uint8_t *)node->name, node->name_size});
     reply_map(reply, 0);
-}
-
-/* Nodes of a shard, the primary first; returns how many, writes them when `reply` is given. */
-static size_t shard_nodes(const struct cluster *cluster, reshard_shard_id shard,
-    void (*write)(const struct reshard_map_node *node, struct reply *reply), struct reply *reply)
-{
-    struct reshard_map_node node = {.struct_size = sizeof(node)};
-    reshard_node_id primary = primary_of(cluster, shard);
-    size_t count = 0;
-    for (int pass = 0; pass < 2; pass++)
-        for (uint32_t index = 0; reshard_map_node_at(cluster->map, index, &node) == RESHARD_OK;
-             index++) {
-            if (node.shard != shard || (node.node == primary) != (pass == 0))
-                continue;
-            count++;
-            if (reply != NULL)
-                write(&node, reply);
-        }
-    return count;
 }
 
 void cluster_slots_reply(struct cluster *cluster, struct reply *reply)

@@ -82,6 +82,9 @@ void call_ask(struct call *call, const struct buffer *words, const struct engine
  * false, with the error answered. */
 bool call_waits(struct call *call);
 bool call_answered(struct call *call, struct buffer *text);
+/* Begin by `start` when nothing is under way, else wait and answer OK. */
+void call_ok_run(struct call *call, void (*start)(struct call *call));
+void command_info_replication(const struct slotd *slotd, struct buffer *text);
 
 #define COMMAND_RUN(name) void command_##name(struct call *call)
 COMMAND_RUN(append);
@@ -112,7 +115,9 @@ COMMAND_RUN(cluster_meet);
 COMMAND_RUN(cluster_migrateslots);
 COMMAND_RUN(cluster_myid);
 COMMAND_RUN(cluster_nodes);
+COMMAND_RUN(cluster_failover);
 COMMAND_RUN(cluster_replicas);
+COMMAND_RUN(cluster_replicate);
 COMMAND_RUN(cluster_reset);
 COMMAND_RUN(cluster_reshard);
 COMMAND_RUN(cluster_set_config_epoch);
@@ -141,6 +146,7 @@ COMMAND_RUN(exists);
 COMMAND_RUN(expire);
 COMMAND_RUN(expireat);
 COMMAND_RUN(flushall);
+COMMAND_RUN(function);
 COMMAND_RUN(get);
 COMMAND_RUN(getdel);
 COMMAND_RUN(hello);
@@ -162,6 +168,7 @@ COMMAND_RUN(randomkey);
 COMMAND_RUN(readonly);
 COMMAND_RUN(readwrite);
 COMMAND_RUN(restore);
+COMMAND_RUN(role);
 COMMAND_RUN(scan);
 COMMAND_RUN(select);
 COMMAND_RUN(set);
@@ -169,5 +176,6 @@ COMMAND_RUN(setnx);
 COMMAND_RUN(strlen);
 COMMAND_RUN(ttl);
 COMMAND_RUN(type);
+COMMAND_RUN(wait);
 
 #endif

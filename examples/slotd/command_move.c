@@ -39,7 +39,7 @@ bool call_answered(struct call *call, struct buffer *text)
 }
 
 /* Begin when nothing is under way, else wait and answer OK. */
-static void ok_run(struct call *call, void (*start)(struct call *call))
+void call_ok_run(struct call *call, void (*start)(struct call *call))
 {
     struct buffer text = {0};
     if (call->session->ticket == NULL) {
@@ -97,7 +97,7 @@ void command_cluster_meet(struct call *call)
     if (call->arg_count > 5)
         call_syntax_error(call);
     else
-        ok_run(call, meet_start);
+        call_ok_run(call, meet_start);
 }
 
 static void forget_start(struct call *call)
@@ -122,7 +122,7 @@ static void forget_start(struct call *call)
 
 void command_cluster_forget(struct call *call)
 {
-    ok_run(call, forget_start);
+    call_ok_run(call, forget_start);
 }
 
 static bool reset_sound(const struct call *call)
@@ -150,11 +150,6 @@ void command_cluster_reset(struct call *call)
     }
     engine_reset(call->slotd->engine);
     reply_ok(call->reply);
-}
-
-void command_cluster_replicas(struct call *call)
-{
-    reply_array(call->reply, 0);
 }
 
 /* ---- atomic migrations ---- */
@@ -261,7 +256,7 @@ static void migrateslots_start(struct call *call)
 
 void command_cluster_migrateslots(struct call *call)
 {
-    ok_run(call, migrateslots_start);
+    call_ok_run(call, migrateslots_start);
 }
 
 static void cancel_start(struct call *call)
@@ -276,7 +271,7 @@ static void cancel_start(struct call *call)
 
 void command_cluster_cancelslotmigrations(struct call *call)
 {
-    ok_run(call, cancel_start);
+    call_ok_run(call, cancel_start);
 }
 
 static void list_start(struct call *call)

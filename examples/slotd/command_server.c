@@ -76,12 +76,6 @@ static void info_stats(const struct slotd *slotd, struct buffer *text)
         (unsigned long long)s->moved, (unsigned long long)s->asked);
 }
 
-static void info_replication(const struct slotd *slotd, struct buffer *text)
-{
-    buffer_append_format(text, "# Replication\r\nrole:%s\r\nconnected_slaves:0\r\n",
-        cluster_is_replica(slotd->cluster) ? "slave" : "master");
-}
-
 static void info_cpu(const struct slotd *slotd, struct buffer *text)
 {
     struct rusage usage;
@@ -112,7 +106,7 @@ static const struct {
     void (*write)(const struct slotd *slotd, struct buffer *text);
 } info_sections[] = {{"server", info_server}, {"clients", info_clients}, {"memory", info_memory},
     {"persistence", info_persistence}, {"stats", info_stats},
-    {"replication", info_replication}, {"cpu", info_cpu}, {"cluster", info_cluster},
+    {"replication", command_info_replication}, {"cpu", info_cpu}, {"cluster", info_cluster},
     {"keyspace", info_keyspace}};
 
 static bool section_wanted(const struct call *call, const char *name)
@@ -293,4 +287,10 @@ void command_debug(struct call *call)
             "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try DEBUG HELP.",
             (int)(what.size < 128 ? what.size : 128), (const char *)what.data);
     }
+}
+
+/* Nothing to dump, list or restore: redis-cli's add-node passes over such a node. */
+void command_function(struct call *call)
+{
+    reply_error(call->reply, "ERR FUNCTION is not supported: there are no scripts here");
 }

@@ -98,9 +98,12 @@ static bool on_locate(void *user_data, uint64_t node_id, struct bus_address *add
     struct cluster_address address;
     const struct reshard_map *map = engine->coordinator != NULL
         ? reshard_coordinator_map(engine->coordinator) : engine_map(engine);
-    if (reshard_map_node_find(map, node_id, &node) != RESHARD_OK)
+    if (reshard_map_node_find(map, node_id, &node) == RESHARD_OK)
+        cluster__address(&node, &address);
+    else if (node_id == engine->coordinator_id) /* just joined: the map is yet to come */
+        address = engine->coordinator_at;
+    else
         return false;
-    cluster__address(&node, &address);
     (void)snprintf(address_out->host, sizeof(address_out->host), "%s", address.host);
     address_out->port = address.bus_port;
     return address.host[0] != '\0' && address.bus_port > 0;
@@ -109,21 +112,26 @@ static bool on_locate(void *user_data, uint64_t node_id, struct bus_address *add
 static void on_linked(void *user_data, uint64_t node)
 {
     struct engine *engine = user_data;
-    (void)node;
+    if (node == engine->coordinator_id && engine->node != NULL)
+        (void)reshard_node_greet(engine->node, node);
     engine__tickets_resend(engine);
     engine->dirty = true;
 }
 
 /* ---- the library's objects ---- */
 
-static int32_t node_start(struct engine *engine)
+bool engine__node_start(struct engine *engine)
 {
     struct reshard_node_config config;
     struct reshard_transport transport;
     struct reshard_journal journal;
     struct reshard_store store;
+    engine->store = (struct host_store){.store = engine->slotd->store, .sync = &engine->sync};
+    engine->node_journal = (struct host_journal){.store = engine->slotd->store,
+        .sync = &engine->sync, .stream = HOST_STREAM_NODE};
     reshard_node_config_init(&config);
     config.node = engine->node_id;
+    config.flags = RESHARD_NODE_FOLLOWS; /* a replica's journal is its primary's */
     config.slot_count = STORE_SLOT_COUNT;
     config.boot = slotd_random(engine->slotd);
     config.chunk_size = HOST_CHUNK_SIZE;
@@ -140,7 +148,11 @@ static int32_t node_start(struct engine *engine)
     engine->store.driver = engine->node_driver;
     if (status == RESHARD_OK)
         status = reshard_driver_start(engine->node_driver, clock_monotonic_ns());
-    return status;
+    if (status == RESHARD_OK)
+        (void)reshard_node_greet(engine->node, engine->coordinator_id);
+    else
+        log_event(LOG_ERROR, "engine_failed", "call=start error=%s", reshard_strname(status));
+    return status == RESHARD_OK;
 }
 
 static int32_t coordinator_start(struct engine *engine)
@@ -170,16 +182,15 @@ bool engine__start(struct engine *engine)
 {
     struct store *store = engine->slotd->store;
     engine->sync.store = store;
-    engine->store = (struct host_store){.store = store, .sync = &engine->sync};
-    engine->node_journal = (struct host_journal){
-        .store = store, .sync = &engine->sync, .stream = HOST_STREAM_NODE};
     engine->coordinator_journal = (struct host_journal){
         .store = store, .sync = &engine->sync, .stream = HOST_STREAM_COORDINATOR};
     engine->led = false;
     engine->dirty = true;
-    int32_t status = node_start(engine);
-    if (status == RESHARD_OK && engine->coordinator_id == engine->node_id)
-        status = coordinator_start(engine);
+    if (!engine__node_start(engine))
+        return false;
+    if (engine->coordinator_id != engine->node_id)
+        return true;
+    int32_t status = coordinator_start(engine);
     if (status != RESHARD_OK)
         log_event(LOG_ERROR, "engine_failed", "call=start error=%s", reshard_strname(status));
     return status == RESHARD_OK;
@@ -194,22 +205,29 @@ static void messages_free(struct bus_message *message)
     }
 }
 
+void engine__node_stop(struct engine *engine)
+{
+    host_sync_forget(&engine->sync, engine->node_driver);
+    reshard_driver_destroy(engine->node_driver);
+    reshard_node_destroy(engine->node);
+    engine->node_driver = NULL;
+    engine->node = NULL;
+    host_store_free(&engine->store);
+    messages_free(engine->held);
+    engine->held = NULL;
+}
+
 void engine__stop(struct engine *engine)
 {
     engine->plan = 0;
     engine__jobs_free(engine);
     engine__history_free(engine);
-    host_sync_forget(&engine->sync);
-    reshard_driver_destroy(engine->node_driver);
+    engine__node_stop(engine);
+    host_sync_forget(&engine->sync, engine->coordinator_driver);
     reshard_driver_destroy(engine->coordinator_driver);
-    reshard_node_destroy(engine->node);
     reshard_coordinator_destroy(engine->coordinator);
-    engine->node_driver = engine->coordinator_driver = NULL;
-    engine->node = NULL;
+    engine->coordinator_driver = NULL;
     engine->coordinator = NULL;
-    host_store_free(&engine->store);
-    messages_free(engine->held);
-    engine->held = NULL;
     engine__inbox_free(engine);
 }
 
@@ -317,6 +335,8 @@ static bool message_take(struct engine *engine)
         engine__request_take(engine, message);
     else if (message->kind == BUS_ANSWER)
         engine__answer_take(engine, message);
+    else if (!message->foreign)
+        engine__replica_message(engine, message);
     free(message);
     return true;
 }
@@ -383,6 +403,7 @@ void engine_turn(struct engine *engine)
         return;
     engine->dirty = false;
     library_run(engine);
+    engine__role_follow(engine);
     cluster__map_set(engine->slotd->cluster, engine_map(engine), engine->node_id);
     engine__events(engine);
     if (engine->coordinator != NULL)
@@ -403,6 +424,7 @@ bool engine_busy(const struct engine *engine)
 
 void engine_flush(struct engine *engine)
 {
+    replica_turn(engine->replica);
     bus_flush(engine->bus);
 }
 
@@ -419,6 +441,10 @@ static void links_hold(struct engine *engine)
 
 void engine_tick(struct engine *engine)
 {
+    if (engine->coordinator == NULL && !bus_linked(engine->bus, engine->coordinator_id))
+        (void)reshard_node_greet(engine->node, engine->coordinator_id);
+    replica_tick(engine->replica);
+    engine__replicas_applied(engine);
     bus_tick(engine->bus);
     links_hold(engine);
     engine__tickets_resend(engine);
@@ -444,48 +470,6 @@ void engine_sync_ended(struct engine *engine)
 {
     host_sync_ended(&engine->sync);
     engine->dirty = true;
-}
-
-/* ---- requests of clients ---- */
-
-static void on_changed(void *user_data, const struct store_key *key)
-{
-    struct engine *engine = user_data;
-    struct buffer records = {0};
-    size_t at = 0;
-    if (engine->store.own_change || reshard_node_route(engine->node, key->slot,
-            RESHARD_OP_WRITE, NULL) != RESHARD_SERVE_CAPTURE)
-        return;
-    store_record_key(engine->slotd->store, key, &records);
-    while (at + 4 <= records.size) {
-        size_t size = get_u32(records.data + at); /* a record begins with its size */
-        (void)reshard_node_record(engine->node, key->slot, records.data + at, size);
-        at += size;
-    }
-    buffer_free(&records);
-    engine->dirty = true;
-}
-
-static bool on_may_expire(void *user_data, const struct store_key *key)
-{
-    struct engine *engine = user_data;
-    uint32_t verdict = reshard_node_route(engine->node, key->slot, RESHARD_OP_REMOVE, NULL);
-    if (verdict == RESHARD_LOOKUP) {
-        struct reshard_node_request request = {.struct_size = sizeof(request),
-            .op = RESHARD_OP_REMOVE, .slot = key->slot, .asking = 1, .key_count = 1,
-            .present_count = 1, .keys = &key->name.data, .key_sizes = &key->name.size};
-        struct reshard_route route = {.struct_size = sizeof(route)};
-        if (reshard_node_route_keys(engine->node, &request, &route) == RESHARD_OK)
-            verdict = route.verdict;
-    }
-    return verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE;
-}
-
-static bool on_visible(void *user_data, uint32_t slot)
-{
-    struct engine *engine = user_data;
-    return engine->node == NULL ||
-        reshard_node_route(engine->node, slot, RESHARD_OP_READ, NULL) != RESHARD_MOVED;
 }
 
 /* ---- life ---- */
@@ -534,15 +518,14 @@ struct engine *engine_open(
         return NULL;
     (void)uv_timer_init(loop, &engine->timer);
     cluster_listening(slotd->cluster, settings->port, settings->bus_port);
+    engine__replica_open(engine);
     if (!engine__start(engine))
         return NULL;
     slotd->cluster->engine = engine;
     cluster__map_set(slotd->cluster, engine_map(engine), engine->node_id);
-    store_observe(slotd->store,
-        &(struct store_observer){engine, on_changed, on_may_expire, on_visible});
-    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
-        store_slot_watch(slotd->store, slot, true);
+    engine__store_observe(engine);
     settle(engine);
+    engine__confirm_begin(engine);
     address_tell(engine);
     return engine;
 }
@@ -562,6 +545,7 @@ void engine_free(struct engine *engine)
     engine->slotd->cluster->map = NULL;
     engine__tickets_fail(engine, NULL);
     engine__stop(engine);
+    replica_close(engine->replica);
     bus_free(engine->bus);
     free(engine);
 }
@@ -571,14 +555,14 @@ struct reshard_node *engine_node(const struct engine *engine)
     return engine->node;
 }
 
-const struct reshard_map *engine_map(const struct engine *engine)
-{
-    return reshard_node_map(engine->node);
-}
-
 uint64_t engine_node_id(const struct engine *engine)
 {
     return engine->node_id;
+}
+
+uint64_t engine_coordinator_id(const struct engine *engine)
+{
+    return engine->coordinator_id;
 }
 
 void engine_fed(struct engine *engine)

@@ -46,8 +46,15 @@ void engine_sync_ended(struct engine *engine);
 struct reshard_node *engine_node(const struct engine *engine);
 const struct reshard_map *engine_map(const struct engine *engine);
 uint64_t engine_node_id(const struct engine *engine);
+uint64_t engine_coordinator_id(const struct engine *engine);
 /* The node was fed directly: it is run at the end of this turn. */
 void engine_fed(struct engine *engine);
+struct replica *engine_replica(const struct engine *engine);
+/* This node does not know yet whether it still is what its journal says: it serves nothing. */
+bool engine_unconfirmed(const struct engine *engine);
+/* Replication under `always`: the end of what this node has changed, and what may be answered. */
+uint64_t engine_logged(const struct engine *engine);
+uint64_t engine_released(const struct engine *engine);
 bool engine_coordinates(const struct engine *engine);
 void engine_message_counts(
     const struct engine *engine, uint64_t *sent_out, uint64_t *received_out);
@@ -61,7 +68,10 @@ enum {
     WAIT_MIGRATION, /* the migration that the answer names is known here, or over */
     WAIT_CLOSED,    /* no open migration has a slot of the ranges */
     WAIT_NODE,      /* this node is in the map */
-    WAIT_GONE       /* `node` is not in the map */
+    WAIT_GONE,      /* `node` is not in the map */
+    WAIT_REPLICA,   /* `node` belongs to the shard */
+    WAIT_PRIMARY,   /* `node` is the shard's primary */
+    WAIT_VERSION    /* the map is as new as the answer says */
 };
 
 struct engine_wait {

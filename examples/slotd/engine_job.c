@@ -278,7 +278,9 @@ static const struct {
     {"assign", job_assign, false}, {"unassign", job_unassign, false},
     {"open", job_open, false}, {"setnode", job_setnode, false}, {"stable", job_stable, false},
     {"cancel", job_cancel, false}, {"list", job_list, false}, {"forget", job_forget, false},
-    {"plan", job_plan, false}, {"control", job_control, false}};
+    {"plan", job_plan, false}, {"control", job_control, false},
+    {"replicate", engine__job_replicate, false}, {"primary", engine__job_primary, false},
+    {"version", engine__job_version, false}};
 
 enum { REQUEST_COUNT = sizeof(requests) / sizeof(requests[0]) };
 

@@ -138,6 +138,7 @@ static void join_run(struct engine *engine, struct job *job, const struct joiner
     const struct reshard_map *map = reshard_coordinator_map(engine->coordinator);
     struct reshard_map_node known = {.struct_size = sizeof(known)};
     struct reshard_change change;
+    char address[ADDRESS_TEXT_SIZE + 32];
     reshard_shard_id shard = 0;
     if (engine__joining(engine)) {
         job__fail(job, "ERR the other node is about to join a cluster itself");
@@ -164,6 +165,8 @@ static void join_run(struct engine *engine, struct job *job, const struct joiner
     put_u64(buffer_reserve(&job->text, 8), engine->node_id);
     job->text.size += 8;
     buffer_append(&job->text, engine->cluster, BUS_CLUSTER_SIZE);
+    change = engine__self(engine, address, sizeof(address), 0, RESHARD_ROLE_REPLICA);
+    buffer_append(&job->text, change.address, change.address_size);
     log_event(LOG_INFO, "node_joins", "node=%016llx shard=%u slots_ranges=%zu",
         (unsigned long long)joiner->node, shard, count);
 }
@@ -198,11 +201,16 @@ static void restart(struct engine *engine)
 
 void engine__joined(struct engine *engine, struct bytes answer)
 {
-    if (answer.size != 8 + BUS_CLUSTER_SIZE)
+    enum { HEAD_SIZE = 8 + BUS_CLUSTER_SIZE };
+    struct reshard_map_node coordinator = {.struct_size = sizeof(coordinator)};
+    if (answer.size < HEAD_SIZE || answer.size > HEAD_SIZE + RESHARD_ADDRESS_SIZE_MAX)
         return;
     engine__tickets_fail(engine, "ERR this node has joined another cluster meanwhile");
     engine->coordinator_id = get_u64(answer.data);
     memcpy(engine->cluster, answer.data + 8, BUS_CLUSTER_SIZE);
+    coordinator.address = (const char *)answer.data + HEAD_SIZE;
+    coordinator.address_size = (uint32_t)(answer.size - HEAD_SIZE);
+    cluster__address(&coordinator, &engine->coordinator_at);
     log_event(LOG_INFO, "joined", "coordinator=%016llx",
         (unsigned long long)engine->coordinator_id);
     restart(engine);

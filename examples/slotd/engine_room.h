@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "host.h"
 #include "log.h"
+#include "replica.h"
 
 #include <reshard/reshard.h>
 
@@ -76,6 +77,7 @@ struct engine {
     struct bus_message *held; /* fed to the node; data that waits for a hook may lie in them */
     uint64_t node_id;
     uint64_t coordinator_id;
+    struct cluster_address coordinator_at; /* as it said when this node joined */
     uint8_t cluster[BUS_CLUSTER_SIZE];
     bool led;         /* the coordinator has put this node into the map */
     bool dirty;       /* something was fed */
@@ -89,6 +91,10 @@ struct engine {
     struct history_entry *history; /* newest first */
     reshard_migration_id history_last;
     bool history_loaded;
+    struct replica *replica;
+    bool leads; /* primary of its shard, as of the last turn */
+    struct ticket *confirming; /* whether this node is still what its journal says */
+    bool unconfirmed;
     reshard_job_id plan; /* newest that was asked for, 0 = none in this run */
 };
 
@@ -104,6 +110,22 @@ struct reshard_change engine__self(struct engine *engine, char *address, size_t 
 void engine__inbox_put(struct engine *engine, struct bus_message *message);
 struct bus_message *engine__inbox_take(struct engine *engine); /* NULL: there is none */
 void engine__inbox_free(struct engine *engine);
+
+/* The library's node alone. */
+void engine__node_stop(struct engine *engine);
+bool engine__node_start(struct engine *engine);
+
+/* engine_store.c */
+void engine__store_observe(struct engine *engine);
+
+/* engine_role.c: primary or replica. */
+void engine__replica_open(struct engine *engine);
+/* After the library ran: what the map says this node is now. */
+void engine__role_follow(struct engine *engine);
+/* A primary with replicas asks at its start whether one of them has taken over. */
+void engine__confirm_begin(struct engine *engine);
+void engine__replica_message(struct engine *engine, const struct bus_message *message);
+void engine__replicas_applied(struct engine *engine);
 
 /* engine_events.c: the library's events into the log. */
 void engine__events(struct engine *engine);
@@ -127,6 +149,9 @@ bool words_ranges(struct bytes *words, struct reshard_range **ranges_out, size_t
 void engine__request_take(struct engine *engine, const struct bus_message *message);
 void engine__jobs_run(struct engine *engine);
 void engine__jobs_free(struct engine *engine);
+void engine__job_replicate(struct engine *engine, struct job *job, struct bytes words);
+void engine__job_primary(struct engine *engine, struct job *job, struct bytes words);
+void engine__job_version(struct engine *engine, struct job *job, struct bytes words);
 void job__fail(struct job *job, const char *text);
 int32_t job__change(struct engine *engine, struct job *job, const struct reshard_change *change);
 

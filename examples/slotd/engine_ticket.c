@@ -45,10 +45,23 @@ static bool primary_known(const struct reshard_map *map, uint64_t node_id)
         reshard_map_shard_find(map, node.shard, &shard) == RESHARD_OK && shard.primary != 0;
 }
 
+static bool node_in(const struct reshard_map *map, uint64_t node_id, reshard_shard_id shard)
+{
+    struct reshard_map_node node = {.struct_size = sizeof(node)};
+    bool known = reshard_map_node_find(map, node_id, &node) == RESHARD_OK;
+    return known && (shard == 0 || node.shard == shard);
+}
+
+static bool primary_is(const struct reshard_map *map, uint64_t node_id, reshard_shard_id shard_id)
+{
+    struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
+    return reshard_map_shard_find(map, shard_id, &shard) == RESHARD_OK &&
+        shard.primary == node_id;
+}
+
 bool engine__waited(const struct reshard_map *map, const struct engine_wait *wait,
     reshard_migration_id migration, uint64_t node_id)
 {
-    struct reshard_map_node node = {.struct_size = sizeof(node)};
     switch (wait->kind) {
     case WAIT_OWNER:
         return ranges_owned(map, wait);
@@ -59,7 +72,13 @@ bool engine__waited(const struct reshard_map *map, const struct engine_wait *wai
     case WAIT_NODE:
         return primary_known(map, node_id) && ranges_owned(map, wait);
     case WAIT_GONE:
-        return reshard_map_node_find(map, wait->node, &node) != RESHARD_OK;
+        return !node_in(map, wait->node, 0);
+    case WAIT_REPLICA:
+        return node_in(map, wait->node, wait->shard);
+    case WAIT_PRIMARY:
+        return primary_is(map, wait->node, wait->shard);
+    case WAIT_VERSION:
+        return reshard_map_version(map) >= migration;
     default:
         return true;
     }

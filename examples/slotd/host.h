@@ -20,19 +20,28 @@ struct host_wait;
 struct host_sync {
     struct store *store;
     int durability;
+    uint64_t logged;   /* replication: end of the stream */
+    uint64_t released; /* what replicas that are waited for have applied; UINT64_MAX: none is */
+    struct host_wait *replicas; /* power-safe, for what replicas have not applied yet */
     struct host_wait *waiting; /* for the next sync */
     struct host_wait *running; /* for the one that is under way */
     uint32_t store_count;      /* of them a node's store actions */
 };
 
-/* The action completes at the next power-safe point; RESHARD_OK: it may at once. */
+/* The action completes at the next power-safe point, and when the replicas have applied what is
+ * logged now; RESHARD_OK: it may at once. */
 int32_t host_sync_wait(struct host_sync *sync, struct reshard_driver *driver,
     const struct reshard_action *action, const struct reshard_completion *completion);
+/* The same without the power-safe point: what is as durable as any write. */
+int32_t host_replicas_wait(struct host_sync *sync, struct reshard_driver *driver,
+    const struct reshard_action *action, const struct reshard_completion *completion);
+/* Replicas have applied more. */
+void host_replicas_applied(struct host_sync *sync);
 bool host_sync_wanted(const struct host_sync *sync);
 void host_sync_begun(struct host_sync *sync);
 void host_sync_ended(struct host_sync *sync);
-/* The drivers are about to go: nothing is completed any more. */
-void host_sync_forget(struct host_sync *sync);
+/* A driver is about to go: nothing of it is completed any more. */
+void host_sync_forget(struct host_sync *sync, const struct reshard_driver *driver);
 
 /* Streams of the store's journal. */
 enum { HOST_STREAM_NODE = 0, HOST_STREAM_COORDINATOR = 1 };
@@ -81,6 +90,8 @@ bool host_position_get(
 void host_position_put(
     struct store *store, reshard_migration_id migration, const struct host_position *position);
 void host_position_remove(struct store *store, reshard_migration_id migration);
+/* All of them. */
+void host_positions_forget(struct store *store);
 void host_positions_sweep(struct store *store, const struct reshard_map *map);
 
 /* host_keys.c: hooks of mode keywise. */

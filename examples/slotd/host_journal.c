@@ -36,8 +36,8 @@ static int32_t on_append(void *user_data, const struct reshard_action *action,
         return status;
     store_journal_append(journal->store, journal->stream, action->index, entry);
     journal->last_index = action->index; /* a coordinator appends one record at a time */
-    if (action->durability != RESHARD_DURABILITY_FULL)
-        return RESHARD_OK; /* as durable as a write, and in order: by the turn's commit */
+    if (action->durability != RESHARD_DURABILITY_FULL) /* as a write: by the turn's commit */
+        return host_replicas_wait(journal->sync, journal->driver, action, completion);
     return host_sync_wait(journal->sync, journal->driver, action, completion);
 }
 

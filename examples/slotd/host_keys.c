@@ -174,14 +174,14 @@ int32_t host_remove(void *user_data, const struct reshard_action *action,
     struct host_store *host = user_data;
     struct bytes list = {action->payload, action->payload_size};
     struct item item;
-    (void)completion;
     host->own_change = true;
     while (item_next(&list, &item)) {
         struct store_key key = key_of(item.key);
         (void)store_remove(host->store, &key);
     }
     host->own_change = false;
-    return list.size == 0 ? RESHARD_OK : RESHARD_E_TRUNCATED;
+    return list.size == 0 ? host_replicas_wait(host->sync, host->driver, action, completion)
+                          : RESHARD_E_TRUNCATED;
 }
 
 int32_t host_items_apply(struct host_store *host, struct bytes items)

@@ -67,6 +67,19 @@ void host_position_remove(struct store *store, reshard_migration_id migration)
         store_meta_remove(store, name);
 }
 
+void host_positions_forget(struct store *store)
+{
+    struct bytes list;
+    struct buffer all = {0};
+    if (!store_meta_get(store, list_name, &list))
+        return;
+    buffer_append(&all, list.data, list.size);
+    for (size_t at = 0; at + 8 <= all.size; at += 8)
+        host_position_remove(store, get_u64(all.data + at));
+    store_meta_remove(store, list_name);
+    buffer_free(&all);
+}
+
 void host_positions_sweep(struct store *store, const struct reshard_map *map)
 {
     struct reshard_map_migration open = {.struct_size = sizeof(open)};

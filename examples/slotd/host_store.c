@@ -138,7 +138,11 @@ static int32_t on_apply(void *user_data, const struct reshard_action *action,
         host_position_put(host->store, action->migration, &position);
     }
     /* Answers leave after the commit; keys that move one by one are as durable as any write. */
-    if (action->mode == RESHARD_MODE_KEYWISE || host->sync->durability != DURABILITY_BATCH)
+    if (action->mode == RESHARD_MODE_KEYWISE) {
+        completion->sequence = position.sequence;
+        return host_replicas_wait(host->sync, host->driver, action, completion);
+    }
+    if (host->sync->durability != DURABILITY_BATCH && host->sync->logged <= host->sync->released)
         completion->sequence = position.sequence;
     return RESHARD_OK;
 }
@@ -218,7 +222,7 @@ static int32_t on_purge(void *user_data, const struct reshard_action *action,
             store_slot_clear(host->store, slot);
         }
     completion->done = 1;
-    return RESHARD_OK;
+    return host_replicas_wait(host->sync, host->driver, action, completion);
 }
 
 static int32_t on_digest(void *user_data, const struct reshard_action *action,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Room host: actions that wait for a power-safe point. See host.h. */
+/* Room host: actions that wait for a power-safe point, and for replicas. See host.h. */
 #include "host.h"
 
 #include <stdlib.h>
@@ -8,25 +8,43 @@ struct host_wait {
     struct host_wait *next;
     struct reshard_driver *driver;
     uint64_t action;
+    uint64_t logged; /* complete when replicas have applied so much */
     bool of_store;
     struct reshard_completion completion;
 };
+
+static int32_t wait_add(struct host_sync *sync, struct host_wait **list,
+    struct reshard_driver *driver, const struct reshard_action *action,
+    const struct reshard_completion *completion)
+{
+    struct host_wait *wait = memory_take(sizeof(*wait));
+    wait->driver = driver;
+    wait->action = action->id;
+    wait->logged = sync->logged;
+    wait->of_store = action->kind != RESHARD_ACTION_APPEND &&
+        action->kind != RESHARD_ACTION_COMPACT;
+    wait->completion = *completion;
+    wait->next = *list;
+    *list = wait;
+    sync->store_count += wait->of_store ? 1 : 0;
+    return RESHARD_PENDING;
+}
+
+int32_t host_replicas_wait(struct host_sync *sync, struct reshard_driver *driver,
+    const struct reshard_action *action, const struct reshard_completion *completion)
+{
+    if (sync->logged <= sync->released)
+        return RESHARD_OK;
+    return wait_add(sync, &sync->replicas, driver, action, completion);
+}
 
 int32_t host_sync_wait(struct host_sync *sync, struct reshard_driver *driver,
     const struct reshard_action *action, const struct reshard_completion *completion)
 {
     /* always: each commit syncs, and nothing leaves before it. none: nothing is promised. */
     if (sync->durability != DURABILITY_BATCH || !store_log_dirty(sync->store))
-        return RESHARD_OK;
-    struct host_wait *wait = memory_take(sizeof(*wait));
-    wait->driver = driver;
-    wait->action = action->id;
-    wait->of_store = action->kind == RESHARD_ACTION_SYNC;
-    wait->completion = *completion;
-    wait->next = sync->waiting;
-    sync->waiting = wait;
-    sync->store_count += wait->of_store ? 1 : 0;
-    return RESHARD_PENDING;
+        return host_replicas_wait(sync, driver, action, completion);
+    return wait_add(sync, &sync->waiting, driver, action, completion);
 }
 
 bool host_sync_wanted(const struct host_sync *sync)
@@ -40,29 +58,55 @@ void host_sync_begun(struct host_sync *sync)
     sync->waiting = NULL;
 }
 
-static void list_free(struct host_wait *wait)
+/* Complete what the replicas have applied; the rest waits for them. */
+static void list_end(struct host_sync *sync, struct host_wait *wait)
 {
     while (wait != NULL) {
         struct host_wait *next = wait->next;
-        free(wait);
+        if (wait->logged <= sync->released) {
+            sync->store_count -= wait->of_store ? 1 : 0;
+            (void)reshard_driver_complete(wait->driver, wait->action, &wait->completion);
+            free(wait);
+        } else {
+            wait->next = sync->replicas;
+            sync->replicas = wait;
+        }
         wait = next;
     }
 }
 
-void host_sync_ended(struct host_sync *sync)
+void host_replicas_applied(struct host_sync *sync)
 {
-    for (struct host_wait *wait = sync->running; wait != NULL; wait = wait->next) {
-        sync->store_count -= wait->of_store ? 1 : 0;
-        (void)reshard_driver_complete(wait->driver, wait->action, &wait->completion);
-    }
-    list_free(sync->running);
-    sync->running = NULL;
+    struct host_wait *all = sync->replicas;
+    sync->replicas = NULL;
+    list_end(sync, all);
 }
 
-void host_sync_forget(struct host_sync *sync)
+void host_sync_ended(struct host_sync *sync)
 {
-    list_free(sync->running);
-    list_free(sync->waiting);
-    sync->running = sync->waiting = NULL;
-    sync->store_count = 0;
+    struct host_wait *all = sync->running;
+    sync->running = NULL;
+    list_end(sync, all);
+}
+
+static void list_forget(
+    struct host_sync *sync, struct host_wait **link, const struct reshard_driver *driver)
+{
+    while (*link != NULL) {
+        struct host_wait *wait = *link;
+        if (wait->driver != driver) {
+            link = &wait->next;
+            continue;
+        }
+        *link = wait->next;
+        sync->store_count -= wait->of_store ? 1 : 0;
+        free(wait);
+    }
+}
+
+void host_sync_forget(struct host_sync *sync, const struct reshard_driver *driver)
+{
+    list_forget(sync, &sync->running, driver);
+    list_forget(sync, &sync->waiting, driver);
+    list_forget(sync, &sync->replicas, driver);
 }

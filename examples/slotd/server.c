@@ -54,6 +54,22 @@ static void kill_wanted(struct server *server)
     }
 }
 
+/* Answers that replicas were waited for, and this node is not the primary any more: nobody knows
+ * whether the heir has what they say. */
+static void held_shut(struct server *server)
+{
+    struct session *session = server->slotd.sessions;
+    bool always = server->slotd.settings.durability == DURABILITY_ALWAYS;
+    server->slotd.deposed = false;
+    while (session != NULL) {
+        struct session *next = session->next;
+        struct client *client = (struct client *)session;
+        if (always && client->output.size > 0)
+            client_shut(client);
+        session = next;
+    }
+}
+
 /* The library, and a sync when it waits for one. */
 static void engine_commit(struct server *server)
 {
@@ -74,6 +90,8 @@ static void turn_end(struct server *server)
         client = next;
     }
     engine_commit(server);
+    if (server->slotd.deposed)
+        held_shut(server);
     client = turn_take(server);
     while (client != NULL) {
         struct client *next = client->next_in_turn;
@@ -101,7 +119,7 @@ void server_wake(struct server *server)
 {
     for (struct session *at = server->slotd.sessions; at != NULL; at = at->next) {
         struct client *client = (struct client *)at;
-        if (!client->parked)
+        if (!client->parked && client->hold == 0)
             continue;
         client->parked = false;
         client_turn(client);

@@ -36,6 +36,7 @@ struct client {
     bool starved;          /* the input ends inside a request */
     bool ended;            /* no more input will come */
     bool closed;
+    uint64_t hold;         /* answers that wait for replicas to have so much; 0 = none do */
     bool in_turn;          /* on the list below */
     struct client *next_in_turn;
 };

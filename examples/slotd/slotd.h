@@ -73,6 +73,7 @@ struct slotd {
     bool expire_active;
     bool shutting_down;
     bool kill_wanted; /* some session is killed */
+    bool deposed;     /* another node has become primary: see server.c */
 };
 
 struct queued {
@@ -109,6 +110,7 @@ struct session {
     bool in_exec;
     struct ticket *ticket; /* an operator's request that the command waits for */
     uint64_t wait_ns;      /* since when */
+    uint64_t wait_offset;  /* WAIT: what replicas have to have */
 };
 
 /* Uniform, not for secrets. */

@@ -147,8 +147,9 @@ uint64_t store_garbage_count(const struct store *store); /* retired generations 
  * put behind one another, is a valid stream. Applying one twice is harmless. */
 void store_record_key(struct store *store, const struct store_key *key, struct buffer *records);
 void store_record_clear(uint32_t slot, struct buffer *records);
-/* Where an export stands. All zero but `position` to start. */
+/* Where an export stands. All zero but `position` (and `staged`) to start. */
 struct store_export {
+    bool staged;         /* of the staged keys of one slot, not the live ones */
     uint64_t position;   /* next key */
     struct buffer name;  /* of a value that is half exported; empty = none */
     uint64_t version;
@@ -174,6 +175,29 @@ void store_journal_remove(struct store *store, uint32_t stream, uint64_t first, 
 void store_meta_put(struct store *store, const char *name, struct bytes value);
 bool store_meta_get(struct store *store, const char *name, struct bytes *value_out);
 void store_meta_remove(struct store *store, const char *name);
+
+/* Visit the named values. */
+void store_meta_walk(struct store *store,
+    void (*visit)(void *user_data, const char *name, struct bytes value), void *user_data);
+
+/* What a replica needs to hear of changes besides those of live keys, in their order. A value
+ * without data: the name is gone. */
+enum {
+    STORE_SLOT_STAGED,
+    STORE_SLOT_ACTIVATED,
+    STORE_SLOT_DISCARDED,
+    STORE_SLOT_CLEARED
+};
+struct store_listener {
+    void *user_data;
+    void (*slot)(void *user_data, uint32_t slot, int what);
+    void (*staged)(void *user_data, struct bytes records);
+    void (*journal)(void *user_data, uint32_t stream, uint64_t index, struct bytes record);
+    void (*journal_removed)(void *user_data, uint32_t stream);
+    void (*meta)(void *user_data, const char *name, struct bytes value);
+};
+/* NULL: nobody listens. */
+void store_listen(struct store *store, const struct store_listener *listener);
 
 /* Power-safe point: `begin` on the loop thread commits and returns a job; `work` runs on any
  * thread; `end` on the loop thread again, 0 = everything up to begin survives power loss. One at a

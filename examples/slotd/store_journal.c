@@ -88,3 +88,25 @@ void store_meta_remove(struct store *store, const char *name)
         store__check(result, "meta_del");
     store__redo_meta(store, name, NULL);
 }
+
+void store_meta_walk(struct store *store,
+    void (*visit)(void *user_data, const char *name, struct bytes value), void *user_data)
+{
+    char name[64];
+    MDB_cursor *cursor;
+    MDB_val key, data;
+    store__check(mdb_cursor_open(store__read(store), store->meta, &cursor), "cursor");
+    int result = mdb_cursor_get(cursor, &key, &data, MDB_FIRST);
+    for (; result == 0; result = mdb_cursor_get(cursor, &key, &data, MDB_NEXT)) {
+        size_t size = key.mv_size < sizeof(name) - 1 ? key.mv_size : sizeof(name) - 1;
+        memcpy(name, key.mv_data, size);
+        name[size] = '\0';
+        visit(user_data, name, (struct bytes){data.mv_data, data.mv_size});
+    }
+    mdb_cursor_close(cursor);
+}
+
+void store_listen(struct store *store, const struct store_listener *listener)
+{
+    store->listener = listener != NULL ? *listener : (struct store_listener){0};
+}

@@ -74,6 +74,8 @@ static void number_append(struct buffer *body, uint64_t number)
 void store__redo_journal_put(
     struct store *store, uint32_t stream, uint64_t index, struct bytes record)
 {
+    if (store->listener.journal != NULL)
+        store->listener.journal(store->listener.user_data, stream, index, record);
     struct buffer *body = operation_begin(store, REDO_JOURNAL_PUT);
     if (body == NULL)
         return;
@@ -86,6 +88,8 @@ void store__redo_journal_put(
 void store__redo_journal_remove(
     struct store *store, uint32_t stream, uint64_t first, uint64_t last)
 {
+    if (store->listener.journal_removed != NULL)
+        store->listener.journal_removed(store->listener.user_data, stream);
     struct buffer *body = operation_begin(store, REDO_JOURNAL_REMOVE);
     if (body == NULL)
         return;
@@ -98,6 +102,12 @@ void store__redo_journal_remove(
 /* A value of NULL: removed. */
 void store__redo_meta(struct store *store, const char *name, const struct bytes *value)
 {
+    static const char no_redo[] = "replica."; /* speaks of clients' writes, which are not in it */
+    if (store->listener.meta != NULL)
+        store->listener.meta(store->listener.user_data, name,
+            value != NULL ? *value : (struct bytes){NULL, 0});
+    if (strncmp(name, no_redo, sizeof(no_redo) - 1) == 0)
+        return;
     struct buffer *body =
         operation_begin(store, value != NULL ? REDO_META_PUT : REDO_META_REMOVE);
     if (body == NULL)
@@ -112,6 +122,8 @@ void store__redo_meta(struct store *store, const char *name, const struct bytes 
 void store__redo_slot(struct store *store, uint8_t change, uint32_t slot)
 {
     struct store_log *log = &store->log;
+    if (store->listener.slot != NULL)
+        store->listener.slot(store->listener.user_data, slot, change);
     if (log->open && log->pending.size > 0 && log->last_slot != UINT32_MAX &&
         log->last_slot + 1 == slot && log->last_change == change) {
         put_u32(log->pending.data + log->operation + OPERATION_HEADER_SIZE + 5, slot);
@@ -132,6 +144,8 @@ void store__redo_slot(struct store *store, uint8_t change, uint32_t slot)
 
 void store__redo_apply(struct store *store, struct bytes records)
 {
+    if (store->listener.staged != NULL)
+        store->listener.staged(store->listener.user_data, records);
     struct buffer *body = operation_begin(store, REDO_APPLY);
     if (body == NULL)
         return;

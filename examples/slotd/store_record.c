@@ -150,7 +150,7 @@ static void export_rest(struct store *store, struct store_export *state, size_t 
     struct row row;
     struct store_key key = {
         get_u16(state->name.data), {state->name.data + 2, state->name.size - 2}};
-    store__row_seek(store, &key, false, &row);
+    store__row_seek(store, &key, state->staged, &row);
     bool same = row.found && row.item.version == state->version;
     if (same)
         state->offset = parts_write(store, &key, &row.item, state->offset, room, records);
@@ -165,10 +165,11 @@ bool store_export_step(struct store *store, struct store_export *export_state, u
     while (export_state->name.size > 0 && records->size < step.end)
         export_rest(store, export_state, step.end - records->size, records);
     store->walks_expired = true;
+    store->walks_staged = export_state->staged;
     if (export_state->name.size == 0 && records->size < step.end)
         export_state->position =
             store_walk(store, export_state->position, end, export_visit, &step);
-    store->walks_expired = false;
+    store->walks_expired = store->walks_staged = false;
     return export_state->position >= end && export_state->name.size == 0;
 }
 
@@ -223,7 +224,7 @@ int store_apply(struct store *store, struct bytes records, bool to_staging)
         if (record.kind != RECORD_CLEAR)
             key_apply(store, &record, to_staging);
         else if (to_staging)
-            store__slot_change(store, SLOT_CHANGE_STAGE, record.key.slot);
+            store__slot_change(store, STORE_SLOT_STAGED, record.key.slot);
         else
             store_slot_clear(store, record.key.slot);
         records.data += size;

@@ -76,6 +76,8 @@ struct store {
     uint64_t free_asked_ms;
     struct slot_state *slot_states;
     struct store_observer observer;
+    struct store_listener listener;
+    bool walks_staged;  /* an export reads the staged keys */
     bool walks_expired; /* exports take what has expired and not gone, as digests do */
     struct buffer scratch;
     uint8_t expire_at[8 + ROW_KEY_SIZE_MAX]; /* where the expiry walk goes on */
@@ -147,9 +149,8 @@ void store__digest_subtract(struct reshard_digest *sum, struct reshard_digest di
 uint64_t store__hash64(struct bytes name, uint64_t seed);
 struct reshard_digest store__hash128(struct bytes name, uint64_t seed);
 
-/* Slots (store_slot.c): load states and sums at open; one change of generations,
- * not told to the redo log. */
-enum { SLOT_CHANGE_STAGE, SLOT_CHANGE_ACTIVATE, SLOT_CHANGE_DISCARD, SLOT_CHANGE_CLEAR };
+/* Slots (store_slot.c): load states and sums at open; one change of generations (STORE_SLOT_*), not
+ * told to the redo log. */
 void store__slots_load(struct store *store);
 void store__slot_change(struct store *store, uint8_t change, uint32_t slot);
 
@@ -158,7 +159,7 @@ const char *store__recover(struct store *store, const char *path);
 void store__sync_open(struct store *store);
 void store__sync_close(struct store *store);
 
-/* Redo log (store_log.c). What is told becomes part of the turn's frame. */
+/* Redo log (store_log.c). What is told becomes part of the turn's frame; the listener hears it. */
 void store__log_open(struct store *store);
 void store__log_close(struct store *store);
 void store__log_turn(struct store *store);  /* a checkpoint begins: the other file */

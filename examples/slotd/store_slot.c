@@ -132,10 +132,10 @@ static void slot_clear(struct store *store, uint32_t slot)
 void store__slot_change(struct store *store, uint8_t change, uint32_t slot)
 {
     static void (*const changes[])(struct store *store, uint32_t slot) = {
-        [SLOT_CHANGE_STAGE] = slot_stage,
-        [SLOT_CHANGE_ACTIVATE] = slot_activate,
-        [SLOT_CHANGE_DISCARD] = slot_discard,
-        [SLOT_CHANGE_CLEAR] = slot_clear,
+        [STORE_SLOT_STAGED] = slot_stage,
+        [STORE_SLOT_ACTIVATED] = slot_activate,
+        [STORE_SLOT_DISCARDED] = slot_discard,
+        [STORE_SLOT_CLEARED] = slot_clear,
     };
     changes[change](store, slot);
 }
@@ -148,22 +148,22 @@ static void slot_change(struct store *store, uint8_t change, uint32_t slot)
 
 void store_slot_stage(struct store *store, uint32_t slot)
 {
-    slot_change(store, SLOT_CHANGE_STAGE, slot);
+    slot_change(store, STORE_SLOT_STAGED, slot);
 }
 
 void store_slot_activate(struct store *store, uint32_t slot)
 {
-    slot_change(store, SLOT_CHANGE_ACTIVATE, slot);
+    slot_change(store, STORE_SLOT_ACTIVATED, slot);
 }
 
 void store_slot_discard(struct store *store, uint32_t slot)
 {
-    slot_change(store, SLOT_CHANGE_DISCARD, slot);
+    slot_change(store, STORE_SLOT_DISCARDED, slot);
 }
 
 void store_slot_clear(struct store *store, uint32_t slot)
 {
-    slot_change(store, SLOT_CHANGE_CLEAR, slot);
+    slot_change(store, STORE_SLOT_CLEARED, slot);
 }
 
 /* Delete one row under the cursor with what hangs on it. Sums do not matter any more. */

@@ -26,7 +26,9 @@ static uint64_t slot_walk(struct store *store, uint32_t slot, uint64_t hash, sto
     MDB_val key = {sizeof(start), start};
     bool more = true;
     uint64_t next = hash;
-    store__row_key_prefix(start, slot, store->slot_states[slot].live, (uint32_t)hash);
+    const struct slot_state *state = &store->slot_states[slot];
+    store__row_key_prefix(
+        start, slot, store->walks_staged ? state->staged : state->live, (uint32_t)hash);
     store__check(mdb_cursor_open(store__read(store), store->data, &cursor), "cursor");
     int result = mdb_cursor_get(cursor, &key, &data, MDB_SET_RANGE);
     while (result == 0 && memcmp(key.mv_data, start, 6) == 0) {
@@ -65,7 +67,8 @@ uint64_t store_walk(
         uint32_t slot = (uint32_t)(position >> 32);
         const struct slot_state *state = &store->slot_states[slot];
         uint64_t hash = (uint64_t)1 << 32;
-        if (state->live_stats.key_count > 0 && store_slot_visible(store, slot))
+        bool seen = state->live_stats.key_count > 0 && store_slot_visible(store, slot);
+        if (seen || store->walks_staged)
             hash = slot_walk(store, slot, position & UINT32_MAX, stop_visit, &stop);
         position = ((uint64_t)slot << 32) + hash;
     }

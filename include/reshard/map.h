@@ -29,7 +29,9 @@ enum {
     RESHARD_CHANGE_TERM = 1,      /**< term (> map's), unique. A coordinator starts */
     RESHARD_CHANGE_NODE_PUT = 2,  /**< node, shard (0 = none), role, name, address, zone: add or
                                        update. A node that is its shard's primary keeps its
-                                       shard and its role */
+                                       shard and its role, unless it is the last node of a shard
+                                       without slots and migrations: then it may go to another
+                                       one as a replica */
     RESHARD_CHANGE_NODE_REMOVE = 3,   /**< node; a primary only as the last node of a shard without
                                            slots and migrations, which is left without primary */
     RESHARD_CHANGE_SHARD_PUT = 4,     /**< shard, weight: add (no primary yet) or update */

@@ -125,10 +125,11 @@ RESHARD_API void reshard_node_destroy(struct reshard_node *node);
  * Following. A node with RESHARD_NODE_FOLLOWS whose map does not name it primary follows: its
  * journal is its primary's. The host replicates the journal beside the data, in one order, and
  * feeds each record here, after start too, when it and the data before it are applied on this
- * replica. A follower writes nothing, takes no order and asks for no store action. It routes by
- * the records that it has: reads of its shard's slots at rest, of a snapshot's source until the
- * hold, of a target once it is active; all else, keywise moves included, goes to the owner's
- * primary. When the primary compacts, the new records are fed as the others.
+ * replica; a new replica is fed all that the primary has before its start. A follower writes
+ * nothing, takes no order and asks for no store action. It routes by the records that it has:
+ * reads of its shard's slots at rest, of a snapshot's source until the hold, of a target once it
+ * is active; all else, keywise moves included, goes to the owner's primary. When the primary
+ * compacts, the new records are fed as the others.
  * As soon as a map, by record or by message, names a follower primary, it takes no record any
  * more, writes that map behind the last one, and when this is durable acts as after a restart
  * with that journal (PROTOCOL R7, R25). A primary that is deposed stops acting, but does not
@@ -270,6 +271,23 @@ RESHARD_API int32_t reshard_node_event_next(
  * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
  */
 RESHARD_API const struct reshard_map *reshard_node_map(const struct reshard_node *node);
+
+/** The newest map that this node was told, durable here or not. A follower finds in it whom to
+ * follow: its durable map ends where its old primary's records did. Nothing may be served by it.
+ * @param node [in] non-NULL.
+ * @return borrowed until the next call that feeds the node; never NULL.
+ * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
+ */
+RESHARD_API const struct reshard_map *reshard_node_newest_map(const struct reshard_node *node);
+
+/** Greet a node where a coordinator may run: it answers with what this node's map lacks. For a host
+ * whose node has just started or joined and need not wait for the coordinator's next beat.
+ * @param node [in,out] started.
+ * @param to [in] the coordinator's node.
+ * @return RESHARD_OK, or E_NULL, E_NODE (id 0), E_STATE, E_NOMEM.
+ * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
+ */
+RESHARD_API int32_t reshard_node_greet(struct reshard_node *node, reshard_node_id to);
 
 /** Migrations that this node takes part in, by position.
  * @param node [in] non-NULL.

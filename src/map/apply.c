@@ -92,6 +92,17 @@ static void shard_nodes_add(struct reshard_map *map, reshard_shard_id id, bool a
     shard->node_count += add ? 1U : UINT32_MAX;
 }
 
+/* A shard that this node was primary of has none any more. */
+static void primary_leave(struct reshard_map *map, const struct reshard__map_node *node)
+{
+    struct reshard__map_shard *shard = reshard__map_shard(map, node->shard);
+    if (!shard || shard->primary != node->id)
+        return;
+    sum_minus(map, reshard__map_item_shard(shard));
+    shard->primary = 0;
+    sum_plus(map, reshard__map_item_shard(shard));
+}
+
 static void node_put(struct reshard_map *map, struct reshard__map_node *node)
 {
     RESHARD_ASSERT(node);
@@ -102,6 +113,8 @@ static void node_put(struct reshard_map *map, struct reshard__map_node *node)
         return;
     }
     struct reshard__map_node *before = map->nodes[place];
+    if (before->shard != node->shard)
+        primary_leave(map, before);
     shard_nodes_add(map, before->shard, false);
     sum_minus(map, reshard__map_item_node(before));
     sum_plus(map, reshard__map_item_node(node));
@@ -114,12 +127,7 @@ static void node_remove(struct reshard_map *map, reshard_node_id id)
     size_t place = reshard__map_node_place(map, id);
     RESHARD_ASSERT(place < map->node_count && map->nodes[place]->id == id);
     struct reshard__map_node *node = map->nodes[place];
-    struct reshard__map_shard *shard = reshard__map_shard(map, node->shard);
-    if (shard && shard->primary == id) {
-        sum_minus(map, reshard__map_item_shard(shard));
-        shard->primary = 0;
-        sum_plus(map, reshard__map_item_shard(shard));
-    }
+    primary_leave(map, node);
     shard_nodes_add(map, node->shard, false);
     sum_minus(map, reshard__map_item_node(node));
     map->node_count--;

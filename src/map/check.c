@@ -77,6 +77,23 @@ static int32_t guard_term(const struct reshard_map *map, const struct reshard_ch
     return change->term > map->header.term ? RESHARD_OK : RESHARD_E_TERM;
 }
 
+/* The last node of an empty shard may go; the shard is left without primary. */
+static bool primary_may_leave(const struct reshard_map *map, const struct reshard__map_node *node)
+{
+    const struct reshard__map_shard *shard = reshard__map_shard(map, node->shard);
+    RESHARD_ASSERT(shard && shard->primary == node->id);
+    return !shard->slot_count && !shard->migration_count && shard->node_count == 1;
+}
+
+/* It keeps its shard and its role, or gives up both. */
+static bool primary_may_change(const struct reshard_map *map, const struct reshard__map_node *node,
+    reshard_shard_id shard, bool to_primary)
+{
+    if (node->shard == shard)
+        return to_primary;
+    return !to_primary && primary_may_leave(map, node);
+}
+
 static int32_t guard_node_put(const struct reshard_map *map, const struct reshard_change *change)
 {
     int32_t status = reshard__map_node_check(change);
@@ -90,7 +107,8 @@ static int32_t guard_node_put(const struct reshard_map *map, const struct reshar
     bool to_primary = change->role == RESHARD_ROLE_PRIMARY;
     if (!node || node->role != RESHARD_ROLE_PRIMARY)
         return to_primary ? RESHARD_E_STATE : RESHARD_OK;
-    return to_primary && node->shard == change->shard ? RESHARD_OK : RESHARD_E_IN_USE;
+    return primary_may_change(map, node, change->shard, to_primary) ? RESHARD_OK
+                                                                     : RESHARD_E_IN_USE;
 }
 
 static int32_t guard_node_remove(const struct reshard_map *map, const struct reshard_change *change)
@@ -98,13 +116,8 @@ static int32_t guard_node_remove(const struct reshard_map *map, const struct res
     const struct reshard__map_node *node = reshard__map_node(map, change->node);
     if (!node)
         return RESHARD_E_NODE;
-    if (node->role != RESHARD_ROLE_PRIMARY)
-        return RESHARD_OK;
-    /* The last node of an empty shard goes; the shard is left without primary. */
-    const struct reshard__map_shard *shard = reshard__map_shard(map, node->shard);
-    RESHARD_ASSERT(shard && shard->primary == node->id);
-    return shard->slot_count || shard->migration_count || shard->node_count > 1 ? RESHARD_E_IN_USE
-                                                                                : RESHARD_OK;
+    bool may_leave = node->role != RESHARD_ROLE_PRIMARY || primary_may_leave(map, node);
+    return may_leave ? RESHARD_OK : RESHARD_E_IN_USE;
 }
 
 static int32_t guard_shard_put(const struct reshard_map *map, const struct reshard_change *change)

@@ -390,3 +390,19 @@ const struct reshard_map *reshard_node_map(const struct reshard_node *node)
 {
     return node ? node->map : NULL;
 }
+
+const struct reshard_map *reshard_node_newest_map(const struct reshard_node *node)
+{
+    return node ? node->next : NULL;
+}
+
+int32_t reshard_node_greet(struct reshard_node *node, reshard_node_id to)
+{
+    if (to == 0)
+        return RESHARD_E_NODE;
+    int32_t status = reshard__node_feed_begin(node, 0);
+    if (status)
+        return status;
+    reshard__hello_send(node, to);
+    return reshard__node_feed_end(node, RESHARD_OK);
+}

@@ -152,17 +152,27 @@ static void store_node(struct model *model, const struct reshard_change *c)
         node->zone[i] = c->zone[i];
 }
 
-static int32_t judge_role(const struct model_node *node, const struct reshard_change *c)
+/* Whether a shard has one node, no slots and no migrations. */
+static int model_shard_bare(const struct model *model, reshard_shard_id shard)
+{
+    return !model_slots_of(model, shard) && !model_migrations_of(model, shard) &&
+           model_nodes_of(model, shard) == 1;
+}
+
+static int32_t judge_role(
+    const struct model *model, const struct model_node *node, const struct reshard_change *c)
 {
     const int was_primary = node != NULL && node->role == RESHARD_ROLE_PRIMARY;
     if (!was_primary)
         return c->role == RESHARD_ROLE_PRIMARY ? RESHARD_E_STATE : RESHARD_OK;
-    if (c->role != RESHARD_ROLE_PRIMARY || c->shard != node->shard)
-        return RESHARD_E_IN_USE;
-    return RESHARD_OK;
+    if (c->role == RESHARD_ROLE_PRIMARY && c->shard == node->shard)
+        return RESHARD_OK;
+    /* It leaves an empty shard, of which it is the last node. */
+    const int moves = c->role != RESHARD_ROLE_PRIMARY && c->shard != node->shard;
+    return moves && model_shard_bare(model, node->shard) ? RESHARD_OK : RESHARD_E_IN_USE;
 }
 
-static int32_t apply_node_put(struct model *model, const struct reshard_change *c)
+static int32_t judge_node_put(struct model *model, const struct reshard_change *c)
 {
     if (c->node == 0 || c->role < RESHARD_ROLE_PRIMARY || c->role > RESHARD_ROLE_REPLICA)
         return RESHARD_E_ARGUMENT;
@@ -172,10 +182,19 @@ static int32_t apply_node_put(struct model *model, const struct reshard_change *
         return RESHARD_E_REUSED;
     if (c->shard != 0 && model_shard(model, c->shard) == NULL)
         return RESHARD_E_SHARD;
-    int32_t status = judge_role(model_node(model, c->node), c);
-    if (status == RESHARD_OK)
-        store_node(model, c);
-    return status;
+    return judge_role(model, model_node(model, c->node), c);
+}
+
+static int32_t apply_node_put(struct model *model, const struct reshard_change *c)
+{
+    struct model_node *node = model_node(model, c->node);
+    int32_t status = judge_node_put(model, c);
+    if (status != RESHARD_OK)
+        return status;
+    if (node != NULL && node->role == RESHARD_ROLE_PRIMARY && node->shard != c->shard)
+        model_shard(model, node->shard)->primary = 0;
+    store_node(model, c);
+    return RESHARD_OK;
 }
 
 static int32_t apply_node_remove(struct model *model, const struct reshard_change *c)

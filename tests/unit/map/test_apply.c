@@ -119,6 +119,27 @@ Test(apply, the_last_node_leaves_an_empty_shard_only)
     reshard_map_destroy(map);
 }
 
+Test(apply, the_last_primary_of_an_empty_shard_may_join_another)
+{
+    struct reshard_map *map = map_of_two_shards();
+    struct reshard_map_shard shard = {.struct_size = sizeof shard};
+    cr_assert_eq(do_node_put(map, 11, 2, RESHARD_ROLE_REPLICA), RESHARD_E_IN_USE);
+    cr_assert_eq(do_assign(map, RESHARD_CHANGE_UNASSIGN, 1, 0, 15), RESHARD_OK);
+    cr_assert_eq(do_node_put(map, 14, 1, RESHARD_ROLE_REPLICA), RESHARD_OK);
+    cr_assert_eq(do_node_put(map, 11, 2, RESHARD_ROLE_REPLICA), RESHARD_E_IN_USE);
+    cr_assert_eq(do_node_remove(map, 14), RESHARD_OK);
+    cr_assert_eq(do_node_put(map, 11, 1, RESHARD_ROLE_REPLICA), RESHARD_E_IN_USE);
+    cr_assert_eq(do_node_put(map, 11, 2, RESHARD_ROLE_PRIMARY), RESHARD_E_IN_USE);
+    cr_assert_eq(do_node_put(map, 11, 2, RESHARD_ROLE_REPLICA), RESHARD_OK);
+    cr_assert_eq(reshard_map_shard_find(map, 1, &shard), RESHARD_OK);
+    cr_assert_eq(shard.primary, 0);
+    cr_assert_eq(shard.node_count, 0);
+    cr_assert(reshard__map_sound(map));
+    cr_assert_eq(do_shard_remove(map, 1), RESHARD_OK);
+    cr_assert(reshard__map_sound(map));
+    reshard_map_destroy(map);
+}
+
 Test(apply, a_shard_in_use_stays)
 {
     struct reshard_map *map = map_of_two_shards();

@@ -224,3 +224,30 @@ Test(node, snapshot_under_trouble_loses_nothing)
         run_snapshot(at, 6, 0, 0, at);
     }
 }
+
+Test(node, greeting_tells_a_coordinator_which_map_is_here)
+{
+    rig_boot(&rig, 1);
+    cr_assert_eq(reshard_node_greet(NULL, 9), RESHARD_E_NULL);
+    cr_assert_eq(reshard_node_greet(rig.node, 0), RESHARD_E_NODE);
+    cr_assert_eq(reshard_node_greet(rig.node, 9), RESHARD_OK);
+    rig_run(&rig);
+    const struct reshard__message *hello = rig_last(&rig, RESHARD__HELLO, 0);
+    cr_assert(hello);
+    cr_assert_eq(hello->map_version, reshard_map_version(reshard_node_map(rig.node)));
+    cr_assert_eq(rig.sent[rig.sent_count - 1].to, 9);
+    rig_free(&rig);
+}
+
+Test(node, newest_map_is_ahead_of_the_durable_one)
+{
+    rig_boot(&rig, 1);
+    cr_assert_null(reshard_node_newest_map(NULL));
+    rig.automatic &= ~RIG_BIT(APPEND);
+    rig_change(
+        &rig, (struct reshard_change){.kind = RESHARD_CHANGE_SHARD_PUT, .shard = 3, .weight = 1.0});
+    rig_map(&rig);
+    uint64_t durable = reshard_map_version(reshard_node_map(rig.node));
+    cr_assert_eq(reshard_map_version(reshard_node_newest_map(rig.node)), durable + 1);
+    rig_free(&rig);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* Room replica: roles, and what others ask. See replica.h. */
+#include "replica_room.h"
+
+#include <stdlib.h>
+
+struct replica *replica_open(
+    struct store *store, struct host_sync *sync, const struct replica_hooks *hooks)
+{
+    struct replica *replica = memory_take(sizeof(*replica));
+    replica->store = store;
+    replica->sync = sync;
+    replica->hooks = *hooks;
+    replica__released_set(replica);
+    replica__log_watch(replica, true);
+    return replica;
+}
+
+void replica_close(struct replica *replica)
+{
+    if (replica == NULL)
+        return;
+    replica__log_watch(replica, false);
+    replica__feed_end(replica);
+    buffer_free(&replica->backlog);
+    buffer_free(&replica->up.pending);
+    free(replica);
+}
+
+/* A stream's id is never used twice: who has another one gets a copy. */
+static uint64_t stream_new(const struct replica *replica)
+{
+    uint8_t seed[24];
+    put_u64(seed, replica->node);
+    put_u64(seed + 8, clock_monotonic_ns());
+    put_u64(seed + 16, (uint64_t)clock_wall_ms());
+    return bytes_checksum((struct bytes){seed, sizeof(seed)}) | 1;
+}
+
+void replica_role(struct replica *replica, uint64_t node, uint64_t primary)
+{
+    bool leads = primary != 0 && primary == node;
+    bool begins = leads && !replica->leads;
+    replica->node = node;
+    if (replica->leads && !leads)
+        replica__feed_end(replica);
+    replica->leads = leads;
+    if (begins) {
+        replica__take_end(replica);
+        replica->stream = stream_new(replica);
+    }
+    if (!leads && primary != replica->up.primary)
+        replica__take_begin(replica, primary);
+}
+
+void replica_receive(struct replica *replica, uint64_t from, uint8_t kind, struct bytes message)
+{
+    if (kind == BUS_REPLICA && replica->leads)
+        replica__feed_request(replica, from, message);
+    if (kind == BUS_STREAM && !replica->leads && replica->up.primary != 0)
+        replica__take_stream(replica, from, message);
+}
+
+void replica_turn(struct replica *replica)
+{
+    if (replica->leads)
+        replica__feed_turn(replica);
+    else if (replica->up.primary != 0)
+        replica__take_turn(replica);
+}
+
+void replica_tick(struct replica *replica)
+{
+    if (replica->leads)
+        replica__feed_tick(replica);
+    else if (replica->up.primary != 0)
+        replica__take_tick(replica);
+}
+
+bool replica_fresh(const struct replica *replica)
+{
+    return !replica->up.copying && clock_monotonic_ns() < replica->up.lease_ns;
+}
+
+bool replica_whole(const struct replica *replica)
+{
+    return replica->up.stream != 0 && !replica->up.copying;
+}
+
+bool replica_paused(const struct replica *replica)
+{
+    return replica->paused_ns != 0 && clock_monotonic_ns() < replica->paused_ns;
+}
+
+uint64_t replica_offset(const struct replica *replica)
+{
+    return replica->leads ? replica->offset : replica->up.offset;
+}
+
+uint32_t replica_count(const struct replica *replica, uint64_t offset)
+{
+    uint32_t count = 0;
+    for (const struct follower *at = replica->followers; at != NULL; at = at->next)
+        count += at->acked >= offset && at->whole_told ? 1 : 0;
+    return count;
+}
+
+bool replica_peer_at(
+    const struct replica *replica, uint32_t index, struct replica_peer *peer_out)
+{
+    const struct follower *at = replica->followers;
+    while (at != NULL && index-- > 0)
+        at = at->next;
+    if (at == NULL)
+        return false;
+    *peer_out = (struct replica_peer){
+        at->node, at->acked, at->whole_told, at->in_sync, at->heard_ns};
+    return true;
+}
+
+bool replica_linked(const struct replica *replica, uint64_t *heard_ns_out)
+{
+    *heard_ns_out = replica->up.heard_ns;
+    return replica->up.linked;
+}
+
+uint64_t replica_stream_id(const struct replica *replica)
+{
+    return replica->leads ? replica->stream : replica->up.stream;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Room replica (slotd): a shard's replicas: what changed at the primary, as a stream of operations,
+ * and whole copies for those that have nothing yet.
+ *
+ * The stream is numbered in bytes. A replica applies whole turns of its primary, each in one
+ * transaction: data and the library's records together, in the order in which they were made.
+ * Guarantees: `released` of struct host_sync passes an operation only when each replica that may
+ * serve reads has applied it. A replica serves reads under a lease that it asks for with each beat
+ * and that is counted from when it asked; a primary that hears no beat stops waiting only after the
+ * lease has run out. No sockets: messages come and go through hooks.
+ */
+#ifndef SLOTD_REPLICA_H
+#define SLOTD_REPLICA_H
+
+#include "host.h"
+
+struct replica;
+
+struct replica_hooks {
+    void *user_data;
+    bool (*send)(void *user_data, uint64_t node, uint8_t kind, struct bytes header,
+        struct bytes payload);
+    /* Replica: a copy begins: the library's node stops, its journal goes; and the primary's journal
+     * is in the store: the node starts from it. */
+    void (*copy_begins)(void *user_data);
+    void (*copy_begun)(void *user_data);
+    /* Replica: more records are in the store. False: they do not follow what is here. */
+    bool (*records)(void *user_data, struct bytes records);
+};
+
+struct replica *replica_open(
+    struct store *store, struct host_sync *sync, const struct replica_hooks *hooks);
+void replica_close(struct replica *replica);
+
+/* Who this node is and follows, by the map: `primary` = itself: it leads; 0: neither. */
+void replica_role(struct replica *replica, uint64_t node, uint64_t primary);
+/* A message of kind BUS_STREAM or BUS_REPLICA. */
+void replica_receive(struct replica *replica, uint64_t from, uint8_t kind, struct bytes message);
+/* A live key has changed. */
+void replica_key_changed(struct replica *replica, const struct store_key *key);
+/* Behind the commit of a turn: send what it changed, acknowledge what came. */
+void replica_turn(struct replica *replica);
+void replica_tick(struct replica *replica);
+
+/* ---- what others ask ---- */
+
+/* Whether this replica may answer reads now. */
+bool replica_fresh(const struct replica *replica);
+/* Whether all that was received can be a primary's data: no copy is under way. */
+bool replica_whole(const struct replica *replica);
+/* Fail-over without loss: the primary is asked to take no writes; true when it does and all that it
+ * had is applied here. */
+bool replica_handover(struct replica *replica);
+/* At the primary: no writes for a moment, a replica is about to take over. */
+bool replica_paused(const struct replica *replica);
+uint64_t replica_offset(const struct replica *replica);
+/* Replicas that have applied the stream up to an offset. */
+uint32_t replica_count(const struct replica *replica, uint64_t offset);
+
+struct replica_peer {
+    uint64_t node;
+    uint64_t offset;
+    bool streaming; /* its copy is complete */
+    bool in_sync;   /* it may serve reads */
+    uint64_t heard_ns;
+};
+/* Replicas of this primary, by position; false behind the last. */
+bool replica_peer_at(
+    const struct replica *replica, uint32_t index, struct replica_peer *peer_out);
+/* This replica's side: whether the link to the primary is up; the stream's id for INFO. */
+bool replica_linked(const struct replica *replica, uint64_t *heard_ns_out);
+uint64_t replica_stream_id(const struct replica *replica);
+
+#endif
