@@ -102,7 +102,11 @@ int32_t reshard__keywise_fold(
         return RESHARD_OK;
     }
     keywise->unmoving = record->kind == RESHARD__RECORD_UNMOVE;
-    return marks_age(node, keywise);
+    int32_t status = marks_age(node, keywise);
+    /* The stream before has ended: a late answer of it may touch no mark that has just aged. */
+    if (status == RESHARD_OK)
+        keywise->stream = (struct reshard__order_id){0, 0};
+    return status;
 }
 
 void reshard__keywise_stance(struct reshard_node *node, struct reshard__part *part)

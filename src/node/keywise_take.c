@@ -264,7 +264,8 @@ void reshard__take_answer(
     const uint8_t *key = message->payload.data;
     size_t key_size = message->payload.size;
     bool have = message->answer == RESHARD__ANSWER_HAVE;
-    bool ours = reshard__order_equal(message->copy, keywise->stream);
+    bool ours = !reshard__order_none(keywise->stream) &&
+                reshard__order_equal(message->copy, keywise->stream);
     if (ours && reshard__keys_have(&keywise->old, key, key_size)) {
         if (have && reshard__keys_add(&node->mem, &keywise->dropping, key, key_size))
             return;
