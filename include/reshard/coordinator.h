@@ -38,6 +38,9 @@ struct reshard_coordinator_config {
     uint64_t converge_ns;     /**< not converging: a lag without new low for so long: 30 s */
     uint32_t compact_count;   /**< records after which the journal is compacted: 4,096 */
     uint32_t reserved;        /**< 0 */
+    uint64_t bandwidth_total; /**< bytes per second of all copies and walks together, divided
+                                   equally among those that run and are not paused; what drains
+                                   in a freeze, or goes back, is not held up: 0 = no limit */
 };
 
 /** A migration to be opened, for reshard_coordinator_open. */
@@ -264,7 +267,10 @@ RESHARD_API int32_t reshard_coordinator_open(struct reshard_coordinator *coordin
 RESHARD_API int32_t reshard_coordinator_abort(
     struct reshard_coordinator *coordinator, reshard_migration_id migration);
 
-/** Pause: it stays in its phase, a freeze is ended; data stops flowing. Resume: it goes on.
+/** Pause: it stays in its phase, a freeze is ended; data stops flowing. Resume: it goes on. The
+ * map does not journal it: a successor recovers the migration from PREPARE and goes on, unless it
+ * is told to pause again, which it takes as soon as it leads. A host whose pauses must outlive its
+ * coordinator keeps the list of them and repeats it then.
  * @param coordinator [in,out] started.
  * @param migration [in] an open one.
  * @param paused [in] 1 = pause, 0 = resume.
@@ -319,7 +325,8 @@ RESHARD_API int32_t reshard_coordinator_submit(struct reshard_coordinator *coord
 RESHARD_API int32_t reshard_coordinator_job_abort(
     struct reshard_coordinator *coordinator, reshard_job_id job);
 
-/** Pause a job and each of its migrations that can be, or let them go on.
+/** Pause a job and each of its migrations that can be, or let them go on. Like the job itself, it
+ * ends with the coordinator: see reshard_coordinator_pause.
  * @param coordinator [in,out] started.
  * @param job [in] one that was not closed.
  * @param paused [in] 1 = pause, 0 = resume.

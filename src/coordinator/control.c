@@ -145,6 +145,7 @@ int32_t reshard__run_pause(
     run->state &= ~(uint32_t)RESHARD_RUN_PAUSED;
     if (paused)
         run->state |= RESHARD_RUN_PAUSED;
+    reshard__shares_follow(coordinator);
     uint32_t kind = RESHARD__STEP_REJECT;
     if (paused)
         kind = reshard__run_step(coordinator, run, RESHARD__EVENT_PAUSE_ASKED);

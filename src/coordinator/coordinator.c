@@ -154,6 +154,8 @@ int32_t reshard__feed_end(struct reshard_coordinator *coordinator, int32_t statu
 {
     if (coordinator->jobs_due && coordinator->leads)
         reshard__jobs_pump(coordinator);
+    if (coordinator->shares_due && coordinator->leads)
+        reshard__shares_send(coordinator);
     reshard__ledger_flush(coordinator);
     coordinator->gate.feeding = false;
     return status;

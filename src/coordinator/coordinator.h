@@ -38,6 +38,7 @@ struct reshard__run {
     uint32_t slot_count;
     uint32_t priority;
     uint64_t bandwidth;
+    uint64_t budget; /* bytes per second that the newest order named, 0 = no limit */
     bool waiting; /* open, and behind the limit of migrations in flight */
     uint32_t state; /* RESHARD_RUN_* but WAITING */
     uint32_t migration_flags;
@@ -124,6 +125,8 @@ struct reshard_coordinator {
     struct reshard__run *runs; /* ascending ids */
     size_t run_count;
     size_t run_capacity;
+    size_t copy_count; /* runs that share the total bandwidth ... */
+    bool shares_due;   /* ... and some of them have not heard of their new share */
     bool peers_stale; /* no memory to follow the map's nodes */
     struct reshard__job *jobs;
     size_t job_count;
@@ -178,6 +181,10 @@ struct reshard_map_shard reshard__shard_of(
     const struct reshard_coordinator *coordinator, reshard_shard_id id);
 /* Send the current order to both participants (R6). */
 void reshard__order_send(struct reshard_coordinator *coordinator, struct reshard__run *run);
+/* Count the runs that copy; their shares change with it. */
+void reshard__shares_follow(struct reshard_coordinator *coordinator);
+/* Order anew those whose share has changed. */
+void reshard__shares_send(struct reshard_coordinator *coordinator);
 
 /* ---- control.c ---- */
 int32_t reshard__migration_open(struct reshard_coordinator *coordinator,

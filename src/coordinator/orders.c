@@ -11,6 +11,49 @@ struct reshard_map_shard reshard__shard_of(
     return shard;
 }
 
+static bool copies(const struct reshard__run *run)
+{
+    bool data = run->phase == RESHARD_PHASE_COPY || run->phase == RESHARD_PHASE_CATCHUP ||
+                run->phase == RESHARD_PHASE_MOVE;
+    return data && !run->waiting && !(run->state & RESHARD_RUN_PAUSED);
+}
+
+/* Its own limit, or its share of the total, if that is less. */
+static uint64_t budget_of(
+    const struct reshard_coordinator *coordinator, const struct reshard__run *run)
+{
+    uint64_t total = coordinator->config.bandwidth_total;
+    if (total == 0 || coordinator->copy_count == 0 || !copies(run))
+        return run->bandwidth;
+    uint64_t share = total / coordinator->copy_count;
+    share = share ? share : 1;
+    return run->bandwidth && run->bandwidth < share ? run->bandwidth : share;
+}
+
+void reshard__shares_follow(struct reshard_coordinator *coordinator)
+{
+    size_t count = 0;
+    if (coordinator->config.bandwidth_total == 0)
+        return;
+    for (size_t i = 0; i < coordinator->run_count; i++)
+        count += copies(&coordinator->runs[i]);
+    coordinator->shares_due |= count != coordinator->copy_count;
+    coordinator->copy_count = count;
+}
+
+void reshard__shares_send(struct reshard_coordinator *coordinator)
+{
+    for (size_t i = 0; i < coordinator->run_count; i++) {
+        struct reshard__run *run = &coordinator->runs[i];
+        if (!copies(run) || run->budget == budget_of(coordinator, run))
+            continue;
+        if (reshard__outbox_reserve(&coordinator->outbox, RESHARD__INPUT_RESERVE))
+            return; /* the next input goes on */
+        reshard__order_send(coordinator, run);
+    }
+    coordinator->shares_due = false;
+}
+
 void reshard__order_send(struct reshard_coordinator *coordinator, struct reshard__run *run)
 {
     struct reshard__message message = {.type = RESHARD__ORDER};
@@ -23,7 +66,7 @@ void reshard__order_send(struct reshard_coordinator *coordinator, struct reshard
     /* What is decided is not held up: a pause before an abort keeps no keys from going back. */
     bool paused = run->state & RESHARD_RUN_PAUSED && run->phase < RESHARD_PHASE_COMMIT;
     message.flags = paused ? RESHARD__ORDER_PAUSED : 0;
-    message.budget = run->bandwidth;
+    message.budget = run->budget = budget_of(coordinator, run);
     message.freeze_ns = coordinator->config.freeze_ns;
     run->sent_ns = coordinator->now_ns;
     for (uint32_t side = RESHARD_SIDE_SOURCE; side <= RESHARD_SIDE_TARGET; side++) {

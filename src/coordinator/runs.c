@@ -191,6 +191,7 @@ void reshard__phase_enter(struct reshard_coordinator *coordinator, struct reshar
     for (int side = 0; side < 2; side++)
         run->epochs[side] = reshard__shard_of(coordinator, run->shards[side]).epoch;
     phase_tell(coordinator, run, from);
+    reshard__shares_follow(coordinator);
     entered(coordinator, run, before, from);
     if (run->order.n == order)
         change_queue(coordinator, run);

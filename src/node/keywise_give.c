@@ -118,11 +118,13 @@ static const struct reshard__keys *pick_wanted(const struct reshard__keywise *ke
 
 /* Named keys go at once; the walk while something is left. Where an operator picks, the walk only
  * looks whether anything is left, once an order. */
-static bool pick_due(const struct reshard__part *part, const struct reshard__keys *wanted)
+static bool pick_due(const struct reshard_node *node, const struct reshard__part *part,
+    const struct reshard__keys *wanted)
 {
     const struct reshard__keywise *keywise = part->keywise;
     bool seen = keywise->empty || (by_hand(part) && keywise->looked_ns >= part->heard_ns);
-    return !(part->order_flags & RESHARD__ORDER_PAUSED) && (wanted || !seen);
+    bool walks = !seen && reshard__budget_allows(node, part);
+    return !(part->order_flags & RESHARD__ORDER_PAUSED) && (wanted || walks);
 }
 
 /* The list lies behind the buffer: the set that it comes from may change meanwhile. */
@@ -158,7 +160,7 @@ static void pick(struct reshard_node *node, struct reshard__part *part)
     struct reshard__keywise *keywise = part->keywise;
     const struct reshard__keys *wanted = pick_wanted(keywise);
     bool looks = by_hand(part) && !wanted;
-    if (!pick_due(part, wanted))
+    if (!pick_due(node, part, wanted))
         return;
     if (looks)
         keywise->looked_ns = part->heard_ns;
@@ -210,6 +212,7 @@ static void flight_begin(struct reshard_node *node, struct reshard__part *part, 
     keywise->flight = RESHARD__FLIGHT_SENT;
     part->keys += keys;
     part->bytes += keywise->chunk->size;
+    reshard__budget_charge(node, part, keywise->chunk->size);
     chunk_send(node, part);
 }
 

@@ -397,6 +397,10 @@ void reshard__stream_acknowledged(
 void reshard__stream_tick(struct reshard_node *node, struct reshard__part *part);
 void reshard__stream_record(
     struct reshard_node *node, struct reshard__part *part, const uint8_t *bytes, size_t size);
+/* The budget of the order, in bytes per second: of a copy, its tail, or a keywise walk. */
+bool reshard__budget_allows(const struct reshard_node *node, const struct reshard__part *part);
+void reshard__budget_charge(
+    const struct reshard_node *node, struct reshard__part *part, uint64_t size);
 /* Bytes captured or read and not yet applied at the target. */
 uint64_t reshard__stream_lag(const struct reshard__part *part);
 /* The owner lets go of a chunk; NULL is allowed. */

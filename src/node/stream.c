@@ -159,13 +159,14 @@ static void chunk_send(
     reshard__message_send(node, reshard__primary_of(node, part->target), &message, part, chunk);
 }
 
-static bool budget_allows(const struct reshard_node *node, const struct reshard__part *part)
+bool reshard__budget_allows(const struct reshard_node *node, const struct reshard__part *part)
 {
-    bool limited = part->phase == RESHARD_PHASE_COPY || part->phase == RESHARD_PHASE_CATCHUP;
+    bool limited = part->phase == RESHARD_PHASE_COPY || part->phase == RESHARD_PHASE_CATCHUP ||
+                   part->phase == RESHARD_PHASE_MOVE;
     return !limited || part->budget == 0 || node->now_ns >= part->stream.free_ns;
 }
 
-static void budget_charge(
+void reshard__budget_charge(
     const struct reshard_node *node, struct reshard__part *part, uint64_t size)
 {
     if (part->budget == 0)
@@ -182,13 +183,13 @@ static void budget_charge(
 static void numbered_send(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__stream *stream = &part->stream;
-    while (stream->send_next && stream->greeted && budget_allows(node, part) &&
+    while (stream->send_next && stream->greeted && reshard__budget_allows(node, part) &&
            reshard__outbox_room(&node->outbox) > ROOM_KEPT) {
         struct reshard__chunk *chunk = stream->send_next;
         if (stream->sent == stream->applied)
             stream->progress_ns = node->now_ns;
         chunk_send(node, part, chunk);
-        budget_charge(node, part, chunk->size);
+        reshard__budget_charge(node, part, chunk->size);
         stream->sent = chunk->sequence;
         stream->send_next = chunk->next;
     }
@@ -199,7 +200,7 @@ static bool export_may(const struct reshard_node *node, const struct reshard__pa
 {
     const struct reshard__stream *stream = &part->stream;
     bool open = !stream->exported && part->frozen_attempt == 0 &&
-                part->fence_done >= stream->fence && budget_allows(node, part);
+                part->fence_done >= stream->fence && reshard__budget_allows(node, part);
     bool fits = stream->window_bytes == 0 ||
                 stream->window_bytes + node->config.chunk_size <= node->config.window_size;
     bool free = !(part->busy & RESHARD__BUSY_EXPORT) && node->now_ns >= part->retry_at_ns &&

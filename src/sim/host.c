@@ -123,6 +123,7 @@ static int32_t coordinator_start(struct reshard_sim *sim, struct host *host)
     config.backoff_ns = sim->set.backoff_ns;
     config.linger_ns = sim->set.linger_ns;
     config.bandwidth = sim->set.bandwidth;
+    config.bandwidth_total = sim->set.bandwidth_total;
     config.allocator = reshard__memory_of(sim, host);
     struct call call = reshard__call_begin(sim, host);
     int32_t status;

@@ -3,7 +3,8 @@
 #include "sim/script.h"
 
 static const char *const settings_names[] = {"slots", "keys", "value", "seed", "chunk", "window",
-    "tail", "lag", "bandwidth", "tries", "attempts", "copies", "flight", "bare", "trace", "huge",
+    "tail", "lag", "bandwidth", "total", "tries", "attempts", "copies", "flight", "bare", "trace",
+    "huge",
     NULL};
 static const char *const times_names[] = {"retry", "freeze", "linger", "backoff", "alarm",
     "latency", "store", "append", "execute", "timeout", NULL};
@@ -14,11 +15,11 @@ static const char *const sabotage_names[] = {"none", "fence", "sync", "record", 
 static void set_number(struct settings *set, uint32_t name, uint64_t number)
 {
     uint32_t *small[] = {&set->slot_count, &set->key_count, &set->value_size, NULL, NULL, NULL,
-        NULL, NULL, NULL, &set->conflict_limit, &set->attempt_limit, &set->copy_limit,
+        NULL, NULL, NULL, NULL, &set->conflict_limit, &set->attempt_limit, &set->copy_limit,
         &set->in_flight_limit, &set->bare, &set->trace, &set->huge_size};
     uint64_t *large[] = {NULL, NULL, NULL, &set->seed, &set->chunk_size, &set->window_size,
-        &set->tail_size, &set->lag_size, &set->bandwidth, NULL, NULL, NULL, NULL, NULL, NULL,
-        NULL};
+        &set->tail_size, &set->lag_size, &set->bandwidth, &set->bandwidth_total, NULL, NULL, NULL,
+        NULL, NULL, NULL, NULL};
     if (small[name])
         *small[name] = (uint32_t)number;
     else

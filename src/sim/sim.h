@@ -318,7 +318,8 @@ struct settings {
     uint32_t huge_size; /* of every 32nd value; 0 = none is */
     uint64_t seed;
     uint64_t chunk_size, window_size, tail_size;
-    uint64_t retry_ns, freeze_ns, linger_ns, backoff_ns, alarm_ns, lag_size, bandwidth;
+    uint64_t retry_ns, freeze_ns, linger_ns, backoff_ns, alarm_ns, lag_size, bandwidth,
+        bandwidth_total;
     uint32_t conflict, conflict_limit, attempt_limit, copy_limit, in_flight_limit;
     uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns;
     uint32_t bare;     /* clients' protocol carries no token */

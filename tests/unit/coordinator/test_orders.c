@@ -76,6 +76,61 @@ Test(orders, carry_budget_attempt_and_pause)
     fixture_close(&fixture);
 }
 
+static uint64_t budget(reshard_migration_id migration)
+{
+    return fixture_order(&fixture, migration, SOURCE)->budget;
+}
+
+/* All that copies together stays within the total, at every moment. */
+Test(orders, carry_shares_of_the_total_bandwidth)
+{
+    fixture_init(&fixture);
+    fixture.config.bandwidth_total = 1000;
+    fixture.config.bandwidth = 700;
+    fixture_open(&fixture);
+    reshard_migration_id first = fixture_migration(&fixture, RESHARD_MODE_SNAPSHOT, 0, 9);
+    reshard_migration_id second = fixture_migration(&fixture, RESHARD_MODE_KEYWISE, 10, 19);
+    fixture_reach(&fixture, first, RESHARD_PHASE_COPY);
+    cr_assert_eq(budget(first), 700, "alone, and within its own limit");
+    uint64_t order = fixture_order(&fixture, first, SOURCE)->order.n;
+    fixture_reach(&fixture, second, RESHARD_PHASE_MOVE);
+    cr_assert_eq(budget(first), 500);
+    cr_assert_eq(budget(second), 500);
+    cr_assert_eq(fixture_order(&fixture, first, SOURCE)->order.n, order, "the same order");
+    cr_assert_eq(reshard_coordinator_pause(fixture.coordinator, second, 1), RESHARD_OK);
+    fixture_pump(&fixture);
+    cr_assert_eq(budget(first), 700);
+    cr_assert_eq(reshard_coordinator_pause(fixture.coordinator, second, 0), RESHARD_OK);
+    fixture_pump(&fixture);
+    cr_assert_eq(budget(first), 500);
+    cr_assert_eq(budget(second), 500);
+    fixture_reach(&fixture, first, RESHARD_PHASE_FREEZE);
+    cr_assert_eq(budget(second), 700, "a freeze is not held up and takes no share");
+    fixture_close(&fixture);
+}
+
+Test(orders, shares_without_memory_are_told_later)
+{
+    bool failed = true;
+    for (size_t n = 1; failed; n++) {
+        fixture_init(&fixture);
+        fixture.config.bandwidth_total = 3;
+        fixture_open(&fixture);
+        reshard_migration_id first = fixture_migration(&fixture, RESHARD_MODE_SNAPSHOT, 0, 9);
+        reshard_migration_id second = fixture_migration(&fixture, RESHARD_MODE_SNAPSHOT, 10, 19);
+        fixture_reach(&fixture, first, RESHARD_PHASE_COPY);
+        cr_assert_eq(budget(first), 3);
+        fixture.alloc.fail_at = fixture.alloc.calls + n;
+        fixture_reach(&fixture, second, RESHARD_PHASE_COPY);
+        failed = fixture.alloc.failed > 0;
+        fixture.alloc.fail_at = 0;
+        fixture_pass(&fixture, 2 * fixture.coordinator->config.retry_ns);
+        cr_assert_eq(budget(first), 1);
+        fixture_close(&fixture);
+        cr_assert_lt(n, 100);
+    }
+}
+
 /* R25: the heir may act only with the version durable that made it one. */
 Test(orders, after_a_failover_go_to_the_heir_and_rest_on_its_version)
 {

@@ -72,6 +72,28 @@ Test(keywise_give, receiver_heard_for_another_stream_counts_for_nothing_r18)
     rig_free(&rig);
 }
 
+/* The walk keeps to the order's budget; what was picked before is not held up. */
+Test(keywise_give, walk_keeps_to_the_budget)
+{
+    rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_PREPARE);
+    rig.store.key_limit = 1;
+    rig_order(&rig, RESHARD_PHASE_MOVE);
+    struct reshard__message order = rig_order_message(&rig, RESHARD_PHASE_MOVE);
+    order.budget = 1;
+    rig_receive(&rig, 9, &order);
+    rig_none_pending(&rig, 2);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 1);
+    uint64_t free_ns = rig_part(&rig)->stream.free_ns;
+    uint64_t chunk_size = rig_last(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA)->payload.size;
+    cr_assert_eq(free_ns, rig.now_ns + chunk_size * UINT64_C(1000000000));
+    acknowledge(1);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 1);
+    cr_assert_leq(reshard_node_deadline(rig.node), free_ns);
+    rig_tick(&rig, free_ns - rig.now_ns);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 2);
+    rig_free(&rig);
+}
+
 /* After a restart nobody knows whether keys moved: from the record on, the answer is ASK. */
 Test(keywise_give, restart_in_prepare_has_the_routing_of_move_r16)
 {
