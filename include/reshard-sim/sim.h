@@ -129,7 +129,7 @@ struct reshard_sim_swarm {
     uint32_t key_limit;       /**< keys, likewise */
     uint32_t replica_limit;   /**< replicas, likewise */
     uint32_t chaos_limit_ms;  /**< how long faults happen, in virtual time, likewise */
-    uint32_t reserved_tail;   /**< 0 */
+    uint32_t calm_limit_ms;   /**< how soon everything must end after that, likewise */
     uint64_t *cells;       /**< RESHARD_SIM_CELLS counts, added to; NULL = none */
 };
 

@@ -5,7 +5,10 @@
  * makes the same checker fire. */
 #include "sim/sim.h"
 
-enum { RUNS_MAX = 6000 }; /* so that it ends within a minute */
+enum {
+    RUNS_MAX = 4000, /* so that it ends within a minute */
+    STUCK_MS = 1500  /* a run that is stuck so long is worth waiting for its end */
+};
 
 struct shrinking {
     struct reshard_sim_swarm *swarm;
@@ -16,20 +19,32 @@ struct shrinking {
     uint32_t runs;
 };
 
-static bool fires(struct shrinking *shrinking, const struct reshard_sim_decision *decisions,
-    uint64_t count)
+static bool run_fires(const struct shrinking *shrinking,
+    const struct reshard_sim_decision *decisions, uint64_t count, uint32_t calm_limit_ms)
 {
     struct reshard_sim_swarm try = *shrinking->swarm;
     struct reshard_sim_report report;
-    if (shrinking->runs == RUNS_MAX)
-        return false;
-    shrinking->runs++;
     try.replay = 1;
     try.decisions = decisions;
     try.decision_count = count;
+    try.calm_limit_ms = calm_limit_ms;
+    try.cells = NULL;
+    try.log = NULL;
     reshard_sim_report_init(&report);
     return reshard_sim_swarm_run(&try, NULL, NULL, NULL, 0, &report) == RESHARD_OK &&
            report.violated && strcmp(report.checker, shrinking->checker) == 0;
+}
+
+static bool fires(
+    struct shrinking *shrinking, const struct reshard_sim_decision *decisions, uint64_t count)
+{
+    if (shrinking->runs == RUNS_MAX)
+        return false;
+    shrinking->runs++;
+    bool stuck = strcmp(shrinking->checker, "stuck") == 0;
+    if (stuck && !run_fires(shrinking, decisions, count, STUCK_MS))
+        return false;
+    return run_fires(shrinking, decisions, count, shrinking->swarm->calm_limit_ms);
 }
 
 /* Go through the list in steps of `piece` and leave out what is not needed. */
@@ -91,8 +106,8 @@ static bool limits_lower(struct shrinking *shrinking)
     return lowered;
 }
 
-int32_t reshard_sim_shrink(struct reshard_sim_swarm *swarm,
-    struct reshard_sim_decision *decisions, uint64_t *count, const char *checker)
+int32_t reshard_sim_shrink(struct reshard_sim_swarm *swarm, struct reshard_sim_decision *decisions,
+    uint64_t *count, const char *checker)
 {
     if (!swarm || !decisions || !count || !checker)
         return RESHARD_E_NULL;

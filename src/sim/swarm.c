@@ -3,9 +3,7 @@
  * faults stop, and everything must end. */
 #include "sim/script.h"
 
-#define CALM_NS (10 * SIM_SECOND)
-
-enum { CHAOS_MS = 300, CLIENTS = 3, OPERATIONS = 120 };
+enum { CHAOS_MS = 300, CALM_MS = 10000, CLIENTS = 3, OPERATIONS = 120 };
 
 static uint32_t pick(uint64_t *state, uint32_t low, uint32_t high)
 {
@@ -108,13 +106,14 @@ static void stuck(struct reshard_sim *sim)
 }
 
 /* Nothing breaks any more: all must come to an end within the bound. */
-static void calm(struct script *script)
+static void calm(struct script *script, const struct reshard_sim_swarm *swarm)
 {
     struct reshard_sim *sim = script->sim;
     memset(sim->choices.parts_per_million, 0, sizeof sim->choices.parts_per_million);
     sim->choices.calm = true;
     reshard__sim_say(sim, "the faults stop");
-    uint64_t end_ns = sim->now_ns + CALM_NS, next_ns = sim->now_ns;
+    uint64_t end_ns = sim->now_ns + at_most(CALM_MS, swarm->calm_limit_ms) * SIM_MILLI;
+    uint64_t next_ns = sim->now_ns;
     while (!quiet(sim)) {
         if (sim->now_ns >= next_ns) {
             next_ns = sim->now_ns + 100 * SIM_MILLI;
@@ -163,7 +162,7 @@ static void swarm_play(struct script *script, const struct reshard_sim_swarm *sw
     while (sim->now_ns < end_ns && !script->failed && reshard__sim_step(sim))
         reshard__chaos_step(sim, swarm->mode);
     if (!sim->violated)
-        calm(script);
+        calm(script, swarm);
 }
 
 void reshard_sim_swarm_init(struct reshard_sim_swarm *swarm)
@@ -173,7 +172,7 @@ void reshard_sim_swarm_init(struct reshard_sim_swarm *swarm)
     memset(swarm, 0, sizeof *swarm);
     swarm->struct_size = sizeof *swarm;
     swarm->client_limit = swarm->operation_limit = swarm->key_limit = UINT32_MAX;
-    swarm->replica_limit = swarm->chaos_limit_ms = UINT32_MAX;
+    swarm->replica_limit = swarm->chaos_limit_ms = swarm->calm_limit_ms = UINT32_MAX;
 }
 
 static void decisions_take(struct reshard_sim *sim, const struct reshard_sim_swarm *swarm)
