@@ -235,7 +235,7 @@ int32_t reshard_coordinator_receive(struct reshard_coordinator *coordinator,
     if (status == RESHARD_OK && message.type == RESHARD__REPORT)
         reshard__report_receive(coordinator, from, &message);
     else if (status == RESHARD_OK && message.type == RESHARD__HELLO)
-        reshard__hello_receive(coordinator, from, &message);
+        status = reshard__hello_receive(coordinator, from, &message);
     else if (status == RESHARD_OK)
         status = RESHARD_E_KIND;
     if (status)

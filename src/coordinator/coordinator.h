@@ -210,7 +210,7 @@ void reshard__run_classify(struct reshard_coordinator *coordinator, struct resha
 int32_t reshard__peers_follow(struct reshard_coordinator *coordinator);
 void reshard__peers_tell(struct reshard_coordinator *coordinator);
 void reshard__peers_beat(struct reshard_coordinator *coordinator);
-void reshard__hello_receive(struct reshard_coordinator *coordinator, reshard_node_id from,
+int32_t reshard__hello_receive(struct reshard_coordinator *coordinator, reshard_node_id from,
     const struct reshard__message *message);
 void reshard__shared_release(
     struct reshard_coordinator *coordinator, struct reshard__shared *shared);

@@ -178,11 +178,13 @@ void reshard__peers_beat(struct reshard_coordinator *coordinator)
     tell_below(coordinator, UINT64_MAX);
 }
 
-void reshard__hello_receive(struct reshard_coordinator *coordinator, reshard_node_id from,
+int32_t reshard__hello_receive(struct reshard_coordinator *coordinator, reshard_node_id from,
     const struct reshard__message *message)
 {
+    if (message->protocol > RESHARD__PROTOCOL + 1)
+        return RESHARD_E_PROTOCOL;
     if (!coordinator->leads || message->slot_count != coordinator->config.slot_count)
-        return;
+        return RESHARD_OK;
     for (size_t i = 0; i < coordinator->peer_count; i++) {
         struct reshard__peer *peer = &coordinator->peers[i];
         if (peer->node != from)
@@ -192,4 +194,5 @@ void reshard__hello_receive(struct reshard_coordinator *coordinator, reshard_nod
             peer->told = message->map_version;
     }
     reshard__peers_tell(coordinator);
+    return RESHARD_OK;
 }

@@ -4,7 +4,7 @@
  * on before the checksum holds, and the flag that decides is covered itself. */
 #include "wire/schema.h"
 
-enum { CHECKSUM_SIZE = 8, LIMIT_DEFAULT = 64 * 1024 * 1024 };
+enum { CHECKSUM_SIZE = 8, LIMIT_DEFAULT = 1024 * 1024 };
 
 /* Whether the payload is left out of the checksum. */
 static bool uncovered(uint64_t type, uint64_t kind, uint64_t flags)

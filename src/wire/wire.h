@@ -19,7 +19,7 @@
 #include "map/map.h"
 
 enum {
-    RESHARD__PROTOCOL = 1,             /* version in HELLO */
+    RESHARD__PROTOCOL = 1,             /* version in HELLO; neighbours understand each other */
     RESHARD__MESSAGE_HEADER_MAX = 256, /* bytes before a CHUNK's payload, checksum included */
     RESHARD__RECORD_MAX = 512          /* bytes of a framed participant record without ranges */
 };
@@ -116,7 +116,7 @@ struct reshard__message {
 int32_t reshard__message_encode(
     const struct reshard__message *message, uint8_t *buffer, size_t capacity, size_t *size_out);
 
-/* Decode one whole message. `limit`: most bytes accepted (0 = 64 MiB). *offset_out (may be NULL)
+/* Decode one whole message. `limit`: most bytes accepted (0 = 1 MiB). *offset_out (may be NULL)
  * gets the offset of the first bad byte. Errors: class data. */
 int32_t reshard__message_decode(const uint8_t *bytes, size_t size, size_t limit,
     struct reshard__message *message, size_t *offset_out);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Render the wire schema: `wire-schema cddl` or `wire-schema table` to stdout. The results are kept
- * under tests/data; a test compares them with what this prints.
+/* Render the wire schema: `wire-schema cddl`, `wire-schema table` or `wire-schema version-1` to
+ * stdout. The results are kept under tests/data; tests compare them with what this prints.
  */
 #include "wire/schema.h"
 #include <stdio.h>
@@ -146,12 +146,44 @@ static void tables_print(void)
     table_print(reshard__snapshot_migration_schemas.rows);
 }
 
+/* Members that version 1 had, each with its place. Members that come later are left out, so the
+ * text never changes. */
+static void version_1_print(const struct reshard__schema *schema)
+{
+    const uint32_t first = schema->kind ? 1 : 0;
+    for (uint32_t i = 0; i < schema->field_count; i++) {
+        if (schema->fields[i].since > 1)
+            continue;
+        printf("%s %lu[%lu] %s: ", schema->name, (unsigned long)schema->kind,
+            (unsigned long)(i + first), schema->fields[i].name);
+        type_print(&schema->fields[i]);
+        printf("\n");
+    }
+}
+
+static void versions_print(void)
+{
+    static const struct reshard__schema_set *const sets[] = {&reshard__message_schemas,
+        &reshard__change_schemas, &reshard__record_schemas, &reshard__snapshot_schemas,
+        &reshard__snapshot_node_schemas, &reshard__snapshot_shard_schemas,
+        &reshard__snapshot_migration_schemas};
+    printf(
+        "# SPDX-License-Identifier: MIT\n"
+        "# Version 1 of the wire format, frozen: peers and journals of that version exist. What\n"
+        "# changes a line here breaks them. NAME TYPE[PLACE] MEMBER: BOUNDS\n");
+    for (size_t s = 0; s < sizeof sets / sizeof *sets; s++)
+        for (size_t i = 0; i < sets[s]->row_count; i++)
+            version_1_print(&sets[s]->rows[i]);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "cddl") == 0)
         cddl_print();
     else if (argc == 2 && strcmp(argv[1], "table") == 0)
         tables_print();
+    else if (argc == 2 && strcmp(argv[1], "version-1") == 0)
+        versions_print();
     else
         return 2;
     return 0;

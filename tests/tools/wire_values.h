@@ -193,4 +193,25 @@ static inline void wire_message_frame(uint8_t *bytes, size_t size)
     reshard__put_le64(bytes, reshard__message_checksum(bytes, size, status ? NULL : &walk));
 }
 
+/* The same message as a peer of the next version could send it: every member is there, two more
+ * follow, a HELLO says so. `out` has room for 64 bytes more. 0 = no message. */
+static inline size_t wire_message_newer(const uint8_t *bytes, size_t size, uint8_t *out)
+{
+    static const uint8_t unknown[] = {0x07, 0x82, 0x41, 'x', 0x05}; /* 7, [h'78', 5] */
+    struct reshard__walk walk;
+    size_t offset, used = size;
+    if (reshard__message_check(bytes, size, &walk, &offset))
+        return 0;
+    memcpy(out, bytes, size);
+    out[8] = (uint8_t)(0x80 + 1 + walk.schema->field_count + 2); /* a head of one byte: below 24 */
+    for (size_t i = walk.member_count; i < walk.schema->field_count; i++)
+        out[used++] = walk.schema->fields[i].type == RESHARD__UINT ? 0x00 : 0x40;
+    memcpy(out + used, unknown, sizeof unknown);
+    used += sizeof unknown;
+    if (walk.schema->kind == RESHARD__HELLO)
+        out[10] = RESHARD__PROTOCOL + 1; /* its first member, behind both heads */
+    wire_message_frame(out, used);
+    return used;
+}
+
 #endif

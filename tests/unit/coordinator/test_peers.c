@@ -95,6 +95,22 @@ Test(peers, hello_from_behind_is_answered_with_what_is_missing)
     fixture_close(&fixture);
 }
 
+Test(peers, hello_of_a_version_beyond_the_next_is_refused)
+{
+    fixture_init(&fixture);
+    fixture_open(&fixture);
+    fixture.sent_count = 0;
+    struct reshard__message message = {.type = RESHARD__HELLO, .node = 21, .boot = 3};
+    message.slot_count = FIXTURE_SLOTS;
+    message.protocol = RESHARD__PROTOCOL + 2;
+    cr_assert_eq(fixture_say(&fixture, 21, &message), RESHARD_E_PROTOCOL);
+    cr_assert_eq(fixture.sent_count, 0);
+    message.protocol = RESHARD__PROTOCOL + 1;
+    cr_assert_eq(fixture_say(&fixture, 21, &message), RESHARD_OK);
+    cr_assert_eq(map_to(21)->to, version());
+    fixture_close(&fixture);
+}
+
 /* Deltas are kept for so many changes; who is further behind gets a snapshot. */
 Test(peers, hello_from_far_behind_is_answered_with_a_snapshot)
 {

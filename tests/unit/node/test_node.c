@@ -191,6 +191,31 @@ Test(node, memory_that_lacks_anywhere_in_keywise_costs_a_retry)
     run_failing(RESHARD_MODE_KEYWISE, 2, true);
 }
 
+Test(node, peers_of_the_next_version_are_understood)
+{
+    for (uint32_t mode = RESHARD_MODE_SNAPSHOT; mode <= RESHARD_MODE_KEYWISE; mode++)
+        for (int abort_at = 0; abort_at <= 10; abort_at += 10) {
+            world_init(&world, 5, RESHARD_CONFLICT_LOCK);
+            world.newer = true;
+            world.loss = 6;
+            world_open(&world, mode, 0);
+            for (int turn = 1; turn < 60; turn++) {
+                world_work(&world, 3);
+                world_turn(&world);
+                if (turn == abort_at)
+                    (void)reshard_coordinator_abort(world.coordinator, world.migration);
+            }
+            world_until(&world, WORLD_CLOSED);
+            world.loss = 0;
+            world_turns(&world, 30);
+            const struct reshard_map *map = reshard_coordinator_map(world.coordinator);
+            const reshard_shard_id owner = reshard_map_slot_owner(map, 0);
+            cr_assert_eq(owner, abort_at ? 1 : 2);
+            world_prove(&world, owner);
+            world_free(&world);
+        }
+}
+
 /* Snapshot mode under trouble, with the same client. */
 static void run_snapshot(
     uint64_t seed, uint32_t loss, uint32_t restart_at, size_t victim, uint32_t abort_at)

@@ -2,6 +2,7 @@
 /* Room node, tests: two nodes, a coordinator and a client. */
 #include "world.h"
 
+#include "tools/wire_values.h"
 #include <string.h>
 
 static uint64_t draw(struct world *world, uint64_t below)
@@ -10,6 +11,15 @@ static uint64_t draw(struct world *world, uint64_t below)
 }
 
 /* ---- network ---- */
+
+static void become_newer(struct world_message *message)
+{
+    uint8_t *newer = malloc(message->size + 64);
+    message->size = wire_message_newer(message->bytes, message->size, newer);
+    cr_assert_gt(message->size, 0);
+    free(message->bytes);
+    message->bytes = newer;
+}
 
 static void post(struct world *world, reshard_node_id from, reshard_node_id to, const uint8_t *head,
     size_t head_size, const uint8_t *payload, size_t payload_size)
@@ -22,6 +32,8 @@ static void post(struct world *world, reshard_node_id from, reshard_node_id to, 
         memcpy(message.bytes, head, head_size);
         if (payload_size)
             memcpy(message.bytes + head_size, payload, payload_size);
+        if (world->newer)
+            become_newer(&message);
         size_t place = world->queue_count;
         if (fate == 2 && place > 0)
             place = draw(world, place);

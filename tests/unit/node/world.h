@@ -28,6 +28,7 @@ struct world {
     uint64_t now_ns;
     uint64_t random;           /* state */
     uint32_t loss;             /* messages lost, repeated, delayed: one in `loss`; 0 = none */
+    bool newer;                /* all messages are as the next version's peers send them */
     bool bare;                 /* requests carry no token */
     uint64_t values[RIG_KEYS]; /* what the client was told; 0 = not there */
     uint64_t written;

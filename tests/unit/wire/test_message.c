@@ -193,6 +193,9 @@ Test(message, limits_on_size_and_items_hold)
     cr_assert_eq(offset, 8); /* the head that announces them */
     cr_assert_eq(reshard__message_decode(bytes, sizeof bytes, 100, &out, &offset), RESHARD_E_SIZE);
     cr_assert_eq(offset, 100);
+    /* Whoever names no limit gets 1 MiB; nothing is read of what is longer. */
+    cr_assert_eq(reshard__message_decode(NULL, (1 << 20) + 1, 0, &out, &offset), RESHARD_E_SIZE);
+    cr_assert_eq(offset, 1 << 20);
 }
 
 Test(message, encoder_refuses_what_the_schema_does_not_allow)
