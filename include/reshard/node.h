@@ -216,7 +216,8 @@ RESHARD_API uint32_t reshard_node_route(const struct reshard_node *node, uint32_
  * @param request [in, borrowed for the call] the request.
  * @param route_out [in,out] its struct_size is set by the caller.
  * @return RESHARD_OK, or E_NULL, E_STRUCT_SIZE, E_STRUCT_TAIL, E_SLOT, E_ARGUMENT.
- * Calls: nothing.  Allocates: never.  Threads: owner.  Re-entry: yes.
+ * Calls: allocator.  Allocates: to ask the other side about a key that came with ASKING and no
+ *   token; without memory the verdict is TRYAGAIN.  Threads: owner.  Re-entry: yes.
  */
 RESHARD_API int32_t reshard_node_route_keys(struct reshard_node *node,
     const struct reshard_node_request *request, struct reshard_route *route_out);

@@ -88,6 +88,15 @@ static int32_t mark_fold(struct reshard_node *node, struct reshard__keywise *key
     return RESHARD_OK;
 }
 
+bool reshard__keywise_note(struct reshard_node *node, const struct reshard__part *part,
+    struct reshard__keys *keys, const uint8_t *key, size_t key_size)
+{
+    int32_t status = reshard__keys_add(&node->mem, keys, key, key_size);
+    if (status)
+        reshard__event_tell(node, RESHARD_EVENT_NO_MEMORY, part, status, 0);
+    return status == RESHARD_OK;
+}
+
 int32_t reshard__keywise_fold(
     struct reshard_node *node, struct reshard__part *part, const struct reshard__record *record)
 {

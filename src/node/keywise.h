@@ -76,6 +76,9 @@ int32_t reshard__keywise_fold(
     struct reshard_node *node, struct reshard__part *part, const struct reshard__record *record);
 /* The stance that MOVE and UNMOVE records command after a restart (R16). */
 void reshard__keywise_stance(struct reshard_node *node, struct reshard__part *part);
+/* Remember a key; false, and an event, without memory. */
+bool reshard__keywise_note(struct reshard_node *node, const struct reshard__part *part,
+    struct reshard__keys *keys, const uint8_t *key, size_t key_size);
 void reshard__keywise_chunk(
     struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message);
 void reshard__keywise_acknowledged(

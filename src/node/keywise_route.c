@@ -107,7 +107,7 @@ static uint32_t bare_answer(struct reshard_node *node, struct reshard__part *par
     if (keywise->absent.count >= ANSWERS_MAX)
         reshard__keys_clear(&keywise->absent);
     if (keywise->questions.count >= ANSWERS_MAX ||
-        reshard__keys_add(&node->mem, &keywise->questions, key, key_size))
+        !reshard__keywise_note(node, part, &keywise->questions, key, key_size))
         return RESHARD_TRYAGAIN;
     keywise->asked_ns = 0; /* the next tick asks, now */
     return RESHARD_PARK;

@@ -267,7 +267,7 @@ void reshard__take_answer(
     bool ours = !reshard__order_none(keywise->stream) &&
                 reshard__order_equal(message->copy, keywise->stream);
     if (ours && reshard__keys_have(&keywise->old, key, key_size)) {
-        if (have && reshard__keys_add(&node->mem, &keywise->dropping, key, key_size))
+        if (have && !reshard__keywise_note(node, part, &keywise->dropping, key, key_size))
             return;
         reshard__keys_remove(&keywise->old, key, key_size);
         if (keywise->old.count > 0)
@@ -277,7 +277,7 @@ void reshard__take_answer(
     if (reshard__keys_have(&keywise->questions, key, key_size)) {
         struct reshard__keys *answers =
             message->answer == RESHARD__ANSWER_ABSENT ? &keywise->absent : &keywise->present;
-        if (reshard__keys_add(&node->mem, answers, key, key_size))
+        if (!reshard__keywise_note(node, part, answers, key, key_size))
             return;
         reshard__keys_remove(&keywise->questions, key, key_size);
         reshard__part_wake(node, part);

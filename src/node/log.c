@@ -224,8 +224,10 @@ static int32_t follow(struct reshard_node *node)
     reshard__parts_close(node);
     for (size_t i = 0; i < node->part_count; i++) {
         /* Without memory the others go on with the next tick. */
-        if (reshard__outbox_reserve(&node->outbox, RESHARD__INPUT_RESERVE))
+        if (reshard__outbox_reserve(&node->outbox, RESHARD__INPUT_RESERVE)) {
+            reshard__event_tell(node, RESHARD_EVENT_NO_MEMORY, NULL, RESHARD_E_NOMEM, 0);
             break;
+        }
         reshard__part_advance(node, node->parts[i]);
     }
     if (node->map_missed && reshard__outbox_reserve(&node->outbox, 1) == RESHARD_OK)

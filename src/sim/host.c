@@ -83,6 +83,7 @@ static int32_t node_start(struct reshard_sim *sim, struct host *host)
     config.tail_size = sim->set.tail_size;
     config.retry_ns = sim->set.retry_ns;
     config.alarm_ns = sim->set.alarm_ns;
+    config.compact_count = sim->set.compact_count;
     config.conflict = sim->set.conflict;
     config.conflict_limit = sim->set.conflict_limit;
     config.check = RESHARD_CHECK_PAYLOADS; /* no damaged message may be taken */
@@ -124,6 +125,7 @@ static int32_t coordinator_start(struct reshard_sim *sim, struct host *host)
     config.linger_ns = sim->set.linger_ns;
     config.bandwidth = sim->set.bandwidth;
     config.bandwidth_total = sim->set.bandwidth_total;
+    config.compact_count = sim->set.compact_count;
     config.allocator = reshard__memory_of(sim, host);
     struct call call = reshard__call_begin(sim, host);
     int32_t status;

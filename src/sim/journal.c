@@ -123,6 +123,7 @@ int32_t reshard__own_load(struct reshard_sim *sim, struct host *host)
 static void authority_follow(struct reshard_sim *sim, const struct authority_record *record)
 {
     struct authority *authority = &sim->authority;
+    uint64_t before = authority->map ? reshard_map_version(authority->map) : 0;
     int32_t status = RESHARD_OK;
     if (!authority->reader) {
         struct reshard_coordinator_config config;
@@ -140,23 +141,28 @@ static void authority_follow(struct reshard_sim *sim, const struct authority_rec
     }
     authority->map = reshard_coordinator_map(authority->reader);
     uint64_t cursor = reshard_map_version(authority->map) - 1;
+    if (cursor < before)
+        return; /* a compaction tells what is known */
     struct reshard_change change;
     reshard_change_init(&change);
     if (reshard_map_delta_next(authority->map, &cursor, &change) == RESHARD_OK)
         reshard__check_change(sim, &change);
 }
 
-int32_t reshard__authority_append(struct reshard_sim *sim, uint64_t term, uint64_t index,
-    const uint8_t *bytes, size_t size)
+/* Compare-and-set on (term, index). */
+static int32_t authority_admits(const struct reshard_sim *sim, uint64_t term, uint64_t index)
 {
-    struct authority *authority = &sim->authority;
+    const struct authority *authority = &sim->authority;
     uint64_t highest =
         authority->record_count ? authority->records[authority->record_count - 1].term : 0;
-    bool blind = reshard__sabotaged(sim, RESHARD_SABOTAGE_FENCE_TERM);
-    if (term < highest && !blind)
+    if (term < highest && !reshard__sabotaged(sim, RESHARD_SABOTAGE_FENCE_TERM))
         return RESHARD_E_FENCED;
-    if (index != authority->record_count + 1)
-        return blind ? RESHARD_OK : RESHARD_E_UNKNOWN;
+    return index == authority->base + authority->record_count + 1 ? RESHARD_OK : RESHARD_E_UNKNOWN;
+}
+
+static struct authority_record *authority_put(
+    struct authority *authority, uint64_t term, const uint8_t *bytes, size_t size)
+{
     authority->records = reshard__sim_grow(authority->records, &authority->record_capacity,
         authority->record_count + 1, sizeof *authority->records);
     struct authority_record *record = &authority->records[authority->record_count++];
@@ -164,7 +170,31 @@ int32_t reshard__authority_append(struct reshard_sim *sim, uint64_t term, uint64
     record->size = size;
     record->data = reshard__sim_resize(NULL, size, 1);
     memcpy(record->data, bytes, size);
-    authority_follow(sim, record);
+    return record;
+}
+
+int32_t reshard__authority_append(struct reshard_sim *sim, uint64_t term, uint64_t index,
+    const uint8_t *bytes, size_t size)
+{
+    int32_t status = authority_admits(sim, term, index);
+    if (status)
+        return reshard__sabotaged(sim, RESHARD_SABOTAGE_FENCE_TERM) ? RESHARD_OK : status;
+    authority_follow(sim, authority_put(&sim->authority, term, bytes, size));
+    return RESHARD_OK;
+}
+
+int32_t reshard__authority_compact(struct reshard_sim *sim, uint64_t term, uint64_t index,
+    const uint8_t *bytes, size_t size)
+{
+    struct authority *authority = &sim->authority;
+    int32_t status = authority_admits(sim, term, index);
+    if (status)
+        return status;
+    for (size_t i = 0; i < authority->record_count; i++)
+        reshard__sim_release(authority->records[i].data);
+    authority->base = index - 1;
+    authority->record_count = 0;
+    authority_follow(sim, authority_put(authority, term, bytes, size));
     return RESHARD_OK;
 }
 

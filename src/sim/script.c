@@ -43,6 +43,7 @@ static const struct statement statements[] = {
     {"resume", reshard__say_resume},
     {"finish", reshard__say_finish},
     {"give", reshard__say_give},
+    {"plant", reshard__say_plant},
     {"found", reshard__say_found},
     {"purge", reshard__say_purge},
     {"coordinator", reshard__say_coordinator},

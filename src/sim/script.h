@@ -84,6 +84,7 @@ void reshard__say_pause(struct script *script);
 void reshard__say_resume(struct script *script);
 void reshard__say_finish(struct script *script);
 void reshard__say_give(struct script *script);
+void reshard__say_plant(struct script *script);
 void reshard__say_found(struct script *script);
 void reshard__say_purge(struct script *script);
 void reshard__say_coordinator(struct script *script);

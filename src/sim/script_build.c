@@ -2,28 +2,57 @@
 /* Room sim: statements that build a world and ask for moves. */
 #include "sim/script.h"
 
-static const char *const settings_names[] = {"slots", "keys", "value", "seed", "chunk", "window",
-    "tail", "lag", "bandwidth", "total", "tries", "attempts", "copies", "flight", "bare", "trace",
-    "huge",
-    NULL};
+/* A number of struct settings, by its word. */
+struct number {
+    const char *word;
+    size_t offset;
+    bool wide; /* 64 bits */
+};
+
+#define NUMBER(word, field) {word, offsetof(struct settings, field), false}
+#define WIDE(word, field) {word, offsetof(struct settings, field), true}
+static const struct number numbers[] = {
+    NUMBER("slots", slot_count),
+    NUMBER("keys", key_count),
+    NUMBER("value", value_size),
+    WIDE("seed", seed),
+    WIDE("chunk", chunk_size),
+    WIDE("window", window_size),
+    WIDE("tail", tail_size),
+    WIDE("lag", lag_size),
+    WIDE("bandwidth", bandwidth),
+    WIDE("total", bandwidth_total),
+    NUMBER("tries", conflict_limit),
+    NUMBER("attempts", attempt_limit),
+    NUMBER("copies", copy_limit),
+    NUMBER("flight", in_flight_limit),
+    NUMBER("bare", bare),
+    NUMBER("trace", trace),
+    NUMBER("huge", huge_size),
+    NUMBER("compact", compact_count),
+};
+
 static const char *const times_names[] = {"retry", "freeze", "linger", "backoff", "alarm",
     "latency", "store", "append", "execute", "timeout", NULL};
 static const char *const sabotage_names[] = {"none", "fence", "sync", "record", "purge", "discard",
     "digest", "journal", "fence-term", "route", "map", "wake", "corrupt", "depose",
     "apply", "clock", "expiry", NULL};
 
-static void set_number(struct settings *set, uint32_t name, uint64_t number)
+static bool set_number(struct script *script)
 {
-    uint32_t *small[] = {&set->slot_count, &set->key_count, &set->value_size, NULL, NULL, NULL,
-        NULL, NULL, NULL, NULL, &set->conflict_limit, &set->attempt_limit, &set->copy_limit,
-        &set->in_flight_limit, &set->bare, &set->trace, &set->huge_size};
-    uint64_t *large[] = {NULL, NULL, NULL, &set->seed, &set->chunk_size, &set->window_size,
-        &set->tail_size, &set->lag_size, &set->bandwidth, &set->bandwidth_total, NULL, NULL, NULL,
-        NULL, NULL, NULL, NULL};
-    if (small[name])
-        *small[name] = (uint32_t)number;
-    else
-        *large[name] = number;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (!reshard__script_word(script, numbers[i].word))
+            continue;
+        char *field = (char *)&script->sim->set + numbers[i].offset;
+        uint64_t wide = reshard__script_number(script);
+        uint32_t narrow = (uint32_t)wide;
+        if (!script->bad && numbers[i].wide)
+            memcpy(field, &wide, sizeof wide);
+        else if (!script->bad)
+            memcpy(field, &narrow, sizeof narrow);
+        return true;
+    }
+    return false;
 }
 
 static bool set_time(struct script *script)
@@ -46,7 +75,7 @@ void reshard__say_world(struct script *script)
     struct settings *set = &script->sim->set;
     script->bad |= script->sim->host_count > 0;
     while (reshard__script_more(script) && !script->bad) {
-        if (set_time(script))
+        if (set_time(script) || set_number(script))
             continue;
         if (reshard__script_word(script, "conflict")) {
             static const char *const names[] = {"", "lock", "retry", NULL};
@@ -54,10 +83,7 @@ void reshard__say_world(struct script *script)
         } else if (reshard__script_word(script, "sabotage")) {
             set->sabotage |= UINT32_C(1) << reshard__script_choice(script, sabotage_names);
         } else {
-            uint32_t name = reshard__script_choice(script, settings_names);
-            uint64_t number = reshard__script_number(script);
-            if (!script->bad)
-                set_number(set, name, number);
+            script->bad = true;
         }
     }
     script->bad |= set->slot_count == 0 || set->key_count == 0 || set->value_size > 60000 ||

@@ -144,6 +144,17 @@ static void ranged(struct script *script, int32_t (*ask)(struct host *host, cons
         reshard__script_ask(script, host, ask, &range);
 }
 
+/* plant nX K: a key that nobody gave it. */
+void reshard__say_plant(struct script *script)
+{
+    struct reshard_sim *sim = script->sim;
+    struct host *host = reshard__host_find(sim, reshard__script_host(script));
+    uint32_t key = reshard__script_key(script);
+    script->bad |= !host || !host->disk;
+    if (!script->bad)
+        reshard__disk_put(sim, host->disk, key, ++sim->values_made);
+}
+
 /* found nX SLOTS: what the node holds data of. */
 void reshard__say_found(struct script *script)
 {

@@ -202,6 +202,7 @@ struct authority_record {
 };
 struct authority {
     struct authority_record *records;
+    uint64_t base; /* index before the first that is kept */
     size_t record_count;
     size_t record_capacity;
     struct reshard_coordinator *reader; /* never started: turns records into the map */
@@ -322,6 +323,7 @@ struct settings {
         bandwidth_total;
     uint32_t conflict, conflict_limit, attempt_limit, copy_limit, in_flight_limit;
     uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns;
+    uint32_t compact_count; /* records after which a journal is compacted; 0 = the default */
     uint32_t bare;     /* clients' protocol carries no token */
     uint32_t sabotage; /* bits 1 << RESHARD_SABOTAGE_* */
     uint32_t trace;    /* 1 = messages, 2 = actions too */
@@ -494,6 +496,9 @@ int32_t reshard__own_load(struct reshard_sim *sim, struct host *host);
 /* Cut what a crash left torn. */
 void reshard__own_repair(struct reshard_sim *sim, struct host *host);
 int32_t reshard__authority_append(struct reshard_sim *sim, uint64_t term, uint64_t index,
+    const uint8_t *bytes, size_t size);
+/* One record takes the place of all. */
+int32_t reshard__authority_compact(struct reshard_sim *sim, uint64_t term, uint64_t index,
     const uint8_t *bytes, size_t size);
 int32_t reshard__authority_load(struct reshard_sim *sim, struct host *host);
 void reshard__authority_free(struct authority *authority);

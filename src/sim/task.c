@@ -265,6 +265,17 @@ static int32_t append_do(struct reshard_sim *sim, struct host *host, const struc
     return RESHARD_OK;
 }
 
+static int32_t compact_do(
+    struct reshard_sim *sim, struct host *host, const struct reshard_action *action)
+{
+    if (host->coordinator)
+        return reshard__authority_compact(
+            sim, action->term, action->index, action->header, action->header_size);
+    host->disk->journal_size = 0;
+    reshard__own_append(host->disk, action->header, action->header_size);
+    return RESHARD_OK;
+}
+
 static void append_late(
     struct reshard_sim *sim, struct host *host, const struct task *task, uint64_t delay_ns)
 {
@@ -292,8 +303,7 @@ static void work_do(struct reshard_sim *sim, struct host *host, struct task *tas
             host->coordinator ? reshard__authority_load(sim, host) : reshard__own_load(sim, host);
         break;
     case RESHARD_ACTION_COMPACT:
-        host->disk->journal_size = 0;
-        reshard__own_append(host->disk, task->action.header, task->action.header_size);
+        completion->status = compact_do(sim, host, &task->action);
         break;
     case RESHARD_ACTION_FENCE:
         break;

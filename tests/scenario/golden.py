@@ -4,14 +4,17 @@
 
     golden.py SIMULATE FOLDER            NAME.scn is run, NAME.txt is what it must print
     golden.py SIMULATE FOLDER --update   write the transcripts instead
+    golden.py SIMULATE --self-test       show that it fires
 
 A scenario that fails is a failure even when its transcript is as expected. Every row of the
-transition table must be taken by one scenario at least, but those that UNREACHABLE explains.
+transition table must be taken by one scenario at least, but those that UNREACHABLE explains,
+which none may take.
 """
 import difflib
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 
 UNREACHABLE = {
@@ -63,9 +66,28 @@ def main(simulate, folder, *options):
             failed.append(os.path.basename(path))
             print(errors, end="")
     missing = sorted(row for row, count in rows.items() if not count and row not in UNREACHABLE)
-    print(f"{len(paths)} scenarios, {len(failed)} failed {failed}; rows not taken: {missing}")
-    return 1 if failed or not paths or missing else 0
+    stale = sorted(row for row in UNREACHABLE if rows[row])
+    print(f"{len(paths)} scenarios, {len(failed)} failed {failed}; rows not taken: {missing}; "
+          f"taken, and called unreachable: {stale}")
+    return 1 if failed or not paths or missing or stale else 0
+
+
+def self_test(simulate):
+    """A wrong transcript, a scenario that fails, and rows that nobody takes are all found."""
+    sound = "world slots 2 keys 2\nnodes 2\nstart\n"
+    for script, update in ((sound, False), (sound + "expect owner 0 s2\n", True), (sound, True)):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "one.scn"), "w", encoding="utf-8") as file:
+                file.write(script)
+            if update:
+                main(simulate, folder, "--update")
+            if main(simulate, folder) == 0:
+                print("it does not fire on:", script)
+                return 1
+    return 0
 
 
 if __name__ == "__main__":
+    if sys.argv[2:] == ["--self-test"]:
+        sys.exit(self_test(sys.argv[1]))
     sys.exit(main(*sys.argv[1:]))
