@@ -4,6 +4,7 @@
 #include "command.h"
 
 #include "log.h"
+#include "replica.h"
 
 #include <reshard/action.h>
 #include <stdio.h>
@@ -143,7 +144,8 @@ void command_cluster_reset(struct call *call)
     }
     (void)reshard_map_shard_find(map, own, &shard);
     bool owns = shard.slot_count > 0 && reshard_map_node_count(map) > 1;
-    if (store_key_count(call->slotd->store) > 0 || owns) {
+    bool follows = replica_follows(engine_replica(call->slotd->engine));
+    if ((store_key_count(call->slotd->store) > 0 && !follows) || owns) {
         reply_error(call->reply,
             "ERR CLUSTER RESET can't be called with master nodes containing keys or slots");
         return;

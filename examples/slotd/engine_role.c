@@ -174,12 +174,15 @@ static const char *replicate_refuse(const struct engine *engine,
     return NULL;
 }
 
+/* What is asked for is applied when it is durable: the map is as it was before. */
 static void replicate_change(struct engine *engine, struct job *job,
     const struct reshard_map_node *node, reshard_shard_id shard)
 {
     struct reshard_map_shard left = {.struct_size = sizeof(left)};
     struct reshard_change change;
     reshard_shard_id before = node->shard;
+    (void)reshard_map_shard_find(map_of(engine), before, &left);
+    bool empties = left.primary == node->node && left.node_count == 1;
     reshard_change_init(&change);
     change.kind = RESHARD_CHANGE_NODE_PUT;
     change.node = node->node;
@@ -189,9 +192,7 @@ static void replicate_change(struct engine *engine, struct job *job,
     change.name_size = node->name_size;
     change.address = node->address;
     change.address_size = node->address_size;
-    if (job__change(engine, job, &change) != RESHARD_OK ||
-        reshard_map_shard_find(map_of(engine), before, &left) != RESHARD_OK ||
-        left.node_count > 0 || left.slot_count > 0)
+    if (job__change(engine, job, &change) != RESHARD_OK || !empties)
         return;
     reshard_change_init(&change);
     change.kind = RESHARD_CHANGE_SHARD_REMOVE;

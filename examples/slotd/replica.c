@@ -87,6 +87,11 @@ bool replica_whole(const struct replica *replica)
     return replica->up.stream != 0 && !replica->up.copying;
 }
 
+bool replica_follows(const struct replica *replica)
+{
+    return !replica->leads && replica->up.stream != 0;
+}
+
 bool replica_paused(const struct replica *replica)
 {
     return replica->paused_ns != 0 && clock_monotonic_ns() < replica->paused_ns;

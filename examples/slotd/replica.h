@@ -42,7 +42,13 @@ void replica_key_changed(struct replica *replica, const struct store_key *key);
 void replica_turn(struct replica *replica);
 void replica_tick(struct replica *replica);
 
+/* Forget all keys, and how far copies are: a copy begins, or this node stops being a replica. */
+void replica_wipe(struct replica *replica);
+
 /* ---- what others ask ---- */
+
+/* This node has another one's data, not its own. */
+bool replica_follows(const struct replica *replica);
 
 /* Whether this replica may answer reads now. */
 bool replica_fresh(const struct replica *replica);

@@ -59,7 +59,7 @@ static void request_send(struct replica *replica, uint64_t kind)
 
 /* ---- operations ---- */
 
-static void wipe(struct replica *replica)
+void replica_wipe(struct replica *replica)
 {
     struct store *store = replica->store;
     for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++) {
@@ -70,9 +70,14 @@ static void wipe(struct replica *replica)
             store_slot_clear(store, slot);
     }
     host_positions_forget(store);
+}
+
+static void wipe(struct replica *replica)
+{
+    replica_wipe(replica);
     replica->up.copying = replica->up.wiped = true;
     replica->hooks.copy_begins(replica->hooks.user_data);
-    store_journal_remove(store, HOST_STREAM_NODE, 0, UINT64_MAX);
+    store_journal_remove(replica->store, HOST_STREAM_NODE, 0, UINT64_MAX);
 }
 
 static bool slot_apply(struct store *store, struct bytes payload)

@@ -1,0 +1,241 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Replicas and fail-over: stock redis-cli makes the cluster and its replicas; a primary is killed in
+the middle of a migration, of both modes, as source and as target, and its replica takes over by
+CLUSTER FAILOVER FORCE. With --durability always no acknowledged write is lost, the migration ends,
+`check` is clean. Reads at replicas never show what a later owner has overwritten."""
+import random
+import sys
+import threading
+import time
+
+from e2e import Cluster, Failed, SLOTD, run, seeded, wait_for
+from harness import Connection, Error
+
+SOURCE = seeded()
+KEYS = 300
+ROUNDS = 2  # of each mode and side
+
+
+class Writer(threading.Thread):
+    """Writes numbers that only grow, key by key, wherever the cluster says; knows what was
+    acknowledged and what may have been done."""
+
+    def __init__(self, cluster, before=None):
+        super().__init__(daemon=True)
+        self.cluster = cluster
+        self.acknowledged = before.acknowledged if before else [0] * KEYS
+        self.tried = before.tried if before else [0] * KEYS
+        self.links = {}
+        self.owners = {}
+        self.stopped = False
+        self.failure = None
+        self.done = 0
+
+    def link(self, port):
+        if port not in self.links:
+            self.links[port] = Connection(("127.0.0.1", port))
+            self.links[port].socket.settimeout(10)
+        return self.links[port]
+
+    def ask(self, key, *args, limit=400):
+        """A request, where redirects lead; connections that end are made again elsewhere."""
+        port = self.owners.get(key)
+        for _ in range(limit):
+            port = port or random.choice([n.port for n in self.cluster.nodes if n.alive()])
+            try:
+                reply = self.link(port)(*args)
+            except OSError:
+                self.links.pop(port, None)
+                port = None
+                time.sleep(0.01)
+                continue
+            if not isinstance(reply, Error):
+                self.owners[key] = port
+                return reply
+            word = reply.split()[0]
+            if word not in ("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"):
+                raise Failed(reply)
+            if word == "ASK":
+                target = int(reply.rsplit(":", 1)[1])
+                self.link(target)("ASKING")
+                reply = self.link(target)(*args)
+                if not isinstance(reply, Error):
+                    return reply
+            port = int(reply.rsplit(":", 1)[1]) if word == "MOVED" else None
+            time.sleep(0.002)
+        raise Failed(f"{args}: too many redirects, at last {reply}")
+
+    def run(self):
+        number = max(self.tried)
+        try:
+            while not self.stopped:
+                number += 1
+                key = SOURCE.randrange(KEYS)
+                self.tried[key] = number
+                assert self.ask(key, "SET", f"key:{key}", number) == "OK"
+                self.acknowledged[key] = number
+                self.done += 1
+        except BaseException as failure:  # told by the main thread
+            self.failure = failure
+
+    def end(self):
+        self.stopped = True
+        self.join(30)
+        if self.failure:
+            raise self.failure
+        for key in range(KEYS):
+            value = int(self.ask(key, "GET", f"key:{key}") or 0)
+            assert self.acknowledged[key] <= value <= self.tried[key], (
+                f"key:{key} is {value}, acknowledged {self.acknowledged[key]}")
+
+
+def replicas_of(cluster, node):
+    name = cluster.name(node)
+    lines = node.ask("CLUSTER", "REPLICAS", name)
+    ports = {int(line.split()[1].split("@")[0].rsplit(":", 1)[1]) for line in lines}
+    return [other for other in cluster.nodes if other.port in ports]
+
+
+def in_sync(node):
+    return "slotd_replica_serves_reads:1" in node.ask("INFO", "replication")
+
+
+def primaries(cluster):
+    return [node for node in cluster.nodes if node.alive() and
+            "role:master" in node.ask("INFO", "replication")]
+
+
+def ready(cluster):
+    """Every replica has all and may serve reads."""
+    def all_in_sync():
+        return all(in_sync(node) for node in cluster.nodes
+                   if "role:slave" in node.ask("INFO", "replication"))
+    wait_for(all_in_sync, "the replicas")
+
+
+def take_over(cluster, victim, heir):
+    """Kill a primary, and make its replica the new one."""
+    victim.kill()
+    assert heir.ask("CLUSTER", "FAILOVER", "FORCE") == "OK"
+    wait_for(lambda: "role:master" in heir.ask("INFO", "replication"), "the heir")
+
+
+def atomic_start(cluster, source, target, slots):
+    return cluster.move_start({source: slots}, target)
+
+
+def keywise_start(cluster, source, target, slots):
+    return cluster.cli_start("--cluster", "reshard", cluster.nodes[0].address, "--cluster-from",
+                             cluster.name(source), "--cluster-to", cluster.name(target),
+                             "--cluster-slots", len(slots), "--cluster-yes")
+
+
+def ended(cluster):
+    """No slot is open at any node; `fix` mends what redis-cli left half done."""
+    for _ in range(60):
+        try:
+            cluster.settle(5)
+            cluster.check()
+            return
+        except Failed as failure:
+            last = failure
+            cluster.cli_end(cluster.cli_start("--cluster", "fix", cluster.nodes[0].address,
+                                              "--cluster-yes"))
+    raise last
+
+
+def one_round(cluster, mode, side, before):
+    writer = Writer(cluster, before)
+    writer.start()
+    first = cluster.nodes[0]  # runs the coordinator: it is never the one that dies
+    source, target = SOURCE.sample(primaries(cluster), 2)
+    victim = source if side == "source" else target
+    if victim is first:
+        source, target = target, source
+        victim = source if side == "source" else target
+    heir = replicas_of(cluster, victim)[0]
+    slots = sorted(cluster.slots(source))[:1500 if mode == "atomic" else 40]
+    start = atomic_start if mode == "atomic" else keywise_start
+    moves = start(cluster, source, target, slots)
+    delay = SOURCE.uniform(0, 0.08 if mode == "atomic" else 0.4)
+    time.sleep(delay)
+    take_over(cluster, victim, heir)
+    if mode == "keywise":
+        cluster.cli_end(moves)
+    done = writer.done
+    wait_for(lambda: writer.done > done + 50 or writer.failure, "writes after the fail-over")
+    victim.start()
+    ended(cluster)
+    ready(cluster)
+    writer.end()
+    print(f"   {mode}, {side} killed after {delay * 1000:.0f} ms, {writer.done} writes", flush=True)
+    return writer
+
+
+def test_fail_over_in_the_middle_of_migrations():
+    with Cluster(SLOTD, 6, "always") as cluster:
+        try:
+            cluster.manage("create", *[node.address for node in cluster.nodes],
+                           "--cluster-replicas", "1", "--cluster-yes")
+            cluster.settle()
+            ready(cluster)
+            writer = None
+            for mode in ("atomic", "keywise"):
+                for side in ("source", "target"):
+                    for _ in range(ROUNDS):
+                        writer = one_round(cluster, mode, side, writer)
+        except BaseException:
+            for node in cluster.nodes:
+                print(f"--- node {node.port}\n{node.log_tail(30)}")
+            raise
+
+
+def test_replicas_read_and_hand_over():
+    """READONLY reads, a fail-over without loss under writes, a replica added by add-node."""
+    with Cluster(SLOTD, 4, "batch") as cluster:
+        cluster.manage("create", *[node.address for node in cluster.nodes[:3]], "--cluster-yes")
+        cluster.nodes, last = cluster.nodes[:3], cluster.nodes[3]
+        cluster.settle()
+        cluster.manage("add-node", last.address, cluster.nodes[1].address, "--cluster-slave",
+                       "--cluster-master-id", cluster.name(cluster.nodes[1]))
+        cluster.nodes.append(last)
+        cluster.settle()
+        ready(cluster)
+        writer = Writer(cluster)
+        writer.start()
+        wait_for(lambda: writer.done > 500 or writer.failure, "writes")
+        for _ in range(4):
+            primary = next(node for node in primaries(cluster) if replicas_of(cluster, node))
+            heir = replicas_of(cluster, primary)[0]
+            assert heir.ask("CLUSTER", "FAILOVER") == "OK"
+            wait_for(lambda: "role:slave" in primary.ask("INFO", "replication"), "the deposed")
+            cluster.settle()
+            ready(cluster)
+            done = writer.done
+            wait_for(lambda: writer.done > done + 200 or writer.failure, "writes")
+        writer.end()
+        reads_at_replica(cluster, writer)
+        cluster.check()
+
+
+def reads_at_replica(cluster, writer):
+    """Without READONLY it sends on; with it, it answers what the primary acknowledged."""
+    primary = next(node for node in primaries(cluster) if replicas_of(cluster, node))
+    link = Connection(("127.0.0.1", replicas_of(cluster, primary)[0].port))
+    mine = [key for key in range(KEYS)
+            if link("CLUSTER", "KEYSLOT", f"key:{key}") in cluster.slots(primary)]
+    assert mine
+    assert link("GET", f"key:{mine[0]}").startswith("MOVED")
+    assert link("READONLY") == "OK"
+    for key in mine:
+        assert int(link("GET", f"key:{key}") or 0) == int(
+            writer.ask(key, "GET", f"key:{key}") or 0), key
+    assert link("SET", f"key:{mine[0]}", 1).startswith("MOVED")
+    assert link("READWRITE") == "OK"
+    assert link("GET", f"key:{mine[0]}").startswith("MOVED")
+
+
+if __name__ == "__main__":
+    run({name: value for name, value in globals().items()
+         if len(sys.argv) < 3 or name == sys.argv[2] or not name.startswith("test_")})
