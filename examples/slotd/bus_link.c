@@ -190,14 +190,8 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *memory)
     *memory = uv_buf_init((char *)link->bus->read_buffer, LINK_READ_SIZE);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *memory)
+void bus__link_feed(struct link *link, struct bytes bytes)
 {
-    struct link *link = stream->data;
-    struct bytes bytes = {(const uint8_t *)memory->base, size > 0 ? (size_t)size : 0};
-    if (size < 0) {
-        bus__link_close(link, size == UV_EOF ? NULL : uv_err_name((int)size));
-        return;
-    }
     bool direct = link->input.size == 0;
     if (!direct) {
         buffer_append(&link->input, bytes.data, bytes.size);
@@ -214,6 +208,15 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *memory)
         buffer_consume(&link->input, (size_t)done);
     if (link->input.size == 0)
         buffer_clear(&link->input, LINK_READ_SIZE);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *memory)
+{
+    struct link *link = stream->data;
+    if (size < 0)
+        bus__link_close(link, size == UV_EOF ? NULL : uv_err_name((int)size));
+    else
+        bus__link_feed(link, (struct bytes){(const uint8_t *)memory->base, (size_t)size});
 }
 
 void bus__link_greet(struct link *link)

@@ -70,6 +70,8 @@ void bus__link_close(struct link *link, const char *reason);
 bool bus__link_put(
     struct link *link, uint8_t kind, struct bytes header, struct bytes payload);
 void bus__link_flush(struct link *link);
+/* Bytes from the peer; the link may be closed behind this. */
+void bus__link_feed(struct link *link, struct bytes bytes);
 
 /* bus_proof.c: HMAC-SHA256 of who said what, keyed with the secret. */
 void bus__proof(const struct link *link, bool own, uint8_t proof_out[PROOF_SIZE]);

@@ -21,6 +21,7 @@ enum {
 #define ENGINE_TURN_NS ((uint64_t)2000000)
 #define ENGINE_RESEND_NS ((uint64_t)200000000)
 #define ENGINE_ANSWER_NS ((uint64_t)30000000000)
+#define ENGINE_MEET_NS ((uint64_t)3000000000) /* for a link to the node that is met */
 #define ENGINE_KNOWN_NS ((uint64_t)10000000000)
 
 /* A request of this node, or one that it passes on. */

@@ -255,7 +255,11 @@ static void ticket_run(struct engine *engine, struct ticket *ticket, uint64_t no
     if (ticket->done)
         return;
     if (!ticket->answered) {
-        if (now_ns - ticket->asked_ns > ENGINE_ANSWER_NS)
+        uint64_t waited_ns = now_ns - ticket->asked_ns;
+        if (ticket->joins && ticket->sent_ns == 0 && waited_ns > ENGINE_MEET_NS)
+            ticket_end(engine, ticket,
+                "ERR no node that shares the secret listens there; nothing has changed");
+        else if (waited_ns > ENGINE_ANSWER_NS)
             ticket_end(engine, ticket,
                 "ERR the coordinator does not answer; it may or may not have been done");
         return;

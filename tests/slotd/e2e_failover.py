@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Replicas and fail-over: stock redis-cli makes the cluster and its replicas; a primary is killed in
-the middle of a migration, of both modes, as source and as target, and its replica takes over by
+"""Replicas and fail-over: stock redis-cli makes the cluster and its replicas; a primary is killed
+in the middle of a migration, of both modes, as source and as target, and its replica takes over by
 CLUSTER FAILOVER FORCE. With --durability always no acknowledged write is lost, the migration ends,
 `check` is clean. Reads at replicas never show what a later owner has overwritten."""
 import random
