@@ -103,12 +103,6 @@ struct reshard__stored {
 
 struct reshard__keywise; /* keywise.h */
 
-/* Read by route from any thread. */
-struct reshard__cell {
-    _Atomic uint32_t stance;
-    _Atomic uint32_t other; /* the shard on the other side */
-};
-
 /* One side of one migration in this node. */
 struct reshard__part {
     reshard_migration_id migration;
@@ -226,7 +220,7 @@ struct reshard_node {
     size_t part_capacity;
     struct reshard__chunk *spares[RESHARD__SPARES_MAX]; /* of chunk_size, while parts are open */
     size_t spare_count;
-    struct reshard__cell *cells;     /* migration_limit */
+    _Atomic uint64_t *cells;         /* migration_limit; words.h */
     uint64_t *cells_used;            /* bitmap */
     _Atomic uint64_t *words;         /* slot_count */
     struct reshard__scratch scratch; /* ranges of a change that is being decoded */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Room node: the table of parts, their stance and their store actions. */
 #include "node/keywise.h"
-#include "node/node.h"
+#include "node/words.h"
 
 #include <string.h>
 
@@ -40,6 +40,15 @@ void reshard__part_free(struct reshard_node *node, struct reshard__part *part)
     node->cells_used[part->cell / 64] &= ~(UINT64_C(1) << (part->cell % 64));
     reshard__mem_free(&node->mem, part->ranges, part->range_count * sizeof *part->ranges);
     reshard__mem_free(&node->mem, part, sizeof *part);
+}
+
+/* Stance and other shard in one store: no reader sees halves of two migrations. */
+static void cell_store(
+    struct reshard_node *node, const struct reshard__part *part, enum reshard__stance stance)
+{
+    reshard_shard_id other = part->side == RESHARD_SIDE_SOURCE ? part->target : part->source;
+    atomic_store_explicit(
+        &node->cells[part->cell], reshard__word(stance, other), memory_order_release);
 }
 
 static enum reshard__stance first_stance(uint32_t side, uint32_t decision)
@@ -82,9 +91,7 @@ static int32_t part_make(struct reshard_node *node, const struct reshard_map_mig
             return status;
         }
     }
-    struct reshard__cell *cell = &node->cells[part->cell];
-    atomic_store(&cell->other, side == RESHARD_SIDE_SOURCE ? part->target : part->source);
-    atomic_store(&cell->stance, first_stance(side, migration->decision));
+    cell_store(node, part, first_stance(side, migration->decision));
     *part_out = part;
     return RESHARD_OK;
 }
@@ -177,8 +184,8 @@ void reshard__parts_close(struct reshard_node *node)
 enum reshard__stance reshard__part_stance(
     const struct reshard_node *node, const struct reshard__part *part)
 {
-    return (enum reshard__stance)atomic_load_explicit(
-        &node->cells[part->cell].stance, memory_order_relaxed);
+    return (enum reshard__stance)(uint32_t)atomic_load_explicit(
+        &node->cells[part->cell], memory_order_relaxed);
 }
 
 static bool stance_parks(enum reshard__stance stance)
@@ -217,7 +224,7 @@ void reshard__part_stand(
     enum reshard__stance before = reshard__part_stance(node, part);
     if (before == stance)
         return;
-    atomic_store_explicit(&node->cells[part->cell].stance, stance, memory_order_release);
+    cell_store(node, part, stance);
     if (node->following)
         return; /* nobody is parked here, and the pause is the primary's */
     pause_follow(node, part, stance);

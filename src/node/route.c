@@ -4,6 +4,17 @@
 #include "node/keywise.h"
 #include "node/words.h"
 
+/* The slot's word, or what the cell holds that it names. Again only where the slot's migration
+ * ended between the two loads. */
+static inline uint64_t slot_answer(const struct reshard_node *node, uint32_t slot)
+{
+    uint64_t word, cell = 0;
+    do
+        word = atomic_load_explicit(&node->words[slot], memory_order_acquire);
+    while ((uint32_t)word == RESHARD__WORD_CELL && !reshard__word_cell(node, slot, word, &cell));
+    return (uint32_t)word == RESHARD__WORD_CELL ? cell : word;
+}
+
 uint32_t reshard_node_route(
     const struct reshard_node *node, uint32_t slot, uint32_t op, reshard_shard_id *shard_out)
 {
@@ -11,19 +22,12 @@ uint32_t reshard_node_route(
         *shard_out = 0;
     if (!node || slot >= node->config.slot_count || op == 0 || op >= RESHARD_OP_COUNT)
         return RESHARD_DOWN;
-    uint64_t word = atomic_load_explicit(&node->words[slot], memory_order_acquire);
-    uint32_t low = (uint32_t)word, high = (uint32_t)(word >> 32);
-    if (low == RESHARD__STANCE_OWNER)
+    uint64_t answer = slot_answer(node, slot);
+    if ((uint32_t)answer == RESHARD__STANCE_OWNER)
         return RESHARD_SERVE;
-    reshard_shard_id other = high;
-    if (low == RESHARD__WORD_CELL) {
-        const struct reshard__cell *cell = &node->cells[high];
-        low = atomic_load_explicit(&cell->stance, memory_order_acquire);
-        other = atomic_load_explicit(&cell->other, memory_order_relaxed);
-    }
-    uint32_t verdict = reshard__route_stance((enum reshard__stance)low, op);
+    uint32_t verdict = reshard__route_stance((enum reshard__stance)(uint32_t)answer, op);
     if (verdict == RESHARD_MOVED && shard_out)
-        *shard_out = other;
+        *shard_out = (reshard_shard_id)(answer >> 32);
     return verdict;
 }
 
@@ -59,24 +63,24 @@ static int32_t request_check(
     return RESHARD_OK;
 }
 
-int32_t reshard_node_route_keys(struct reshard_node *node, const struct reshard_node_request *from,
-    struct reshard_route *route_out)
+int32_t reshard_node_route_keys(struct reshard_node *node,
+    const struct reshard_node_request *request, struct reshard_route *route_out)
 {
-    if (!node || !from || !route_out)
+    if (!node || !request || !route_out)
         return RESHARD_E_NULL;
-    struct reshard_node_request request;
-    int32_t status = reshard__struct_import(&request, sizeof request, sizeof request, from);
+    struct reshard_node_request imported;
+    int32_t status = reshard__struct_import(&imported, sizeof imported, sizeof imported, request);
     if (status == RESHARD_OK)
-        status = request_check(node, &request);
+        status = request_check(node, &imported);
     if (status)
         return status;
     struct reshard__part *part;
     uint32_t other;
-    enum reshard__stance stance = stance_of(node, request.slot, &part, &other);
+    enum reshard__stance stance = stance_of(node, imported.slot, &part, &other);
     struct reshard_route route = {.struct_size = sizeof route};
-    route.verdict = reshard__route_stance(stance, request.op);
+    route.verdict = reshard__route_stance(stance, imported.op);
     if (route.verdict == RESHARD_LOOKUP)
-        route.verdict = reshard__keywise_route(node, part, stance, &request, &route.token);
+        route.verdict = reshard__keywise_route(node, part, stance, &imported, &route.token);
     if (route.verdict == RESHARD_MOVED || route.verdict == RESHARD_ASK)
         route.shard = other;
     return reshard__struct_export(route_out, sizeof route, &route, sizeof route);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Room node, tests: route and route_keys with good and bad input. */
+#include "node/words.h"
 #include "rig.h"
 
 static struct rig rig;
@@ -36,6 +37,41 @@ Test(route, slot_at_rest_goes_by_the_map)
     rig_init(&rig, 1);
     cr_assert_eq(rig_start(&rig), RESHARD_OK);
     cr_assert_eq(rig_route(&rig, 3, RESHARD_OP_READ), RESHARD_DOWN);
+    rig_free(&rig);
+}
+
+/* A reader that was held up between its two loads, while the cell went to another migration. */
+Test(route, cell_of_another_migration_is_not_believed)
+{
+    static const struct reshard_range high = {8, 15};
+    uint64_t cell;
+    rig_init(&rig, 1);
+    rig.config.migration_limit = 1;
+    cr_assert_eq(rig_start(&rig), RESHARD_OK);
+    rig_run(&rig);
+    rig_map(&rig);
+    rig_open(&rig, 1, RESHARD_MODE_SNAPSHOT);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    uint64_t word = atomic_load(&rig.node->words[3]);
+    cr_assert_eq((uint32_t)word, RESHARD__WORD_CELL);
+    cr_assert(reshard__word_cell(rig.node, 3, word, &cell));
+    cr_assert_eq(cell, reshard__word(RESHARD__STANCE_SOURCE_SERVE, 2));
+    rig_decide(&rig, RESHARD_CHANGE_MIGRATION_ABORT);
+    rig_order(&rig, RESHARD_PHASE_UNDO);
+    rig_decide(&rig, RESHARD_CHANGE_MIGRATION_END);
+    rig_change(&rig, (struct reshard_change){.kind = RESHARD_CHANGE_MIGRATION_OPEN,
+                         .migration = 2,
+                         .source = 1,
+                         .target = 2,
+                         .mode = RESHARD_MODE_SNAPSHOT,
+                         .ranges = &high,
+                         .range_count = 1});
+    rig_map(&rig);
+    rig.migration = 2;
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    cr_assert_eq(atomic_load(&rig.node->words[9]), word, "the same cell");
+    cr_assert_not(reshard__word_cell(rig.node, 3, word, &cell));
+    cr_assert_eq(rig_route(&rig, 3, RESHARD_OP_WRITE), RESHARD_SERVE);
     rig_free(&rig);
 }
 
