@@ -449,6 +449,25 @@ class Cluster:
             self.name(target), "--cluster-slots", count, "--cluster-pipeline", pipeline,
             "--cluster-yes", **options)
 
+    def reshard_progress(self):
+        """CLUSTER RESHARD PROGRESS: its fields, open migrations as the words of "migrations"."""
+        out = {"migrations": []}
+        for line in self.nodes[0].ask("CLUSTER", "RESHARD", "PROGRESS").split("\r\n"):
+            name, _, value = line.partition(":")
+            if name == "migration":
+                out["migrations"].append(dict(word.split("=") for word in value.split()[1:]))
+            elif name:
+                out[name] = value
+        return out
+
+    def reshard_plan(self, *words, seconds=60):
+        """CLUSTER RESHARD, atomically, to its end."""
+        self.nodes[0].ask("CLUSTER", "RESHARD", *words)
+        wait_for(lambda: self.reshard_progress()["plan"] != "running", "the plan", seconds)
+        progress = self.reshard_progress()
+        if progress["slots_done"] != progress["slots"]:
+            raise Failed(f"the plan ended with {progress}")
+
     def migrations(self, node):
         """CLUSTER GETSLOTMIGRATIONS as dictionaries, newest first."""
         jobs = node.ask("CLUSTER", "GETSLOTMIGRATIONS")

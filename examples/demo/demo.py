@@ -135,7 +135,7 @@ def fill(demo):
     options = demo.options
     demo.load = Load(options.load, demo.cluster.nodes[0].port, "--keys", options.keys,
                      "--counters", max(1, options.keys // 100), "--workers", 8, "--probes", 2,
-                     "--seconds", 170, on_live=demo.live)
+                     "--seconds", 900, on_live=demo.live)
     demo.load.fill()
     demo.load.send("run")
     return {"keys": options.keys}
@@ -170,7 +170,8 @@ def reshard(demo):
     plan = cluster.plan(third(demo), cluster.nodes[-1])
     demo.moving(set().union(*plan.values()))
     begin = time.monotonic()
-    cluster.reshard(third(demo), cluster.nodes[-1], on_text=demo.slots_seen(" from 127.0.0.1:"))
+    cluster.reshard(third(demo), cluster.nodes[-1], on_text=demo.slots_seen(" from 127.0.0.1:"),
+                    seconds=300)
     return {"took": time.monotonic() - begin}
 
 
@@ -186,7 +187,8 @@ def migrate(demo):
 def rebalance(demo):
     cluster = demo.cluster
     cluster.settle()
-    cluster.manage("rebalance", cluster.nodes[0].address, on_text=demo.slots_seen("#"))
+    cluster.manage("rebalance", cluster.nodes[0].address, on_text=demo.slots_seen("#"),
+                   seconds=300)
 
 
 @step("drain and del-node")
@@ -194,14 +196,17 @@ def drain(demo):
     cluster = demo.cluster
     leaver = cluster.nodes[-1]
     cluster.settle()
-    demo.goal = len(cluster.slots(leaver))
-    cluster.manage("rebalance", cluster.nodes[0].address, "--cluster-weight",
-                   f"{cluster.name(leaver)}=0", on_text=demo.slots_seen("#"))
+    demo.moving(cluster.slots(leaver))
+    begin = time.monotonic()
+    cluster.reshard_plan("DRAIN", "FROM", cluster.name(leaver))
+    took = time.monotonic() - begin
     cluster.settle()
+    demo.load.verify()  # a client that asked a node after it left would hear CLUSTERDOWN
     cluster.manage("del-node", cluster.nodes[0].address, cluster.name(leaver))
     cluster.nodes.remove(leaver)
     leaver.stop()
     cluster.settle()
+    return {"took": took}
 
 
 @step("kill -9 in mid-migration, restart")

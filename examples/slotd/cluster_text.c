@@ -200,11 +200,12 @@ void cluster_info_text(struct cluster *cluster, struct buffer *text)
         "cluster_slots_pfail:0\r\ncluster_slots_fail:0\r\ncluster_known_nodes:%u\r\n"
         "cluster_size:%u\r\ncluster_current_epoch:%llu\r\ncluster_my_epoch:%llu\r\n"
         "cluster_stats_messages_sent:%llu\r\ncluster_stats_messages_received:%llu\r\n"
-        "total_cluster_links_buffer_limit_exceeded:0\r\ncluster_coordinator:",
+        "total_cluster_links_buffer_limit_exceeded:0\r\nslotd_migrations_open:%u\r\n"
+        "cluster_coordinator:",
         assigned == STORE_SLOT_COUNT ? "ok" : "fail", assigned, assigned,
         known > 0 ? known : 1, size, (unsigned long long)reshard_map_version(cluster->map),
         (unsigned long long)cluster->epoch, (unsigned long long)sent,
-        (unsigned long long)received);
+        (unsigned long long)received, reshard_map_migration_count(cluster->map));
     name_append(cluster, engine_coordinator_id(cluster->engine), text);
     buffer_append_text(text, "\r\n");
 }

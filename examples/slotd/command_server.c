@@ -88,8 +88,17 @@ static void info_cpu(const struct slotd *slotd, struct buffer *text)
 
 static void info_cluster(const struct slotd *slotd, struct buffer *text)
 {
-    (void)slotd;
-    buffer_append_text(text, "# Cluster\r\ncluster_enabled:1\r\n");
+    const struct statistics *s = &slotd->statistics;
+    const struct reshard_map *map = cluster_map(slotd->cluster);
+    buffer_append_format(text,
+        "# Cluster\r\ncluster_enabled:1\r\nslotd_coordinator:%d\r\nslotd_map_version:%llu\r\n"
+        "slotd_migrations_open:%u\r\nslotd_migrations_done:%llu\r\n"
+        "slotd_migrations_reverted:%llu\r\nslotd_write_pauses:%llu\r\n"
+        "slotd_write_pause_us:%llu\r\n",
+        engine_coordinates(slotd->engine) ? 1 : 0, (unsigned long long)reshard_map_version(map),
+        reshard_map_migration_count(map), (unsigned long long)s->migrations_done,
+        (unsigned long long)s->migrations_reverted, (unsigned long long)s->pauses,
+        (unsigned long long)s->pause_us);
 }
 
 static void info_keyspace(const struct slotd *slotd, struct buffer *text)

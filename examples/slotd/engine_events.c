@@ -16,6 +16,17 @@ static void event_log(const struct reshard_event *event, const char *who)
         reshard_strname(event->status), (unsigned long long)event->value);
 }
 
+static void event_count(const struct reshard_event *event, struct statistics *statistics)
+{
+    if (event->kind == RESHARD_EVENT_RESUME) {
+        statistics->pauses++;
+        statistics->pause_us += event->value / 1000;
+    }
+    if (event->kind == RESHARD_EVENT_END)
+        *(event->phase_to == RESHARD_PHASE_DONE ? &statistics->migrations_done
+                                                : &statistics->migrations_reverted) += 1;
+}
+
 /* A message that could not be sent now is sent again: nothing to tell. */
 static bool event_dull(const struct reshard_event *event)
 {
@@ -27,11 +38,14 @@ void engine__events(struct engine *engine)
     struct reshard_event event = {.struct_size = sizeof(event)};
     while (reshard_node_event_next(engine->node, &event) == RESHARD_OK) {
         engine->store.wake_wanted |= event.kind == RESHARD_EVENT_MAP;
+        event_count(&event, &engine->slotd->statistics);
         if (!event_dull(&event))
             event_log(&event, "node");
     }
     while (engine->coordinator != NULL &&
-        reshard_coordinator_event_next(engine->coordinator, &event) == RESHARD_OK)
+        reshard_coordinator_event_next(engine->coordinator, &event) == RESHARD_OK) {
+        event_count(&event, &engine->slotd->statistics);
         if (!event_dull(&event))
             event_log(&event, "coordinator");
+    }
 }

@@ -26,6 +26,27 @@ static void metric(struct buffer *text, const char *name, const char *type, cons
         name, counter ? "_total" : "", (unsigned long long)value);
 }
 
+static void migrations_text(const struct slotd *slotd, struct buffer *text)
+{
+    const struct statistics *s = &slotd->statistics;
+    const struct reshard_map *map = cluster_map(slotd->cluster);
+    struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
+    (void)reshard_map_shard_find(map, cluster_my_shard(slotd->cluster), &shard);
+    metric(text, "slotd_map_version", "gauge", "Version of the slot map.",
+        reshard_map_version(map));
+    metric(text, "slotd_slots", "gauge", "Slots that this node's shard owns.", shard.slot_count);
+    metric(text, "slotd_migrations_open", "gauge", "Migrations in the map.",
+        reshard_map_migration_count(map));
+    metric(text, "slotd_migrations_done", "counter", "Migrations that ended well, here at the "
+        "coordinator.", s->migrations_done);
+    metric(text, "slotd_migrations_reverted", "counter", "Migrations taken back.",
+        s->migrations_reverted);
+    metric(text, "slotd_write_pauses", "counter", "Times that slots stopped for a migration.",
+        s->pauses);
+    metric(text, "slotd_write_pause_microseconds", "counter", "Time that they stopped.",
+        s->pause_us);
+}
+
 static void metrics_text(struct server *server, struct buffer *text)
 {
     const struct statistics *s = &server->slotd.statistics;
@@ -50,8 +71,7 @@ static void metrics_text(struct server *server, struct buffer *text)
         store_commit_count(store));
     metric(text, "slotd_garbage_generations", "gauge", "Retired slot data not yet purged.",
         store_garbage_count(store));
-    metric(text, "slotd_map_version", "gauge", "Version of the slot map.",
-        reshard_map_version(cluster_map(server->slotd.cluster)));
+    migrations_text(&server->slotd, text);
     buffer_append_text(text, "# EOF\n");
 }
 

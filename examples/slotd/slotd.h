@@ -57,6 +57,10 @@ struct statistics {
     uint64_t clients;
     uint64_t moved;
     uint64_t asked;
+    uint64_t migrations_done; /* at the coordinator, since it started */
+    uint64_t migrations_reverted;
+    uint64_t pauses; /* of writes to slots on their way out */
+    uint64_t pause_us;
 };
 
 struct session;

@@ -37,9 +37,9 @@ def right(figures, cut=False):
 
 
 @contextlib.contextmanager
-def loaded(count, *options, durability="batch", keys=4000, cut=False, workers=6):
+def loaded(count, *options, durability="batch", keys=4000, cut=False, workers=6, server=()):
     """A created cluster under load; at the end every key is read, and `check` must be clean."""
-    with Cluster(SLOTD, count, durability) as cluster:
+    with Cluster(SLOTD, count, durability, server) as cluster:
         load = None
         try:
             cluster.create()

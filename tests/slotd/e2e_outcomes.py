@@ -34,8 +34,10 @@ class Session:
         lines = set()
         for line in text.splitlines():
             line = line.strip()
-            if re.match(r"(\[(OK|ERR|WARNING)\]|>>>|\*\*\*|ERR|Node |No rebal|Moving \d+ slots)",
-                        line):
+            # slotd has no functions, and says so when add-node asks for them.
+            told = re.match(
+                r"(\[(OK|ERR|WARNING)\]|>>>|\*\*\*|ERR|Node |No rebal|Moving \d+ slots)", line)
+            if told and "function" not in line.lower():
                 lines.add(re.sub(r"\b[0-9a-f]{40}\b", "ID", re.sub(r"\s+", " ", line)))
         return sorted(lines)
 
