@@ -99,7 +99,9 @@ uint32_t reshard__duty_export(struct reshard_node *node, struct reshard__part *p
     if (!copy_goes_on(node, part))
         return RESHARD__RESULT_LOST;
     const struct reshard__stream *stream = &part->stream;
-    bool copied = stream->exported && stream->applied >= stream->export_end;
+    /* Of slots without a key nothing is sent: that the target is there is heard from itself. */
+    bool copied =
+        stream->greeted && stream->exported && stream->applied >= stream->export_end;
     return copied ? RESHARD__RESULT_COPIED : RESHARD__RESULT_WORKING;
 }
 

@@ -4,7 +4,7 @@
 there and back, key by key and atomically, one after the other and at once."""
 import threading
 
-from e2e import Failed, loaded, right, run, seeded, some_slots
+from e2e import SLOTD, Cluster, Failed, loaded, right, run, seeded, some_slots
 
 SOURCE = seeded()
 
@@ -78,6 +78,16 @@ def test_cancelled_migration_leaves_all_as_it_was():
                 cancelled += 1
             assert cluster.slots(a) == before
         assert cancelled > 0
+
+
+def test_slots_without_a_key_move_as_well():
+    with Cluster(SLOTD, 3) as cluster:
+        cluster.create()
+        a, b, c = cluster.nodes
+        for source, target in ((a, b), (b, c), (c, a)) * 4:
+            slots = some_slots(cluster, source, SOURCE.randrange(1, 300), SOURCE)
+            moves = cluster.move_start({source: slots}, target)
+            assert cluster.move_settled(moves, target), cluster.migrations(source)[0]
 
 
 def test_fix_closes_what_an_operator_left_open():

@@ -41,6 +41,18 @@ Test(source, restart_during_copy_answers_lost_r7)
     rig_free(&rig);
 }
 
+Test(source, copy_of_empty_slots_waits_for_the_target)
+{
+    source_to(RESHARD_PHASE_PREPARE);
+    memset(rig.store.live, 0, sizeof rig.store.live);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING);
+    struct reshard__message ready = rig_ack(&rig, 0, 0);
+    rig_receive(&rig, 2, &ready);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_COPIED);
+    rig_free(&rig);
+}
+
 Test(source, copy_under_an_id_opens_once_r7)
 {
     source_to(RESHARD_PHASE_COPY);
