@@ -23,8 +23,9 @@ void replica__take_begin(struct replica *replica, uint64_t primary)
     replica->up.linked = false;
     replica->up.asked_ns = replica->up.lease_ns = replica->up.paused_ns = 0;
     replica->up.pending.size = 0;
-    if (replica->up.stream == 0 && store_meta_get(replica->store, state_name, &state) &&
-        state.size == 24) {
+    /* After a loss of power the offset may be ahead of the keys: everything is copied again. */
+    if (replica->up.stream == 0 && !store_redone(replica->store) &&
+        store_meta_get(replica->store, state_name, &state) && state.size == 24) {
         replica->up.stream = get_u64(state.data);
         replica->up.offset = get_u64(state.data + 8);
         replica->up.copying = get_u64(state.data + 16) != 0;

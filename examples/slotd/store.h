@@ -214,6 +214,9 @@ bool store_log_dirty(const struct store *store);
 struct store_log_sync *store_log_sync_begin(struct store *store);
 void store_log_sync_work(struct store_log_sync *sync);
 void store_log_sync_end(struct store_log_sync *sync);
+/* Whether power was lost before this run: records and named values may speak of live keys that are
+ * gone with the last second. */
+bool store_redone(const struct store *store);
 /* Commits since the last sync that ended began. */
 uint64_t store_unsynced_count(const struct store *store);
 

@@ -219,6 +219,11 @@ uint64_t store_unsynced_count(const struct store *store)
     return store->commit_count - store->synced_commit_count;
 }
 
+bool store_redone(const struct store *store)
+{
+    return store->redo_wanted;
+}
+
 void store__sync_open(struct store *store)
 {
     uint8_t checkpoint[CHECKPOINT_SIZE];

@@ -145,6 +145,7 @@ Test(store_log, records_and_named_values_survive)
 {
     struct bytes value;
     struct store *store = after_power_loss(records_and_names);
+    cr_assert(store_redone(store));
     record_expect(store, 1, "record");
     record_expect(store, 2, NULL);
     record_expect(store, 5, "record");
@@ -290,6 +291,9 @@ Test(store_log, frames_of_an_earlier_run_are_not_done_again)
 {
     struct store *store = after_power_loss(records_and_names);
     store_journal_remove(store, 1, 1, 9);
+    store_close(store);
+    store = open_here("after");
+    cr_assert_not(store_redone(store));
     store_close(store);
     store = after_power_loss(nothing);
     record_expect(store, 1, NULL);
