@@ -5,6 +5,7 @@ Nodes are slotd or Debian's redis-server; the operator is the stock redis-cli; t
 Everything runs on 127.0.0.1, on ports that the system says are free, in one directory that is
 removed at the end. Only processes started here are ever ended.
 """
+import contextlib
 import ctypes
 import json
 import os
@@ -325,8 +326,11 @@ class Cluster:
         process = subprocess.Popen(
             ["redis-cli", *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             stdin=subprocess.PIPE, start_new_session=True, preexec_fn=end_with_parent)
-        process.stdin.write(b"yes\n" * 4)  # what it asks for although --cluster-yes was said
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it may have ended already
+            process.stdin.write(b"yes\n" * 4)  # what it asks for although --cluster-yes was said
+            process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
         self.operators.append(process)
         return process
 
