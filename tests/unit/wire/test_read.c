@@ -192,7 +192,8 @@ Test(read, every_head_of_up_to_three_bytes_is_what_libcbor_takes_it_for, .timeou
         bytes[0] = (uint8_t)(value >> 16);
         bytes[1] = (uint8_t)(value >> 8);
         bytes[2] = (uint8_t)value;
-        for (size_t size = 0; size <= 3; size++)
+        /* Shorter ones once each. */
+        for (size_t size = value & 0xFF ? 3 : value & 0xFFFF ? 2 : 0; size <= 3; size++)
             cr_assert(agrees(bytes, size, &callbacks), "%06x, %zu bytes", value, size);
         if (bytes[0] != 0x59)
             continue;
