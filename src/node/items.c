@@ -52,9 +52,56 @@ bool reshard__key_items_sound(const uint8_t *bytes, size_t size)
     return status == RESHARD_E_EMPTY && size > 0;
 }
 
-static uint64_t key_hash(const uint8_t *key, size_t key_size)
+size_t reshard__key_item_put(uint8_t *bytes, const uint8_t *key, size_t key_size)
 {
-    return XXH3_64bits(key, key_size);
+    store_u32(bytes, (uint32_t)key_size);
+    store_u32(bytes + 4, 0);
+    if (key_size > 0)
+        memcpy(bytes + HEAD_SIZE, key, key_size);
+    return HEAD_SIZE + key_size;
+}
+
+/* Where a key stands, or the free place where it would. There is one: half of them are free. */
+static size_t place_of(const struct reshard__keys *keys, const uint8_t *key, size_t key_size)
+{
+    size_t mask = keys->place_count - 1;
+    size_t place = (size_t)XXH3_64bits(key, key_size) & mask;
+    for (; keys->places[place]; place = (place + 1) & mask) {
+        const uint8_t *item = keys->bytes + keys->places[place] - 1;
+        if (load_u32(item) == key_size &&
+            (key_size == 0 || memcmp(item + HEAD_SIZE, key, key_size) == 0))
+            break;
+    }
+    return place;
+}
+
+static void places_fill(struct reshard__keys *keys)
+{
+    memset(keys->places, 0, keys->place_count * sizeof *keys->places);
+    for (size_t offset = 0; offset < keys->size;) {
+        const uint8_t *item = keys->bytes + offset;
+        size_t key_size = load_u32(item);
+        keys->places[place_of(keys, item + HEAD_SIZE, key_size)] = offset + 1;
+        offset += HEAD_SIZE + key_size;
+    }
+}
+
+static int32_t places_reserve(
+    const struct reshard__mem *mem, struct reshard__keys *keys, size_t count)
+{
+    size_t place_count = keys->place_count ? keys->place_count : 16;
+    while (place_count / 2 < count)
+        place_count *= 2;
+    if (place_count == keys->place_count)
+        return RESHARD_OK;
+    size_t *places = reshard__mem_alloc(mem, place_count * sizeof *places);
+    if (!places)
+        return RESHARD_E_NOMEM;
+    reshard__mem_free(mem, keys->places, keys->place_count * sizeof *keys->places);
+    keys->places = places;
+    keys->place_count = place_count;
+    places_fill(keys);
+    return RESHARD_OK;
 }
 
 static int32_t keys_reserve(
@@ -62,21 +109,17 @@ static int32_t keys_reserve(
 {
     int32_t status =
         reshard__mem_grow(mem, (void **)&keys->bytes, &keys->capacity, 1, keys->size + size);
-    if (status)
-        return status;
-    return reshard__mem_grow(mem, (void **)&keys->hashes, &keys->hash_capacity,
-        sizeof *keys->hashes, keys->count + count);
+    return status ? status : places_reserve(mem, keys, keys->count + count);
 }
 
-static void keys_append(struct reshard__keys *keys, const uint8_t *key, size_t key_size)
+static void keys_put(struct reshard__keys *keys, const uint8_t *key, size_t key_size)
 {
-    uint8_t *place = keys->bytes + keys->size;
-    store_u32(place, (uint32_t)key_size);
-    store_u32(place + 4, 0);
-    if (key_size > 0)
-        memcpy(place + HEAD_SIZE, key, key_size);
-    keys->size += HEAD_SIZE + key_size;
-    keys->hashes[keys->count++] = key_hash(key, key_size);
+    size_t place = place_of(keys, key, key_size);
+    if (keys->places[place])
+        return;
+    keys->places[place] = keys->size + 1;
+    keys->size += reshard__key_item_put(keys->bytes + keys->size, key, key_size);
+    keys->count++;
 }
 
 int32_t reshard__keys_add(
@@ -85,8 +128,8 @@ int32_t reshard__keys_add(
     if (key_size > UINT32_MAX)
         return RESHARD_E_SIZE;
     int32_t status = keys_reserve(mem, keys, HEAD_SIZE + key_size, 1);
-    if (status == RESHARD_OK && !reshard__keys_have(keys, key, key_size))
-        keys_append(keys, key, key_size);
+    if (status == RESHARD_OK)
+        keys_put(keys, key, key_size);
     return status;
 }
 
@@ -100,63 +143,67 @@ int32_t reshard__keys_add_items(
         total += HEAD_SIZE + item.key_size;
     }
     int32_t status = keys_reserve(mem, keys, total, count);
-    /* A list names no key twice, so only what was there before is looked through. */
-    const struct reshard__keys before = *keys;
     offset = 0;
     while (
         status == RESHARD_OK && reshard__key_item_next(bytes, size, &offset, &item) == RESHARD_OK)
-        if (!reshard__keys_have(&before, item.key, item.key_size))
-            keys_append(keys, item.key, item.key_size);
+        keys_put(keys, item.key, item.key_size);
     return status;
-}
-
-/* Offset of a key's item, and its index; false where it is not. */
-static bool keys_find(const struct reshard__keys *keys, const uint8_t *key, size_t key_size,
-    size_t *index_out, size_t *offset_out)
-{
-    if (keys->count == 0)
-        return false;
-    uint64_t hash = key_hash(key, key_size);
-    size_t index = 0;
-    while (index < keys->count && keys->hashes[index] != hash)
-        index++;
-    if (index == keys->count)
-        return false;
-    size_t offset = 0;
-    for (size_t i = 0; i < keys->count; i++) {
-        struct reshard__key_item item;
-        *index_out = i;
-        *offset_out = offset;
-        int32_t status = reshard__key_item_next(keys->bytes, keys->size, &offset, &item);
-        RESHARD_ASSERT(status == RESHARD_OK);
-        if (keys->hashes[i] == hash && item.key_size == key_size &&
-            (key_size == 0 || memcmp(item.key, key, key_size) == 0))
-            return true;
-    }
-    return false;
 }
 
 bool reshard__keys_have(const struct reshard__keys *keys, const uint8_t *key, size_t key_size)
 {
-    size_t index, offset;
-    return keys_find(keys, key, key_size, &index, &offset);
+    return keys->count > 0 && keys->places[place_of(keys, key, key_size)];
+}
+
+/* An item's state size is 0 but between here and the pass that drops it. */
+static void keys_mark(struct reshard__keys *keys, const uint8_t *key, size_t key_size)
+{
+    size_t place = keys->places[place_of(keys, key, key_size)];
+    if (place)
+        store_u32(keys->bytes + place - 1 + 4, 1);
+}
+
+static void marked_drop(struct reshard__keys *keys)
+{
+    size_t kept = 0, before = keys->count;
+    keys->count = 0;
+    for (size_t offset = 0; offset < keys->size;) {
+        const uint8_t *item = keys->bytes + offset;
+        size_t item_size = HEAD_SIZE + load_u32(item);
+        offset += item_size;
+        if (load_u32(item + 4))
+            continue;
+        memmove(keys->bytes + kept, item, item_size);
+        kept += item_size;
+        keys->count++;
+    }
+    keys->size = kept;
+    if (keys->count != before)
+        places_fill(keys);
 }
 
 void reshard__keys_remove(struct reshard__keys *keys, const uint8_t *key, size_t key_size)
 {
-    size_t index, offset;
-    if (!keys_find(keys, key, key_size, &index, &offset))
+    if (!reshard__keys_have(keys, key, key_size))
         return;
-    size_t end = offset + HEAD_SIZE + key_size;
-    memmove(keys->bytes + offset, keys->bytes + end, keys->size - end);
-    keys->size -= end - offset;
-    memmove(keys->hashes + index, keys->hashes + index + 1,
-        (keys->count - index - 1) * sizeof *keys->hashes);
-    keys->count--;
+    keys_mark(keys, key, key_size);
+    marked_drop(keys);
+}
+
+void reshard__keys_remove_items(struct reshard__keys *keys, const uint8_t *bytes, size_t size)
+{
+    struct reshard__key_item item;
+    if (keys->count == 0)
+        return;
+    for (size_t offset = 0; reshard__key_item_next(bytes, size, &offset, &item) == RESHARD_OK;)
+        keys_mark(keys, item.key, item.key_size);
+    marked_drop(keys);
 }
 
 void reshard__keys_clear(struct reshard__keys *keys)
 {
+    if (keys->count > 0)
+        memset(keys->places, 0, keys->place_count * sizeof *keys->places);
     keys->size = 0;
     keys->count = 0;
 }
@@ -164,6 +211,6 @@ void reshard__keys_clear(struct reshard__keys *keys)
 void reshard__keys_free(const struct reshard__mem *mem, struct reshard__keys *keys)
 {
     reshard__mem_free(mem, keys->bytes, keys->capacity);
-    reshard__mem_free(mem, keys->hashes, keys->hash_capacity * sizeof *keys->hashes);
+    reshard__mem_free(mem, keys->places, keys->place_count * sizeof *keys->places);
     memset(keys, 0, sizeof *keys);
 }

@@ -13,15 +13,15 @@ struct reshard__key_item {
     size_t state_size;
 };
 
-/* Keys that are told apart by hash first: the keys in flight, under a mark, or asked about. Owns
- * its bytes. */
+/* A set of keys: those in flight, under a mark, or asked about. Owns its bytes, in which they stand
+ * in the order they came. Adding and looking up take constant time, removing one pass. */
 struct reshard__keys {
     uint8_t *bytes; /* items without states */
     size_t size;
     size_t capacity;
-    uint64_t *hashes; /* one an item, in order */
     size_t count;
-    size_t hash_capacity;
+    size_t *places;     /* by hash, open addressing: offset of an item + 1, 0 = none */
+    size_t place_count; /* a power of two, at least twice `count`; or 0 */
 };
 
 /* The item at *offset. EMPTY at the end, TRUNCATED when it does not fit. */
@@ -30,6 +30,9 @@ int32_t reshard__key_item_next(
 /* Whether bytes are whole items with keys. */
 bool reshard__key_items_sound(const uint8_t *bytes, size_t size);
 
+/* Write one item without state; returns its size. */
+size_t reshard__key_item_put(uint8_t *bytes, const uint8_t *key, size_t key_size);
+
 int32_t reshard__keys_add(const struct reshard__mem *mem, struct reshard__keys *keys,
     const uint8_t *key, size_t key_size);
 /* Add the keys of an item list. NOMEM: nothing was added. */
@@ -37,6 +40,8 @@ int32_t reshard__keys_add_items(
     const struct reshard__mem *mem, struct reshard__keys *keys, const uint8_t *bytes, size_t size);
 bool reshard__keys_have(const struct reshard__keys *keys, const uint8_t *key, size_t key_size);
 void reshard__keys_remove(struct reshard__keys *keys, const uint8_t *key, size_t key_size);
+/* Remove the keys of an item list, in one pass. */
+void reshard__keys_remove_items(struct reshard__keys *keys, const uint8_t *bytes, size_t size);
 void reshard__keys_clear(struct reshard__keys *keys);
 void reshard__keys_free(const struct reshard__mem *mem, struct reshard__keys *keys);
 

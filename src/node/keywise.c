@@ -76,10 +76,7 @@ static int32_t mark_fold(struct reshard_node *node, struct reshard__keywise *key
         reshard__keys_free(&node->mem, &pending);
         return status;
     }
-    struct reshard__key_item item;
-    for (size_t offset = 0;
-         reshard__key_item_next(pending.bytes, pending.size, &offset, &item) == RESHARD_OK;)
-        reshard__keys_remove(&keywise->old, item.key, item.key_size);
+    reshard__keys_remove_items(&keywise->old, pending.bytes, pending.size);
     reshard__keys_free(&node->mem, &keywise->pending);
     keywise->pending = pending;
     keywise->confirmed = false;
@@ -148,12 +145,7 @@ static void query_receive(
         reshard__chunk_drop(node, chunk);
         return;
     }
-    struct reshard__keys one = {.bytes = chunk->data, .capacity = chunk->capacity};
-    uint64_t hash;
-    one.hashes = &hash;
-    one.hash_capacity = 1;
-    (void)reshard__keys_add(&node->mem, &one, message->payload.data, message->payload.size);
-    chunk->size = one.size;
+    chunk->size = reshard__key_item_put(chunk->data, message->payload.data, message->payload.size);
     chunk->references = 1;
     chunk->sequence = message->flags;
     entry->attachment = chunk;
@@ -280,9 +272,8 @@ uint64_t reshard__keywise_deadline(
     const struct reshard_node *node, const struct reshard__part *part)
 {
     const struct reshard__keywise *keywise = part->keywise;
-    bool waits =
-        keywise->flight == RESHARD__FLIGHT_SENT || keywise->old.count > 0 ||
-        keywise->questions.count > 0 || keywise->dropping.count > 0 || keywise->dropped.count > 0 ||
-        reshard__keywise_begins(part);
+    bool waits = keywise->flight == RESHARD__FLIGHT_SENT || keywise->old.count > 0 ||
+                 keywise->questions.count > 0 || keywise->dropping.count > 0 ||
+                 keywise->dropped.count > 0 || reshard__keywise_begins(part);
     return waits ? keywise->asked_ns + node->config.retry_ns : UINT64_MAX;
 }

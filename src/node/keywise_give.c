@@ -220,11 +220,9 @@ static void flight_begin(struct reshard_node *node, struct reshard__part *part, 
 static void asked_forget(
     struct reshard__keywise *keywise, const struct reshard_action *action, bool all)
 {
-    struct reshard__key_item item;
     const uint8_t *bytes = all ? action->payload : keywise->sent.bytes;
     size_t size = all ? action->payload_size : keywise->sent.size;
-    for (size_t offset = 0; reshard__key_item_next(bytes, size, &offset, &item) == RESHARD_OK;)
-        reshard__keys_remove(&keywise->asked, item.key, item.key_size);
+    reshard__keys_remove_items(&keywise->asked, bytes, size);
 }
 
 /* A walk moves its cursor; nothing is left when one over all of the slots found nothing. */
@@ -314,15 +312,12 @@ void reshard__give_acknowledged(
 void reshard__give_removed(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__keywise *keywise = part->keywise;
-    struct reshard__key_item item;
     keywise->confirms = true;
     confirm_send(node, part);
     if (keywise->sent.count == keywise->keys.count) {
         reshard__give_drop(node, part);
     } else {
-        for (size_t offset = 0; reshard__key_item_next(keywise->sent.bytes, keywise->sent.size,
-                                    &offset, &item) == RESHARD_OK;)
-            reshard__keys_remove(&keywise->keys, item.key, item.key_size);
+        reshard__keys_remove_items(&keywise->keys, keywise->sent.bytes, keywise->sent.size);
         keywise->flight = RESHARD__FLIGHT_IDLE;
     }
     reshard__part_wake(node, part);
@@ -365,8 +360,7 @@ static uint32_t give(struct reshard_node *node, struct reshard__part *part)
 static bool move_open(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__keywise *keywise = part->keywise;
-    if (keywise->reconciled &&
-        reshard__part_stance(node, part) != RESHARD__STANCE_SOURCE_MOVE) {
+    if (keywise->reconciled && reshard__part_stance(node, part) != RESHARD__STANCE_SOURCE_MOVE) {
         reshard__part_stand(node, part, RESHARD__STANCE_SOURCE_MOVE);
         keywise->fence = reshard__part_fence(node, part);
     }

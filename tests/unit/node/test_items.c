@@ -55,6 +55,38 @@ Test(items, set_behaves_like_a_set)
     cr_assert(support_alloc_clean(&alloc));
 }
 
+/* A list out of order, with keys that are not there; the others stay in their order. */
+Test(items, removing_a_list_keeps_the_others_in_order)
+{
+    enum { COUNT = 1000 };
+    static uint8_t bytes[COUNT * RIG_ITEM], list[COUNT * RIG_ITEM];
+    struct reshard__keys keys = {0};
+    struct reshard__key_item item;
+    size_t size = 0, listed = 0, offset = 0;
+    mem_make();
+    for (uint64_t i = 0; i < COUNT; i++)
+        size += rig_item_put(bytes + size, i, i);
+    for (uint64_t i = COUNT + 50; i-- > 51;)
+        if (i % 3)
+            listed += rig_item_put(list + listed, i, 0);
+    cr_assert_eq(reshard__keys_add_items(&mem, &keys, bytes, size), RESHARD_OK);
+    cr_assert_eq(keys.count, COUNT);
+    reshard__keys_remove_items(&keys, list, listed);
+    uint64_t next = 0;
+    while (reshard__key_item_next(keys.bytes, keys.size, &offset, &item) == RESHARD_OK) {
+        uint64_t key = (uint64_t)item.key[0] | (uint64_t)item.key[1] << 8;
+        cr_assert_eq(key, next);
+        cr_assert(reshard__keys_have(&keys, item.key, item.key_size));
+        next += next < 50 ? 1 : 3 - next % 3;
+    }
+    cr_assert_eq(next, 1002);
+    reshard__keys_remove_items(&keys, bytes, size);
+    cr_assert_eq(keys.count, 0);
+    reshard__keys_remove_items(&keys, bytes, size);
+    reshard__keys_free(&mem, &keys);
+    cr_assert(support_alloc_clean(&alloc));
+}
+
 Test(items, set_without_memory_stays_as_it_was)
 {
     struct reshard__keys keys = {0};
