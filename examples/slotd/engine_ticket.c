@@ -250,18 +250,22 @@ static void ticket_join(struct engine *engine, struct ticket *ticket)
     buffer_free(&answer);
 }
 
+static void answer_wait(struct engine *engine, struct ticket *ticket, uint64_t waited_ns)
+{
+    if (ticket->joins && ticket->sent_ns == 0 && waited_ns > ENGINE_MEET_NS)
+        ticket_end(engine, ticket,
+            "ERR no node that shares the secret listens there; nothing has changed");
+    else if (waited_ns > ENGINE_ANSWER_NS)
+        ticket_end(engine, ticket,
+            "ERR the coordinator does not answer; it may or may not have been done");
+}
+
 static void ticket_run(struct engine *engine, struct ticket *ticket, uint64_t now_ns)
 {
     if (ticket->done)
         return;
     if (!ticket->answered) {
-        uint64_t waited_ns = now_ns - ticket->asked_ns;
-        if (ticket->joins && ticket->sent_ns == 0 && waited_ns > ENGINE_MEET_NS)
-            ticket_end(engine, ticket,
-                "ERR no node that shares the secret listens there; nothing has changed");
-        else if (waited_ns > ENGINE_ANSWER_NS)
-            ticket_end(engine, ticket,
-                "ERR the coordinator does not answer; it may or may not have been done");
+        answer_wait(engine, ticket, now_ns - ticket->asked_ns);
         return;
     }
     if (ticket->joins && !ticket->failed) {

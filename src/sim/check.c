@@ -16,10 +16,11 @@ static bool serves(const struct host *host, uint32_t slot, uint32_t op)
     return verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE;
 }
 
-/* Replicas answer reads only to who asked for stale ones. */
+/* Replicas with a journal of their own answer reads only to who asked for stale ones; those that
+ * follow answer as their primary does. */
 static bool reads_here(const struct host *host, uint32_t slot)
 {
-    return serves(host, slot, RESHARD_OP_READ) && reshard__host_primary(host);
+    return serves(host, slot, RESHARD_OP_READ) && (reshard__host_primary(host) || host->follows);
 }
 
 /* Only replicas of one shard may both answer reads. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: clients with cached maps, who follow redirects, and hosts' half of a request: verdict,
  * execution, parking. A request that was admitted runs a moment later; the fences wait for it. */
-#include "sim/sim.h"
+#include "sim/follow.h"
 
 enum { PATIENT_TRIES = 5, SIDE_TRIES_MAX = 200 };
 
@@ -53,7 +53,9 @@ static reshard_node_id first_host(struct reshard_sim *sim, const struct client *
 {
     uint32_t slot = reshard__key_slot(sim, client->request.keys[0]);
     reshard_shard_id shard = client->owners[slot];
-    reshard_node_id host = shard ? primary_of(sim, shard) : 0;
+    reshard_node_id host = reshard__follower_of(sim, shard, client);
+    if (host == 0 && shard)
+        host = primary_of(sim, shard);
     for (size_t i = 0; i < sim->host_count && host == 0; i++)
         if (sim->hosts[i]->shard && sim->hosts[i]->up)
             host = sim->hosts[i]->id;

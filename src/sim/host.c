@@ -75,7 +75,7 @@ static int32_t node_start(struct reshard_sim *sim, struct host *host)
     struct reshard_node_config config;
     reshard_node_config_init(&config);
     config.node = host->id;
-    config.flags = host->heir ? RESHARD_NODE_FOLLOWS : 0;
+    config.flags = host->heir || host->follows ? RESHARD_NODE_FOLLOWS : 0;
     config.slot_count = sim->set.slot_count;
     config.boot = host->boot;
     config.chunk_size = sim->set.chunk_size;
@@ -97,6 +97,7 @@ static int32_t node_start(struct reshard_sim *sim, struct host *host)
         return status;
     reshard__own_repair(sim, host);
     status = reshard__own_load(sim, host);
+    host->fed = host->disk->journal_size;
     if (status)
         return status;
     call = reshard__call_begin(sim, host);
@@ -181,7 +182,7 @@ void reshard__host_crash(struct reshard_sim *sim, struct host *host)
     host->frozen = false;
     reshard__tasks_drop(sim, host);
     reshard__requests_drop(sim, host);
-    if (host->disk)
+    if (host->disk && (host->acting || !host->follows))
         reshard__disk_crash(sim, host->disk);
     reshard__host_end(sim, host);
 }

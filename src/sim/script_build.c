@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: statements that build a world and ask for moves. */
+#include "sim/follow.h"
 #include "sim/script.h"
 
 /* A number of struct settings, by its word. */
@@ -27,6 +28,7 @@ static const struct number numbers[] = {
     NUMBER("copies", copy_limit),
     NUMBER("flight", in_flight_limit),
     NUMBER("bare", bare),
+    NUMBER("readonly", readonly),
     NUMBER("trace", trace),
     NUMBER("huge", huge_size),
     NUMBER("compact", compact_count),
@@ -36,7 +38,7 @@ static const char *const times_names[] = {"retry", "freeze", "linger", "backoff"
     "latency", "store", "append", "execute", "timeout", NULL};
 static const char *const sabotage_names[] = {"none", "fence", "sync", "record", "purge", "discard",
     "digest", "journal", "fence-term", "route", "map", "wake", "corrupt", "depose",
-    "apply", "clock", "expiry", NULL};
+    "apply", "clock", "expiry", "follow", NULL};
 
 static bool set_number(struct script *script)
 {
@@ -107,7 +109,12 @@ void reshard__say_replica(struct script *script)
     script->bad |= !reshard__script_word(script, "of");
     reshard_shard_id shard = reshard__script_shard(script);
     script->bad |= reshard__host_find(sim, id) != NULL || shard == 0 || shard > sim->shard_count;
-    if (!script->bad)
+    bool follows = reshard__script_word(script, "follows");
+    if (script->bad)
+        return;
+    if (follows)
+        (void)reshard__follower_add(sim, id, shard);
+    else
         (void)reshard__host_add(sim, id, shard, reshard__disk_make(sim));
 }
 

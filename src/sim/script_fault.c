@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: statements that break things. */
+#include "sim/follow.h"
 #include "sim/script.h"
 
 enum { FAILOVER_TRIES = 1000 };
@@ -256,6 +257,10 @@ void reshard__say_clock(struct script *script)
 /* The old primary keeps nothing: what it had is the shard's, and the heir's now. */
 static void heir_take(struct reshard_sim *sim, struct host *old, struct host *heir)
 {
+    if (heir->follows && heir->up) {
+        reshard__follower_lead(sim, old, heir);
+        return;
+    }
     reshard__host_crash(sim, heir);
     heir->heir = true;
     if (reshard__sabotaged(sim, RESHARD_SABOTAGE_DEPOSE)) {

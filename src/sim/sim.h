@@ -164,6 +164,8 @@ struct host {
     bool fenced; /* deposed: the host lets it serve nothing before it knows that it is */
     bool acting; /* has the shard's data, whatever the maps say */
     bool heir;   /* its journal began as another node's */
+    bool follows; /* follow.c: on the shard's disk, `fed` bytes of its journal taken */
+    size_t fed;
     bool starting; /* there was no memory for it; it tries again */
     uint64_t boot;
     struct reshard_node *node;
@@ -325,6 +327,7 @@ struct settings {
     uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns;
     uint32_t compact_count; /* records after which a journal is compacted; 0 = the default */
     uint32_t bare;     /* clients' protocol carries no token */
+    uint32_t readonly; /* reads go to replicas that follow */
     uint32_t sabotage; /* bits 1 << RESHARD_SABOTAGE_* */
     uint32_t trace;    /* 1 = messages, 2 = actions too */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: actions that a host has pulled. Each begins when the one it waits for has completed,
  * takes its time, and is completed once; a crash leaves what was under way done or not. */
-#include "sim/sim.h"
+#include "sim/follow.h"
 
 enum { SPEEDS = 10, SLOW_DISK = 6, FATES = 3, APPEND_FATES = 7 };
 
@@ -297,6 +297,8 @@ static void work_do(struct reshard_sim *sim, struct host *host, struct task *tas
     switch (task->action.kind) {
     case RESHARD_ACTION_APPEND:
         completion->status = append_do(sim, host, task);
+        if (host->node)
+            reshard__followers_feed(sim, host, false);
         break;
     case RESHARD_ACTION_LOAD:
         completion->status =
@@ -304,6 +306,8 @@ static void work_do(struct reshard_sim *sim, struct host *host, struct task *tas
         break;
     case RESHARD_ACTION_COMPACT:
         completion->status = compact_do(sim, host, &task->action);
+        if (host->node)
+            reshard__followers_feed(sim, host, true);
         break;
     case RESHARD_ACTION_FENCE:
         break;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Fuzz target: the framing of slotd's bus. The first byte says how the rest is cut into reads, and
- * whether the peer has proven itself. Whatever the bytes are: nothing reaches the receiver before the
- * proof, messages and fate are the same however the bytes are cut, and a link holds no more than
- * what came. */
+ * whether the peer has proven itself. Whatever the bytes are: nothing reaches the receiver before
+ * the proof, messages and fate are the same however the bytes are cut, and a link holds no more
+ * than what came. */
 #include "bus_room.h"
 
 #include "log.h"

@@ -88,6 +88,24 @@ Test(check, checkers_honest_host_silent)
     }
 }
 
+/* A source's replica that never heard of the hold goes on reading while the target serves. */
+Test(check, replica_that_was_not_told_of_the_hold_fires)
+{
+    static const char script[] = "nodes 2\nreplica n3 of s1 follows\nstart\nload 48\n"
+                                 "writer every 100us reads 50 for 300\n"
+                                 "move 0-3 s1 s2 snapshot\nrun until end\nexpect intact\n";
+    for (int sabotage = 0; sabotage < 2; sabotage++) {
+        char text[512];
+        struct reshard_sim_report report;
+        (void)snprintf(text, sizeof text, "world slots 8 keys 48 readonly 1 %s\n%s",
+            sabotage ? "sabotage follow" : "", script);
+        reshard_sim_report_init(&report);
+        cr_assert_eq(reshard_sim_scenario(text, strlen(text), NULL, NULL, &report), RESHARD_OK);
+        cr_expect_eq(report.violated, (uint32_t)sabotage);
+        cr_expect(!sabotage || strcmp(report.checker, "one-owner") == 0, "%s", report.checker);
+    }
+}
+
 Test(check, end_dead_target_is_not_reached)
 {
     static const char text[] = "nodes 2\nstart\nload 48\nmove 0-3 s1 s2 snapshot\n"
