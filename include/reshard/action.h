@@ -49,7 +49,9 @@ enum {
     /** Source: delete the data of the slots, durably, resumable. Completion: done = 0 asks to be
      * called again. Also for quarantined slots. */
     RESHARD_ACTION_PURGE = 10,
-    /** Complete when every request that was admitted to the slots before has finished. */
+    /** Complete when every request that was admitted to the slots before has finished. Asked when
+     * a capture opens, at FREEZE and HOLD, and in mode keywise at MOVE, before the first PICK:
+     * from then on keys decide, and a request that was admitted by its slot alone may still run. */
     RESHARD_ACTION_FENCE = 11,
     /** Digest of the slots' data: side = source: live, target: staging. Completion: digest; 0 =
      * this side has none and nothing is compared, so that of no data at all must be another one. */

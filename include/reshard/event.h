@@ -24,7 +24,9 @@ enum {
     RESHARD_EVENT_EXPIRED = 8,   /**< the freeze budget ran out; value = attempt */
     RESHARD_EVENT_MISMATCH = 9,  /**< digests differ; the copy starts over */
     RESHARD_EVENT_NOT_CONVERGING = 10, /**< writes outrun the copy, or freezes keep expiring */
-    RESHARD_EVENT_HELD_ALONE = 11, /**< source: held, and no coordinator answers; value = ns */
+    /** source: held, and no coordinator answers; value = ns. A hold ends by the decision, or by a
+     * PREPARE above it: of a successor, or of the same coordinator that went back from HOLD. */
+    RESHARD_EVENT_HELD_ALONE = 11,
     RESHARD_EVENT_QUARANTINE = 12, /**< data that no record explains was set aside */
     RESHARD_EVENT_HOOK_FAILED = 13, /**< a hook failed; status, value = kind of action */
     RESHARD_EVENT_FENCED = 14,   /**< coordinator: a higher term took over; it stopped */
