@@ -164,6 +164,10 @@ if [ $quick = no ]; then
     run_tests clang
   fi
 
+  say 'mutants: bugs on purpose, each killed by two techniques'
+  step mutants "$python" tests/mutants/run.py check "$builds/mutants"
+  tail -n 1 "$builds/mutants.log"
+
   say 'wire bytes, checked by npm cbor2'
   step node-packages node_packages &&
     step oracle-node node tests/oracle/oracle.mjs "$builds/node/node_modules" \

@@ -102,11 +102,13 @@ RESHARD_API int32_t reshard_sim_scenario_log(const char *text, size_t size,
     reshard_sim_print print, void *print_data, reshard_sim_print log, void *log_data,
     struct reshard_sim_report *report_out);
 
+enum { RESHARD_SIM_MOMENT_BITS = 12 }; /**< of a decision's ordinal */
+
 /** One decision that was not "nothing special". */
 struct reshard_sim_decision {
     uint32_t kind;    /**< what was decided on */
     uint32_t value;   /**< what was decided, from 1 */
-    uint64_t ordinal; /**< how many decisions of this kind came before */
+    uint64_t ordinal; /**< virtual ns << RESHARD_SIM_MOMENT_BITS, and how many came before then */
 };
 
 /** Counts of faults: as many for each mode and phase; see reshard_sim_cell(). */

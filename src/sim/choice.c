@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: the one stream of decisions. 0 is the decision that nothing special happens; only
- * others are kept, by kind and ordinal within the kind: taking one away moves few others. */
+ * others are kept, by kind and moment: taking one away moves few others. */
 #include "sim/sim.h"
 
 /* Steele, Lea, Flood: Fast splittable pseudorandom number generators (2014): SplitMix64. */
@@ -20,15 +20,29 @@ static void keep(struct choices *choices, enum choice_kind kind, uint64_t ordina
         (struct reshard_sim_decision){.kind = (uint32_t)kind, .value = value, .ordinal = ordinal};
 }
 
+/* The next decision of a kind whose moment has come. In a list that was thinned out the very moment
+ * may be missing: it strikes at the next opportunity. */
 static uint32_t replay(struct choices *choices, enum choice_kind kind, uint64_t ordinal)
 {
     for (size_t *next = &choices->next[kind]; *next < choices->decision_count; ++*next) {
         const struct reshard_sim_decision *decision = &choices->decisions[*next];
-        if (decision->kind != (uint32_t)kind || decision->ordinal < ordinal)
+        if (decision->kind != (uint32_t)kind)
             continue;
-        return decision->ordinal == ordinal ? decision->value : 0;
+        if (decision->ordinal > ordinal)
+            return 0;
+        ++*next;
+        return decision->value;
     }
     return 0;
+}
+
+/* The moment, and how many of this kind came before in it. */
+static uint64_t moment(struct reshard_sim *sim, enum choice_kind kind)
+{
+    uint64_t *ordinal = &sim->choices.ordinals[kind];
+    uint64_t first = sim->now_ns << RESHARD_SIM_MOMENT_BITS;
+    *ordinal = *ordinal + 1 > first ? *ordinal + 1 : first;
+    return *ordinal;
 }
 
 uint32_t reshard__choose(struct reshard_sim *sim, enum choice_kind kind, uint32_t count)
@@ -36,7 +50,7 @@ uint32_t reshard__choose(struct reshard_sim *sim, enum choice_kind kind, uint32_
     struct choices *choices = &sim->choices;
     if (choices->calm)
         return 0;
-    uint64_t ordinal = choices->ordinals[kind]++;
+    uint64_t ordinal = moment(sim, kind);
     uint32_t value = 0;
     if (!choices->random) {
         value = replay(choices, kind, ordinal);

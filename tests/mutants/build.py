@@ -96,10 +96,10 @@ def depends(object_path):
     return text.replace("\\\n", " ").split(":", 1)[1].split()
 
 
-def stale(object_path):
+def stale(object_path, source):
     """Whether an object has to be made again."""
     files = depends(object_path)
-    if files is None or not os.path.exists(object_path):
+    if files is None or not os.path.exists(object_path) or files[0] != source:
         return True
     made = os.path.getmtime(object_path)
     return any(not os.path.exists(file) or os.path.getmtime(file) > made for file in files)
@@ -115,7 +115,10 @@ class Build:
         self.libraries = [word for word in packages if word.startswith(("-l", "-L"))]
         self.includes = [word for word in packages if word.startswith("-I")]
         self.core = c_files("src")
-        self.programs = {"simulate": ["examples/simulate.c", "examples/simulate_html.c"]}
+        self.programs = {"simulate": [
+            path for path in c_files("examples")
+            if re.match(r"simulate\w*\.c$", os.path.relpath(path, "examples"))
+        ]}
 
     def room(self, name):
         """The test program of a room, as one of the programs."""
@@ -158,7 +161,10 @@ class Build:
     def base(self):
         """Bring all objects of the unchanged tree up to date."""
         self.page()
-        due = [path for path in self.sources() if stale(self.object("base", path))]
+        due = [
+            path for path in self.sources()
+            if stale(self.object("base", path), os.path.join(ROOT, path))
+        ]
         with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
             for job in [
                 pool.submit(self.compile, os.path.join(ROOT, path), self.object("base", path))

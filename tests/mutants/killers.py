@@ -122,6 +122,20 @@ class Swarm:
             first += 10
         return (found[0][1] if found else None), outcome
 
+    @staticmethod
+    def shrink(programs, what):
+        """{from, to: decisions, ms: of a processor's time} of a seed's failure."""
+        mode, seed = what.split()
+        with tempfile.TemporaryDirectory() as folder:
+            with subprocess.Popen([programs["simulate"], "swarm", seed, "1", mode, "shrink"],
+                                  cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+                text = process.stdout.read()
+                _, _, used = os.wait4(process.pid, 0)
+                process.returncode = 0
+        left = re.search(r"(\d+) decisions, (\d+) left", text)
+        milliseconds = round(1000 * (used.ru_utime + used.ru_stime))
+        return left and {"from": int(left[1]), "to": int(left[2]), "ms": milliseconds}
+
     def hunt(self, programs, depth):
         """The first seeds that fail, of either mode."""
         for mode in MODES:
@@ -154,17 +168,25 @@ class Unit:
         checker = "hang" if outcome.status is None else failed and "test"
         return checker, outcome
 
-    def hunt(self, programs, _depth):
-        """All tests that fail."""
-        for program, path in programs.items():
-            if not program.startswith("test-"):
-                continue
-            outcome = run([path, "--jobs", "1"], 10 * SECONDS)
-            for _, suite, test in FAILED_TEST.findall(outcome.text):
-                what = f"{program[5:]} {suite}/{test}"
-                checker, alone = self.fire(programs, what)
-                if checker:
-                    yield killer(self.name, what, checker, alone.milliseconds)
+    def hunt_in(self, program, path, suite):
+        """The first tests of a program that fail, in suites whose name has this form."""
+        outcome = run([path, "--jobs", "1", "--filter", suite + "/*"], 10 * SECONDS)
+        for _, suite_name, test in FAILED_TEST.findall(outcome.text)[:2]:
+            what = f"{program[5:]} {suite_name}/{test}"
+            checker, alone = self.fire({program: path}, what)
+            if checker:
+                yield killer(self.name, what, checker, alone.milliseconds)
+
+    def hunt(self, programs, depth):
+        """Some tests that fail: of the files that were changed, else of their rooms."""
+        tests = {name: path for name, path in programs.items() if name.startswith("test-")}
+        found = []
+        for suite in (*programs.get("suites", ()), "*"):
+            for program, path in tests.items():
+                found += self.hunt_in(program, path, suite)
+            if found or depth == 0:
+                break
+        return found
 
 
 TECHNIQUES = {technique.name: technique for technique in (Unit(), Scenario(), Swarm())}

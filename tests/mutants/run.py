@@ -4,6 +4,7 @@
 
     run.py check BUILD [NAME...]   each mutant on its killers, the unchanged tree on all of them
     run.py hunt BUILD [NAME...] [--seeds N]   find killers anew, write them into the list
+    run.py shrink BUILD [NAME...]  shrink the swarm's failures, write into the list how far
     run.py table                   write README.md's table
 
 A mutant counts when two techniques kill it. Fails when a patch does not apply, when a killer lets
@@ -13,18 +14,20 @@ folder of its own.
 """
 import argparse
 import concurrent.futures
+import os
 import re
 import sys
 import time
 
 import listing
-from build import Build, JOBS, PatchError
-from killers import TECHNIQUES
+from build import Build, JOBS, PatchError, ROOT, read
+from killers import HUNTED_SEEDS, TECHNIQUES
 
-FLOOR = 5
+FLOOR = 65
+EVENTS_MAX = 25
 RULES = {f"R{number}" for number in range(1, 28)}
 ROOMS_ABOVE = {
-    "map": ["map", "node", "coordinator"], "phase": ["phase", "node", "coordinator"],
+    "map": ["map"], "phase": ["phase", "node"],
     "wire": ["wire"], "node": ["node"], "coordinator": ["coordinator"], "base": ["base"],
     "driver": ["driver"], "router": ["router"], "audit": ["audit"], "plan": ["plan"],
     "slot": ["slot"],
@@ -59,11 +62,12 @@ def judge(mutant, programs):
     return complaints
 
 
-def check_mutant(build, mutant):
+def check_mutant(build, mutant, patch=None):
     """Complaints about one mutant."""
     name = mutant["name"]
     try:
-        programs = build.mutant(name, listing.patch(name), programs_of(mutant["killers"]))
+        programs = build.mutant(
+            name, patch or listing.patch(name), programs_of(mutant["killers"]))
         complaints = judge(mutant, programs)
     except (OSError, PatchError) as error:
         complaints = [str(error)]
@@ -85,6 +89,20 @@ def control(build, mutants):
         if found:
             fired.append(f"{technique} {what} fires on the unchanged tree")
     return fired, len(killers)
+
+
+def canaries(build, mutants):
+    """A change that breaks nothing must survive, and a patch that fits nowhere must be told of."""
+    path = "src/base/version.c"
+    line = read(os.path.join(ROOT, path)).split("\n", 1)[0]
+    diff = f"--- a/{path}\n+++ b/{path}\n@@ -1,1 +1,1 @@\n-{{}}\n+/* no bug at all */\n"
+    fired = []
+    for name, before, told in (("harmless", line, "survives"), ("unfitting", "no line", "0 times")):
+        bird = {**mutants[0], "name": name}
+        complaints = check_mutant(build, bird, diff.format(before))
+        if not any(told in complaint for complaint in complaints):
+            fired.append(f"the {name} change is not told of: {complaints}")
+    return fired
 
 
 def each(function, items):
@@ -118,6 +136,7 @@ def check(arguments):
         lambda all_: programs_of([one for mutant in all_.values() for one in mutant["killers"]]))
     built = time.monotonic()
     failures, killer_count = control(build, chosen)
+    failures += canaries(build, chosen)
     for mutant, complaints in zip(chosen, each(lambda m: check_mutant(build, m), chosen)):
         print(f"{mutant['name']}: {'; '.join(complaints) or 'killed'}", flush=True)
         failures += [f"{mutant['name']}: {complaint}" for complaint in complaints]
@@ -137,7 +156,12 @@ def hunt_mutant(build, mutant, depth):
     """Find killers; the quickest of each technique stays."""
     patch = listing.patch(mutant["name"])
     rooms = [build.room(room) for room in rooms_of(patch)]
-    programs = build.mutant(mutant["name"], patch, ["simulate", *rooms])
+    try:
+        programs = build.mutant(mutant["name"], patch, ["simulate", *rooms])
+    except PatchError as error:
+        print(f"{mutant['name']}: {error}")
+        return {}
+    programs["suites"] = re.findall(r"^\+\+\+ b/src/\w+/(\w+)\.c", patch, re.M)
     found = [one for technique in TECHNIQUES.values() for one in technique.hunt(programs, depth)]
     build.clear(mutant["name"])
     best = {}
@@ -169,12 +193,40 @@ def hunt(arguments):
     return 1 if survivors else 0
 
 
+def shrink_mutant(build, mutant):
+    """How few decisions of the swarm's failure are left, after how much time of a processor."""
+    swarm, name = TECHNIQUES["swarm"], mutant["name"]
+    killer = next(one for one in mutant["killers"] if one["by"] == "swarm")
+    programs = build.mutant(name, listing.patch(name), ["simulate"])
+    result = swarm.shrink(programs, killer["what"])
+    if not result:
+        found = next(swarm.hunt(programs, HUNTED_SEEDS), None)
+        killer.update(found or {})
+        result = found and swarm.shrink(programs, found["what"])
+    build.clear(name)
+    mutant["shrunk"] = result or {"from": 0, "to": 0, "ms": 0}
+    return mutant["shrunk"]
+
+
+def shrink(arguments):
+    """0 when enough of the swarm's failures become small within a minute."""
+    build, chosen, mutants = prepare(arguments.build, arguments.names, lambda _: ["simulate"])
+    chosen = [mutant for mutant in chosen if any(one["by"] == "swarm" for one in mutant["killers"])]
+    small = 0
+    for mutant, result in zip(chosen, each(lambda m: shrink_mutant(build, m), chosen)):
+        small += 0 < result["ms"] <= 60000 and result["to"] <= EVENTS_MAX
+        print(mutant["name"], result, flush=True)
+        listing.save(mutants)
+    print(f"{small} of {len(chosen)} have at most {EVENTS_MAX} decisions left within a minute")
+    return 0 if small >= 0.9 * len(chosen) else 1
+
+
 def main():
     """Exit status of the command."""
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
-    for name, function in (("check", check), ("hunt", hunt)):
+    for name, function in (("check", check), ("hunt", hunt), ("shrink", shrink)):
         command = commands.add_parser(name)
         command.add_argument("build")
         command.add_argument("names", nargs="*")
