@@ -8,6 +8,15 @@
  * serve reads has applied it. A replica serves reads under a lease that it asks for with each beat
  * and that is counted from when it asked; a primary that hears no beat stops waiting only after the
  * lease has run out. No sockets: messages come and go through hooks.
+ *
+ * What a fail-over keeps. Whatever --durability says, records, moved keys and deletions of a
+ * migration complete only when the replicas in sync have them. Clients' writes: with `always`
+ * answers wait for these replicas too, so none that was answered is lost; with `batch` and `none`
+ * they are replicated behind the answer, and WAIT tells. CLUSTER FAILOVER loses nothing: the
+ * primary stops writes first. FORCE takes what this replica has, and is for primaries that are
+ * dead: one that lives on, cut off from the coordinator, serves until it hears of its heir. A
+ * primary with replicas that starts again serves only once the coordinator has confirmed it. The
+ * coordinator is one node: while it is down no fail-over is decided.
  */
 #ifndef SLOTD_REPLICA_H
 #define SLOTD_REPLICA_H

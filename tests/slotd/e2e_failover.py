@@ -162,7 +162,7 @@ def one_round(cluster, mode, side, before):
     time.sleep(delay)
     take_over(cluster, victim, heir)
     if mode == "keywise":
-        cluster.cli_end(moves)
+        cluster.cli_end(moves, seconds=8)  # it may wait for the dead: `fix` goes on
     done = writer.done
     wait_for(lambda: writer.done > done + 50 or writer.failure, "writes after the fail-over")
     victim.start()
