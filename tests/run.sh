@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Build and test everything, from a fresh clone.
 #
-#   tests/run.sh           packages, gcc, release, clang with ASan and UBSan, cppcheck, clang-tidy
+#   tests/run.sh           packages, gcc, release, clang with ASan and UBSan, coverage, cppcheck,
+#                          clang-tidy
 #   tests/run.sh --quick   gcc only, and installs nothing
 #
 # Ends on "N passed, N failed": each Criterion test is one (as the program's closing line counts
@@ -167,6 +168,10 @@ if [ $quick = no ]; then
   say 'mutants: bugs on purpose, each killed by two techniques'
   step mutants "$python" tests/mutants/run.py check "$builds/mutants"
   tail -n 1 "$builds/mutants.log"
+
+  say 'coverage of the core'
+  step coverage env RESHARD_BUILD="$builds" bash tests/tools/coverage.sh 100 95 &&
+    tail -n 12 "$builds/coverage.log"
 
   say 'wire bytes, checked by npm cbor2'
   step node-packages node_packages &&

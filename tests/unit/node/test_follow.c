@@ -317,3 +317,29 @@ Test(follow, records_are_fed_again_when_memory_ran_out)
     cr_assert(rig_part(&replica)->stored.moving);
     both_free();
 }
+
+/* A primary that compacts gives its follower records that tell what it knows; one that begins with
+ * them has all of it. */
+Test(follow, compacted_journal_is_taken_by_who_knows_it_and_who_does_not)
+{
+    rig_boot(&primary, 1);
+    follower_init(3);
+    cr_assert_eq(rig_start(&replica), RESHARD_OK);
+    cr_assert_eq(follow(), RESHARD_OK);
+    primary.node->log.journal.compact_count = 1;
+    primary.node->log.journal.compact_at = 0;
+    rig_tick(&primary, 1);
+    cr_assert_lt(primary.journal_size, replica.journal_size, "it did not compact");
+    uint64_t version = reshard_map_version(reshard_node_map(primary.node));
+    for (int i = 0; i < 2; i++) {
+        int32_t status =
+            reshard_node_restore(replica.node, primary.journal, primary.journal_size);
+        cr_assert_eq(status, RESHARD_OK, "%d: %d", i, (int)status);
+        cr_assert_eq(reshard_map_version(reshard_node_map(replica.node)), version);
+        cr_assert_eq(rig_route(&replica, 1, RESHARD_OP_READ), RESHARD_SERVE);
+        rig_free(&replica);
+        follower_init(3);
+        cr_assert_eq(rig_start(&replica), RESHARD_OK);
+    }
+    both_free();
+}

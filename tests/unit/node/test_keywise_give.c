@@ -315,3 +315,17 @@ Test(keywise_give, keys_by_name_need_an_operators_move)
     cr_assert_eq(reshard_node_move_keys(rig.node, 12, keys, sizes, 1), RESHARD_E_STATE);
     rig_free(&rig);
 }
+
+/* A list that is being picked belongs to the stream before. */
+Test(keywise_give, stream_waits_for_what_is_being_picked_r17)
+{
+    rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_MOVE);
+    rig_part(&rig)->busy |= RESHARD__BUSY_PICK;
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    rig_order(&rig, RESHARD_PHASE_MOVE);
+    cr_assert(!reshard__order_equal(rig_part(&rig)->keywise->stream, rig_part(&rig)->order));
+    rig_part(&rig)->busy &= ~(uint32_t)RESHARD__BUSY_PICK;
+    rig_again(&rig, RESHARD_PHASE_MOVE);
+    cr_assert(reshard__order_equal(rig_part(&rig)->keywise->stream, rig_part(&rig)->order));
+    rig_free(&rig);
+}

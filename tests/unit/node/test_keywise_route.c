@@ -127,3 +127,42 @@ Test(keywise_route, several_keys_half_moved_try_again)
     cr_assert_eq(route.verdict, RESHARD_ASK);
     rig_free(&rig);
 }
+
+/* A key of any length is answered for by name; what is too long for a message is not looked up. */
+Test(keywise_route, question_about_a_long_key_is_answered_whole_r22)
+{
+    static uint8_t key[3000];
+    rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_MOVE);
+    struct reshard__message message = rig_chunk(&rig, RESHARD__CHUNK_QUERY, 0);
+    message.flags = RESHARD__QUERY_BARE;
+    message.payload.data = key;
+    message.payload.size = sizeof key;
+    rig.automatic &= ~RIG_BIT(PICK);
+    rig_clear(&rig);
+    rig_receive(&rig, 2, &message);
+    struct reshard_completion none;
+    reshard_completion_init(&none);
+    none.done = 1;
+    cr_assert_eq(rig_complete(&rig, RESHARD_ACTION_PICK, &none), RESHARD_OK);
+    rig_run(&rig);
+    const struct reshard__message *ack = rig_last(&rig, RESHARD__ACK, 0);
+    cr_assert(ack && ack->answer == RESHARD__ANSWER_ABSENT);
+    cr_assert_eq(ack->payload.size, sizeof key);
+    rig_free(&rig);
+}
+
+/* What is remembered of answers is bounded: the oldest are asked for again. */
+Test(keywise_route, answers_are_remembered_up_to_a_limit_r22)
+{
+    enum { MANY = 1100 };
+    rig_target_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_MOVE);
+    struct reshard__part *part = rig_part(&rig);
+    for (uint32_t i = 0; i < MANY; i++) {
+        uint8_t key[4] = {(uint8_t)i, (uint8_t)(i >> 8), 1, 1};
+        cr_assert(reshard__keywise_note(rig.node, part, &part->keywise->absent, key, sizeof key));
+    }
+    cr_assert_eq(verdict(3, true, 0), RESHARD_PARK);
+    cr_assert_eq(part->keywise->absent.count, 0);
+    cr_assert_eq(part->keywise->questions.count, 1);
+    rig_free(&rig);
+}

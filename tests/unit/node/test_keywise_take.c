@@ -255,3 +255,17 @@ Test(keywise_take, source_in_unmove_parks_removals_until_the_target_has_no_mark_
     cr_assert_eq(rig_ask(&rig, 4, RESHARD_OP_WRITE, true, token() | 1).verdict, RESHARD_SERVE);
     rig_free(&rig);
 }
+
+/* A chunk that is being applied belongs to the stream before: the way back opens behind it. */
+Test(keywise_take, way_back_waits_for_what_is_being_applied_r20)
+{
+    rig_target_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_MOVE);
+    rig_part(&rig)->busy |= RESHARD__BUSY_APPLY;
+    rig_decide(&rig, RESHARD_CHANGE_MIGRATION_ABORT);
+    rig_order(&rig, RESHARD_PHASE_UNMOVE);
+    cr_assert(!reshard__order_equal(rig_part(&rig)->keywise->opened, rig_part(&rig)->order));
+    rig_part(&rig)->busy &= ~(uint32_t)RESHARD__BUSY_APPLY;
+    rig_again(&rig, RESHARD_PHASE_UNMOVE);
+    cr_assert(reshard__order_equal(rig_part(&rig)->keywise->opened, rig_part(&rig)->order));
+    rig_free(&rig);
+}

@@ -276,3 +276,14 @@ Test(node, newest_map_is_ahead_of_the_durable_one)
     cr_assert_eq(reshard_map_version(reshard_node_newest_map(rig.node)), durable + 1);
     rig_free(&rig);
 }
+
+Test(node, before_the_start_no_map_is_adopted_and_no_key_moves)
+{
+    const uint8_t *keys[] = {(const uint8_t *)"k"};
+    const size_t sizes[] = {1};
+    rig_init(&rig, 1);
+    cr_assert_eq(reshard_node_create(&rig.config, &rig.node), RESHARD_OK);
+    cr_assert_eq(reshard_node_adopt(rig.node, rig.truth), RESHARD_E_STATE);
+    cr_assert_eq(reshard_node_move_keys(rig.node, 0, keys, sizes, 1), RESHARD_E_STATE);
+    rig_free(&rig);
+}

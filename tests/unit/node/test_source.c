@@ -301,3 +301,29 @@ Test(source, tail_at_its_limit_parks_writes_until_half_is_gone)
     cr_assert_eq(rig_route(&rig, 1, RESHARD_OP_WRITE), RESHARD_SERVE_CAPTURE);
     rig_free(&rig);
 }
+
+Test(source, freeze_budget_without_end_does_not_wrap)
+{
+    source_to(RESHARD_PHASE_CATCHUP);
+    struct reshard__message message = rig_order_message(&rig, RESHARD_PHASE_FREEZE);
+    message.order.n = ++rig.order_n;
+    message.attempt = ++rig.attempt;
+    message.freeze_ns = UINT64_MAX;
+    rig_receive(&rig, 9, &message);
+    rig_tick(&rig, UINT64_C(1000000000000));
+    cr_assert_eq(rig_route(&rig, 0, RESHARD_OP_WRITE), RESHARD_PARK);
+    cr_assert_eq(rig_events(&rig, RESHARD_EVENT_EXPIRED), 0);
+    rig_free(&rig);
+}
+
+/* The write has happened; a node that has stopped for good keeps it, and says nothing. */
+Test(source, write_at_a_node_that_stopped_is_still_taken)
+{
+    const uint8_t state[8] = {1};
+    source_to(RESHARD_PHASE_COPY);
+    rig.node->gate.ended = RESHARD_E_FATAL;
+    uint64_t before = rig_part(&rig)->stream.captured_bytes;
+    cr_assert_eq(reshard_node_record(rig.node, 0, state, sizeof state), RESHARD_OK);
+    cr_assert_eq(rig_part(&rig)->stream.captured_bytes, before + sizeof state);
+    rig_free(&rig);
+}

@@ -342,3 +342,26 @@ Test(target, sync_is_asked_by_the_clock_when_the_source_rests)
     cr_assert(ack && ack->durable_sequence == 3);
     rig_free(&rig);
 }
+
+/* What is being applied belongs to the copy before: its staging goes when that has ended. */
+Test(target, new_copy_waits_for_what_is_being_applied_r8)
+{
+    rig_target_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    rig.automatic &= ~RIG_BIT(APPLY);
+    struct reshard__message chunk = rig_chunk(&rig, RESHARD__CHUNK_DATA, 1);
+    uint8_t item[RIG_ITEM] = {2};
+    chunk.payload.data = item;
+    chunk.payload.size = sizeof item;
+    rig_receive(&rig, 1, &chunk);
+    cr_assert(rig_find(&rig, RESHARD_ACTION_APPLY));
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    cr_assert_null(rig_find(&rig, RESHARD_ACTION_DISCARD));
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING);
+    rig_fail(&rig, RESHARD_ACTION_APPLY, RESHARD_E_HOOK);
+    rig_tick(&rig, 10000);
+    rig_again(&rig, RESHARD_PHASE_COPY);
+    cr_assert_eq(rig_newest_record(&rig), RESHARD__RECORD_OPEN);
+    cr_assert_eq(rig_part(&rig)->applied, 0);
+    rig_free(&rig);
+}
