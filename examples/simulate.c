@@ -4,7 +4,7 @@
  *     simulate scenario FILE [--rows]   run a script, print its transcript
  *     simulate log FILE                 run a script, print its event log: JSON lines
  *     simulate html FILE PAGE           run a script, write a page that shows what happened
- *     simulate swarm FROM COUNT [snapshot|keywise] [shrink]
+ *     simulate swarm FROM COUNT [snapshot|keywise] [shrink] [cells] [digests]
  *                                       run seeds; a failing one is written to replay-SEED.txt
  *     simulate replay FILE [--trace]    run such a file again, with its transcript
  *     simulate replay FILE --html PAGE  ... and write a page that shows it
@@ -16,6 +16,7 @@
 #include "simulate_replay.h"
 
 #include <reshard-sim/sim.h>
+#include <reshard/phase.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,27 +141,59 @@ static int seed_run(struct replay *replay, int shrinks, struct reshard_sim_repor
     return status ? 2 : 1;
 }
 
+/* What a swarm is asked for beside its seeds. */
+struct wishes {
+    int shrinks;
+    int digests;
+};
+
+static void wish_read(const char *word, struct reshard_sim_swarm *swarm, struct wishes *wishes)
+{
+    static uint64_t cells[RESHARD_SIM_CELLS];
+    if (strcmp(word, "snapshot") == 0)
+        swarm->mode = RESHARD_MODE_SNAPSHOT;
+    else if (strcmp(word, "keywise") == 0)
+        swarm->mode = RESHARD_MODE_KEYWISE;
+    else if (strcmp(word, "shrink") == 0)
+        wishes->shrinks = 1;
+    else if (strcmp(word, "digests") == 0)
+        wishes->digests = 1;
+    else if (strcmp(word, "cells") == 0)
+        swarm->cells = cells;
+    else
+        swarm->sabotage = (uint32_t)strtoul(word, NULL, 10);
+}
+
+/* How often each fault met a migration in each phase, but the two that last a moment at the end. */
+static void cells_print(const uint64_t *cells)
+{
+    static const char *const modes[] = {"", "snapshot", "keywise"};
+    for (uint32_t fault = 0; reshard_sim_fault(fault); fault++)
+        for (uint32_t mode = 1; mode <= 2; mode++)
+            for (uint32_t phase = 1; phase < RESHARD_PHASE_COUNT; phase++)
+                if (phase != RESHARD_PHASE_DONE && phase != RESHARD_PHASE_REVERTED)
+                    printf("cell %s %s %s %llu\n", reshard_sim_fault(fault), modes[mode],
+                        reshard_phase_name(phase),
+                        (unsigned long long)cells[reshard_sim_cell(fault, mode, phase)]);
+}
+
 static int swarm(int count, char **words)
 {
     struct replay replay;
+    struct wishes wishes = {0};
     uint64_t from = strtoull(words[0], NULL, 10), seeds = strtoull(words[1], NULL, 10);
-    int shrinks = 0, failed = 0;
+    int failed = 0;
     int made = replay_make(&replay) == 0;
-    for (int i = 2; i < count; i++) {
-        if (strcmp(words[i], "snapshot") == 0)
-            replay.swarm.mode = RESHARD_MODE_SNAPSHOT;
-        else if (strcmp(words[i], "keywise") == 0)
-            replay.swarm.mode = RESHARD_MODE_KEYWISE;
-        else if (strcmp(words[i], "shrink") == 0)
-            shrinks = 1;
-        else
-            replay.swarm.sabotage = (uint32_t)strtoul(words[i], NULL, 10);
-    }
+    for (int i = 2; i < count; i++)
+        wish_read(words[i], &replay.swarm, &wishes);
     struct reshard_sim_report report, total;
     reshard_sim_report_init(&total);
     for (uint64_t seed = from; made && seed < from + seeds; seed++) {
         replay.swarm.seed = seed;
-        failed += seed_run(&replay, shrinks, &report) != 0;
+        failed += seed_run(&replay, wishes.shrinks, &report) != 0;
+        if (wishes.digests)
+            printf("digest %llu %016llx\n", (unsigned long long)seed,
+                (unsigned long long)report.digest);
         total.steps += report.steps;
         total.faults += report.faults;
         total.requests += report.requests;
@@ -168,6 +201,8 @@ static int swarm(int count, char **words)
         for (uint32_t row = 0; row < 96; row++)
             total.rows[row] += report.rows[row];
     }
+    if (made && replay.swarm.cells)
+        cells_print(replay.swarm.cells);
     replay_free(&replay);
     printf("%llu seeds, %d failed, %llu steps, %llu faults, %llu requests\n",
         (unsigned long long)seeds, failed, (unsigned long long)total.steps,
@@ -252,7 +287,8 @@ int main(int count, char **words)
             return commands[i].run(count - 2, words + 2);
     (void)fprintf(stderr,
         "usage: %s scenario FILE [--rows] | log FILE | html FILE PAGE |\n"
-        "    swarm FROM COUNT [snapshot|keywise] [shrink] | replay FILE [--trace|--html PAGE]\n",
+        "    swarm FROM COUNT [snapshot|keywise] [shrink] [cells] [digests] |\n"
+        "    replay FILE [--trace|--html PAGE]\n",
         words[0]);
     return 2;
 }

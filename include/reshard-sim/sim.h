@@ -59,6 +59,7 @@ struct reshard_sim_report {
     uint64_t transcript;       /**< XXH3-64 of the transcript */
     uint64_t decision_count;   /**< decisions other than "nothing special" */
     uint64_t rows[96];         /**< how often each row of the transition table was taken */
+    uint64_t digest;           /**< XXH3-64 of all that happened: times, messages, answers */
     uint64_t allocations;      /**< that engines asked for */
     uint64_t hook_calls;       /**< actions that hosts were asked to do */
     uint64_t complaints;       /**< calls that failed for want of memory, and events HOOK_FAILED */

@@ -175,6 +175,7 @@ static void client_done(struct reshard_sim *sim, struct client *client, const st
     client->busy = false;
     client->answered = true;
     sim->requests_done++;
+    sim->digest = reshard__sim_hash(reply->values, sizeof reply->values, sim->digest);
     work_plan(sim, client);
 }
 

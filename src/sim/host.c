@@ -356,6 +356,7 @@ void reshard__host_tick(struct reshard_sim *sim, struct host *host)
     if (reshard__sabotaged(sim, RESHARD_SABOTAGE_CLOCK))
         return;
     struct call call = reshard__call_begin(sim, host);
+    call.watched = false; /* it may have served some migrations when memory ran out */
     int32_t status;
     do
         status = host->node

@@ -281,6 +281,7 @@ void reshard__net_send(
     memcpy(packet->data, action->header, action->header_size);
     if (action->payload_size)
         memcpy(packet->data + action->header_size, action->payload, action->payload_size);
+    sim->digest = reshard__sim_hash(packet->data, packet->size, sim->digest);
     const struct host *sender = reshard__host_find(sim, from);
     if (sender && sender->newer)
         append_members(sim, packet, sender->shard);

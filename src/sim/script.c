@@ -132,6 +132,7 @@ void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_repor
     report->requests = sim->requests_done;
     report->virtual_ns = sim->now_ns;
     report->transcript = sim->transcript;
+    report->digest = sim->digest;
     report->decision_count = sim->choices.decision_count;
     memcpy(report->rows, sim->rows, sizeof report->rows);
     report->allocations = sim->allocations;

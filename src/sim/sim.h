@@ -379,6 +379,7 @@ struct reshard_sim {
     bool quiet;
     struct text line;
     uint64_t transcript; /* running digest */
+    uint64_t digest;     /* likewise, of all that happens */
     reshard_sim_print print;
     void *print_data;
     /* log.c */

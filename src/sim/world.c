@@ -177,6 +177,8 @@ bool reshard__sim_step(struct reshard_sim *sim)
         sim->now_ns = tick_ns;
         reshard__host_tick(sim, host);
     }
+    const uint64_t what[2] = {sim->now_ns, event};
+    sim->digest = reshard__sim_hash(what, sizeof what, sim->digest);
     reshard__log_state(sim);
     reshard__check_step(sim);
     return !sim->violated;
