@@ -37,6 +37,8 @@ static void succeeded(struct reshard_node *node, struct reshard__part *part,
     case RESHARD_ACTION_FENCE:
         if (action->sequence > part->fence_done)
             part->fence_done = action->sequence;
+        if (part->keywise)
+            reshard__part_wake(node, part); /* what is absent is so for good from now on */
         break;
     case RESHARD_ACTION_DIGEST:
         part->digest_known = true;

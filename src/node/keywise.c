@@ -166,8 +166,9 @@ static void query_answer(struct reshard_node *node, struct reshard__part *part,
     bool bare = chunk->sequence & RESHARD__QUERY_BARE;
     bool here =
         completion->keys > 0 || reshard__keys_have(&part->keywise->keys, item.key, item.key_size);
-    bool final = stance == RESHARD__STANCE_SOURCE_MOVE || stance == RESHARD__STANCE_SOURCE_HELD ||
-                 stance == RESHARD__STANCE_TARGET_UNMOVE;
+    bool fenced = part->fence_done >= part->keywise->fence;
+    bool final = (stance == RESHARD__STANCE_SOURCE_MOVE && fenced) ||
+                 stance == RESHARD__STANCE_SOURCE_HELD || stance == RESHARD__STANCE_TARGET_UNMOVE;
     struct reshard__message message = reshard__keywise_message(part, RESHARD__ACK, 0);
     message.answer = here ? RESHARD__ANSWER_HAVE : RESHARD__ANSWER_NOT_HAVE;
     if (bare && !here && final)

@@ -54,19 +54,32 @@ static enum reshard__presence presence_counted(const struct reshard_node_request
     return request->present_count > 0 ? RESHARD__PRESENCE_SOME : RESHARD__PRESENCE_NONE;
 }
 
-static enum reshard__presence presence_of(const struct reshard__part *part,
-    enum reshard__stance stance, const struct reshard_node_request *request)
+/* A write that was admitted by its slot alone, before MOVE, may still create what is absent. */
+static bool absence_unsure(const struct reshard__part *part, enum reshard__stance stance)
+{
+    return stance == RESHARD__STANCE_SOURCE_MOVE && part->fence_done < part->keywise->fence;
+}
+
+static bool any_marked(const struct reshard__part *part, enum reshard__stance stance,
+    const struct reshard_node_request *request)
 {
     const struct reshard__keywise *keywise = part->keywise;
     /* In UNMOVE the source does not serve what is pending; the target, who lost nothing, does. */
     bool pending_counts =
         !keywise->confirmed && (stance == RESHARD__STANCE_SOURCE_UNMOVE || request->token == 0);
-    if (marked(keywise, request) || (pending_counts && any_in(&keywise->pending, request)))
+    return marked(keywise, request) || (pending_counts && any_in(&keywise->pending, request));
+}
+
+static enum reshard__presence presence_of(const struct reshard__part *part,
+    enum reshard__stance stance, const struct reshard_node_request *request)
+{
+    const struct reshard__keywise *keywise = part->keywise;
+    if (any_marked(part, stance, request))
         return RESHARD__PRESENCE_MARKED;
     /* With a key in flight, one that is absent may be the locked one on its way out, or one that
      * lives on the other side: neither may be read as gone. The request waits for the flight. */
     bool flies = any_in(&keywise->keys, request);
-    if (flies && request->present_count < request->key_count)
+    if ((flies || absence_unsure(part, stance)) && request->present_count < request->key_count)
         return RESHARD__PRESENCE_MARKED;
     if (flies || removal_waits(keywise, stance, request->op))
         return RESHARD__PRESENCE_LOCKED;

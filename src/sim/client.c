@@ -57,7 +57,7 @@ static reshard_node_id first_host(struct reshard_sim *sim, const struct client *
     if (host == 0 && shard)
         host = primary_of(sim, shard);
     for (size_t i = 0; i < sim->host_count && host == 0; i++)
-        if (sim->hosts[i]->shard && sim->hosts[i]->up)
+        if (sim->hosts[i]->shard && sim->hosts[i]->up && !sim->hosts[i]->fenced)
             host = sim->hosts[i]->id;
     return host ? host : 1;
 }

@@ -276,6 +276,12 @@ static bool engine_changed(const struct host *host, const struct reshard_digest 
     return after.low != before->low || after.high != before->high;
 }
 
+/* Without memory, work that had waited may go on all the same: memory.c looks at that. */
+static bool refuses(int32_t status)
+{
+    return status && status != RESHARD_E_FENCED && status != RESHARD_E_NOMEM;
+}
+
 /* 9: what is damaged is refused, and what is refused changes nothing. */
 static void receive_check(struct reshard_sim *sim, const struct host *host,
     const struct packet *packet, int32_t status, const struct reshard_digest *before)
@@ -289,7 +295,7 @@ static void receive_check(struct reshard_sim *sim, const struct host *host,
     if (packet->foreign)
         reshard__sim_violate(
             sim, "foreign", "%h: a message of no participant changed it", host->id);
-    if (status && status != RESHARD_E_FENCED)
+    if (refuses(status))
         reshard__sim_violate(
             sim, "refused", "%h: a refused message changed it: %d", host->id, status);
 }
@@ -309,12 +315,29 @@ static int32_t engine_receive(
     return status;
 }
 
+/* Any call takes what waits a step further: let it come to rest first. */
+static void engine_settle(struct reshard_sim *sim, struct host *host)
+{
+    struct reshard_digest before;
+    do {
+        engine_digest(host, &before);
+        if (host->node)
+            (void)reshard_node_tick(host->node, reshard__host_now(sim, host));
+        else
+            (void)reshard_coordinator_tick(host->coordinator, reshard__host_now(sim, host));
+        reshard__host_drain(sim, host);
+    } while (host->up && engine_changed(host, &before));
+}
+
 /* 9: what came before changes nothing. */
 static void receive_again(
     struct reshard_sim *sim, struct host *host, const struct packet *packet)
 {
     struct reshard_digest before;
     host->memory.left = host->memory.failing = 0;
+    engine_settle(sim, host);
+    if (!host->up)
+        return;
     engine_digest(host, &before);
     (void)engine_receive(sim, host, packet);
     if (engine_changed(host, &before))

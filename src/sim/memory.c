@@ -68,10 +68,8 @@ struct reshard_allocator reshard__memory_of(struct reshard_sim *sim, struct host
     return allocator;
 }
 
-static bool refusal_near(const struct reshard_sim *sim, const struct host *host)
+static bool refusal_near(const struct reshard_sim *sim)
 {
-    if (host->memory.failing > 0)
-        return true;
     for (size_t i = 0; i < sim->task_rule_count; i++)
         if (sim->task_rules[i].kind == FAULT_MEMORY && sim->task_rules[i].count > 0 &&
             sim->task_rules[i].skip < REFUSAL_NEAR)
@@ -90,7 +88,7 @@ static void state_digest(const struct host *host, struct reshard_digest *digest)
 struct call reshard__call_begin(const struct reshard_sim *sim, const struct host *host)
 {
     struct call call = {.refusals = host->memory.refusals};
-    call.watched = (host->node || host->coordinator) && refusal_near(sim, host);
+    call.watched = (host->node || host->coordinator) && refusal_near(sim);
     if (call.watched)
         state_digest(host, &call.before);
     return call;

@@ -233,7 +233,7 @@ static void fate_act(struct reshard_sim *sim, struct packet *packet)
         corrupt(sim, packet);
     if (fate == 5)
         forge(sim, packet);
-    packet->twice = fate == 6;
+    packet->twice = fate == 6 && reshard__peek(packet->data, packet->size).type != 6;
     fly(sim, packet, delay_ns);
 }
 

@@ -29,4 +29,5 @@ for number in $(seq "$(nproc)"); do
 done
 wait
 awk '/ seeds, / { seeds += $1; failed += $3; faults += $7 }
-  END { printf "%d seeds, %d failed, %d faults\n", seeds, failed, faults; exit failed > 0 }' log-*.txt
+  END { printf "%d seeds, %d failed, %d faults\n", seeds, failed, faults
+        exit failed > 0 }' log-*.txt

@@ -106,7 +106,8 @@ def seeds_check(simulate, path, first):
     complaints += judge(totals, cells, counts)
     seeds = max(counts["seeds"], 1)
     print(f"{counts['seeds']} seeds from {first}, {counts['faults'] / seeds:.1f} faults and "
-          f"{counts['requests'] / seeds:.1f} answered operations each; {len(complaints)} complaints")
+          f"{counts['requests'] / seeds:.1f} answered operations each, "
+          f"{len(complaints)} complaints")
     print("\n".join(complaints))
     return 1 if complaints else 0
 
