@@ -8,12 +8,16 @@
  *                                       run seeds; a failing one is written to replay-SEED.txt
  *     simulate replay FILE [--trace]    run such a file again, with its transcript
  *     simulate replay FILE --html PAGE  ... and write a page that shows it
+ *     simulate search NAME|all|PART/PARTS [limit STATES] [verify EVERY] [sabotage BITS]
+ *                                       search small worlds exhaustively; what breaks is written to
+ *                                       search-NAME.txt, which replays too
  *
  * The exit status is 0 when everything held, 1 when not, 2 when the command line or the script
  * cannot be understood. With --rows the last line counts the rows of the transition table.
  */
 #include "simulate_html.h"
 #include "simulate_replay.h"
+#include "simulate_search.h"
 
 #include <reshard-sim/sim.h>
 #include <reshard/phase.h>
@@ -242,6 +246,9 @@ static int replay_run(const char *path, int trace, FILE *page)
 
 static int replay(int count, char **words)
 {
+    int searched = search_replay(words[0]);
+    if (searched >= 0)
+        return searched;
     int page = count > 2 && strcmp(words[1], "--html") == 0;
     if (!page)
         return replay_run(words[0], count > 1 && strcmp(words[1], "--trace") == 0, NULL);
@@ -281,14 +288,16 @@ struct command {
 int main(int count, char **words)
 {
     static const struct command commands[] = {{"scenario", 1, scenario_say}, {"log", 1, log_say},
-        {"html", 2, html_say}, {"swarm", 2, swarm}, {"replay", 1, replay}};
+        {"html", 2, html_say}, {"swarm", 2, swarm}, {"replay", 1, replay},
+        {"search", 1, search_command}};
     for (size_t i = 0; i < sizeof commands / sizeof *commands && count > 1; i++)
         if (strcmp(words[1], commands[i].name) == 0 && count - 2 >= commands[i].words)
             return commands[i].run(count - 2, words + 2);
     (void)fprintf(stderr,
         "usage: %s scenario FILE [--rows] | log FILE | html FILE PAGE |\n"
         "    swarm FROM COUNT [snapshot|keywise] [shrink] [cells] [digests] |\n"
-        "    replay FILE [--trace|--html PAGE]\n",
+        "    replay FILE [--trace|--html PAGE] |\n"
+        "    search NAME|all|PART/PARTS [limit STATES] [verify EVERY] [sabotage BITS]\n",
         words[0]);
     return 2;
 }

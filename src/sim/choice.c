@@ -49,7 +49,7 @@ uint32_t reshard__choose(struct reshard_sim *sim, enum choice_kind kind, uint32_
 {
     struct choices *choices = &sim->choices;
     if (choices->calm)
-        return 0;
+        return choices->forced[kind] < count ? choices->forced[kind] : 0;
     uint64_t ordinal = moment(sim, kind);
     uint32_t value = 0;
     if (!choices->random) {

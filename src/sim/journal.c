@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: journals. A node's own: bytes that survive. The coordinators' authority: one list for
  * all of them, compare-and-set on (term, index). */
+#include "sim/arena.h"
 #include "sim/sim.h"
 
 void reshard__own_append(struct disk *disk, const uint8_t *bytes, size_t size)
@@ -128,6 +129,7 @@ static void authority_follow(struct reshard_sim *sim, const struct authority_rec
     if (!authority->reader) {
         struct reshard_coordinator_config config;
         reshard_coordinator_config_init(&config);
+        config.allocator = reshard__arena_allocator();
         config.node = 1;
         config.unique = 1;
         config.slot_count = sim->set.slot_count;

@@ -27,6 +27,7 @@ static const struct number numbers[] = {
     NUMBER("attempts", attempt_limit),
     NUMBER("copies", copy_limit),
     NUMBER("flight", in_flight_limit),
+    NUMBER("batch", batch),
     NUMBER("bare", bare),
     NUMBER("readonly", readonly),
     NUMBER("trace", trace),

@@ -17,6 +17,7 @@
 
 #include "sim/fault.h"
 
+#include "sim/allowance.h"
 #include <reshard-sim/sim.h>
 #include <reshard/coordinator.h>
 #include <reshard/journal.h>
@@ -304,7 +305,8 @@ enum choice_kind { CHOICE_MESSAGE, CHOICE_DELAY, CHOICE_TASK, CHOICE_CRASH, CHOI
     CHOICE_OPERATOR, CHOICE_LINK, CHOICE_DISK, CHOICE_DATA, CHOICE_COUNT };
 struct choices {
     bool random;
-    bool calm; /* no faults any more */
+    bool calm; /* no faults any more, but those that are forced */
+    uint32_t forced[CHOICE_COUNT];
     uint64_t state;
     uint64_t ordinals[CHOICE_COUNT];
     uint32_t parts_per_million[CHOICE_COUNT];
@@ -326,6 +328,7 @@ struct settings {
     uint32_t conflict, conflict_limit, attempt_limit, copy_limit, in_flight_limit;
     uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns;
     uint32_t compact_count; /* records after which a journal is compacted; 0 = the default */
+    uint32_t batch;    /* keys of one EXPORT or PICK, 0 = as many as fit */
     uint32_t bare;     /* clients' protocol carries no token */
     uint32_t readonly; /* reads go to replicas that follow */
     uint32_t sabotage; /* bits 1 << RESHARD_SABOTAGE_* */
@@ -373,6 +376,7 @@ struct reshard_sim {
     uint64_t complaints; /* calls that failed for want of memory, events that tell of a fault */
     uint64_t *cells; /* fault.c; NULL = nobody asks */
     bool judging;    /* the last reads: what has expired must be gone */
+    struct allowance allowance;
     bool stop;       /* a rule said: hand over to the script */
     bool violated;
     char violation[32];
@@ -544,7 +548,6 @@ struct peek reshard__peek(const uint8_t *bytes, size_t size);
 const char *reshard__message_name(uint32_t type);
 const char *reshard__kind_name(uint32_t type, uint32_t kind);
 const char *reshard__record_name(uint32_t kind);
-/* Step behind the next framed record. */
 bool reshard__record_next(const uint8_t *bytes, size_t size, size_t *offset, uint32_t *kind);
 /* Whether framed records hold one of this name; and the first one's name. */
 bool reshard__records_have(const uint8_t *bytes, size_t size, const char *name);
@@ -563,12 +566,10 @@ void reshard__requests_wake(
     struct reshard_sim *sim, struct host *host, const struct reshard_action *action);
 void reshard__requests_drop(struct reshard_sim *sim, struct host *host);
 void reshard__reply_send(struct reshard_sim *sim, struct host *host, const struct reply *reply);
-
 /* The host takes a key away by itself: its time has come, or memory runs short (`any`). */
 void reshard__key_expire(struct reshard_sim *sim, struct host *host, uint32_t key, bool any);
 
 /* ---- chaos.c ---- */
-/* What may strike in one step of a random run, and what heals again. */
 void reshard__chaos_step(struct reshard_sim *sim, uint32_t mode);
 void reshard__chaos_heal(struct reshard_sim *sim);
 /* Open a migration of some slots, if these are free. */

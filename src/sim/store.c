@@ -190,6 +190,13 @@ bool reshard__ranges_have(const struct reshard_action *action, uint32_t slot)
     return false;
 }
 
+/* Hosts may hand over less than fits. */
+static bool batch_full(
+    const struct reshard_sim *sim, const struct reshard_completion *completion)
+{
+    return sim->set.batch > 0 && completion->keys >= sim->set.batch;
+}
+
 static void do_export(struct reshard_sim *sim, struct disk *disk,
     const struct reshard_action *action, struct reshard_completion *completion)
 {
@@ -204,7 +211,7 @@ static void do_export(struct reshard_sim *sim, struct disk *disk,
             completion->size = record;
             return;
         }
-        if (completion->size + record > action->capacity)
+        if (completion->size + record > action->capacity || batch_full(sim, completion))
             break;
         reshard__record_put(
             sim, action->buffer + completion->size, (uint32_t)key, disk->values[key]);
@@ -284,7 +291,8 @@ static void do_pick(struct reshard_sim *sim, struct disk *disk,
     uint64_t key = action->cursor;
     for (; key < sim->set.key_count; key++)
         if (reshard__ranges_have(action, reshard__key_slot(sim, (uint32_t)key)) &&
-            !pick_one(sim, disk, action, (uint32_t)key, completion))
+            (batch_full(sim, completion) ||
+                !pick_one(sim, disk, action, (uint32_t)key, completion)))
             break;
     completion->cursor = key;
     completion->done = key >= sim->set.key_count;

@@ -398,6 +398,13 @@ static bool task_do(struct reshard_sim *sim, struct host *host, struct task *tas
     return true;
 }
 
+bool reshard__task_waits(const struct reshard_sim *sim, struct host *host, uint64_t id)
+{
+    const struct task *task = task_find(host, id);
+    return task && task->action.kind == RESHARD_ACTION_FENCE &&
+           fence_waits(sim, host, &task->action);
+}
+
 void reshard__task_run(struct reshard_sim *sim, struct host *host, uint64_t id)
 {
     struct task *task = task_find(host, id);

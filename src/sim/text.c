@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: words, memory, and the one place that hashes. */
+#include "sim/arena.h"
 #include "sim/sim.h"
 
 #include <stdlib.h>
@@ -8,8 +9,9 @@
 
 void *reshard__sim_resize(void *block, size_t count, size_t item_size)
 {
-    size_t size = count * item_size;
-    void *moved = realloc(block, size > 0 ? size : 1);
+    size_t size = count * item_size > 0 ? count * item_size : 1;
+    struct arena *arena = reshard__arena_current();
+    void *moved = arena ? reshard__arena_resize(arena, block, size) : realloc(block, size);
     if (!moved)
         abort(); /* a simulation without memory proves nothing */
     return moved;
@@ -17,7 +19,11 @@ void *reshard__sim_resize(void *block, size_t count, size_t item_size)
 
 void reshard__sim_release(void *block)
 {
-    free(block);
+    struct arena *arena = reshard__arena_current();
+    if (arena)
+        reshard__arena_release(arena, block);
+    else
+        free(block);
 }
 
 void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item_size)

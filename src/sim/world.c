@@ -152,6 +152,13 @@ static void happen(struct reshard_sim *sim, struct happening *happening)
     }
 }
 
+void reshard__sim_happen(struct reshard_sim *sim, size_t index)
+{
+    struct happening happening = sim->heap[index];
+    sim->heap[index] = sim->heap[--sim->heap_count];
+    happen(sim, &happening);
+}
+
 uint64_t reshard__sim_next(const struct reshard_sim *sim)
 {
     uint64_t tick_ns;

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: memory that can be copied out and back. While an arena is in use, all that a world and
+ * its engines allocate on this thread lies in it, so that a copy of its used part is a copy of the
+ * world: put back at the same address it needs no fix-ups. */
+#ifndef RESHARD_SIM_ARENA_H
+#define RESHARD_SIM_ARENA_H
+
+#include <reshard/types.h>
+#include <stdbool.h>
+
+struct arena;
+
+/* A world at one moment, as its differences from the base. */
+struct image {
+    uint8_t *bytes; /* malloc */
+    size_t size;
+    size_t used; /* of the arena */
+};
+
+/* Blocks of `dead_size` bytes hold nothing that outlives a move: they are in no image. 0 = none.
+ * NULL without memory. */
+struct arena *reshard__arena_make(size_t capacity, size_t dead_size);
+void reshard__arena_free(struct arena *arena);
+/* The thread's allocations go to this arena; NULL: to libc. Returns the one before. */
+struct arena *reshard__arena_use(struct arena *arena);
+/* The arena in use, or NULL. */
+struct arena *reshard__arena_current(void);
+void *reshard__arena_resize(struct arena *arena, void *block, size_t size);
+void reshard__arena_release(struct arena *arena, void *block);
+/* For engines: allocates from the arena in use, else from libc. */
+struct reshard_allocator reshard__arena_allocator(void);
+
+/* What later images differ from: the arena as it is now. */
+void reshard__arena_base(struct arena *arena);
+struct image reshard__arena_save(const struct arena *arena);
+/* The arena becomes what it was. */
+void reshard__arena_restore(struct arena *arena, const struct image *image);
+void reshard__image_free(struct image *image);
+size_t reshard__arena_used(const struct arena *arena);
+
+#endif

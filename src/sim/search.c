@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: breadth-first search. A world is put back from its image for every move that it
+ * allows; worlds seen before are known by 128 bits of digest. The edges are kept, so that in the
+ * end it can be told from which worlds no end is reachable. */
+#include "sim/search.h"
+
+#include "base/outbox.h"
+#include <stddef.h>
+#include <stdlib.h>
+
+enum { ARENA_SIZE = 1 << 22, TABLE_MIN = 1 << 12 };
+#define NO_STATE UINT32_MAX
+
+struct graph {
+    /* by state, in the order in which they were found */
+    uint32_t *parents;
+    struct move *moves;
+    struct image *images; /* until expanded */
+    uint64_t *edge_from;  /* its first edge */
+    uint8_t *ends;
+    size_t count, parent_capacity, move_capacity, image_capacity, from_capacity, end_capacity;
+    uint32_t *edges;
+    size_t edge_count, edge_capacity;
+    /* open addressing; state + 1, 0 = free */
+    struct reshard_digest *digests;
+    uint32_t *table;
+    size_t table_size;
+};
+
+/* A world that was met again. */
+struct twin {
+    uint32_t state;
+    struct image image;
+};
+
+struct search {
+    const struct search_config *config;
+    struct arena *arena;
+    struct reshard_sim *sim;
+    struct graph graph;
+    struct reshard_sim_search_report *report;
+    uint64_t state_limit;
+    uint64_t verify, met; /* every so many worlds that are met again */
+    struct twin *twins;
+    size_t twin_count, twin_capacity;
+    uint32_t found; /* state from which the violation came */
+    struct move last;
+};
+
+/* The graph's memory is no world's. */
+static void *grow(void *block, size_t *capacity, size_t count, size_t item_size)
+{
+    struct arena *arena = reshard__arena_use(NULL);
+    block = reshard__sim_grow(block, capacity, count, item_size);
+    (void)reshard__arena_use(arena);
+    return block;
+}
+
+/* ---- the table of digests ---- */
+
+static size_t place_of(const struct graph *graph, const struct reshard_digest *digest)
+{
+    size_t mask = graph->table_size - 1, place = (size_t)digest->low & mask;
+    while (graph->table[place] && (graph->digests[place].low != digest->low ||
+                                      graph->digests[place].high != digest->high))
+        place = (place + 1) & mask;
+    return place;
+}
+
+static void table_grow(struct graph *graph)
+{
+    struct graph old = *graph;
+    graph->table_size = old.table_size ? old.table_size * 2 : TABLE_MIN;
+    graph->table = calloc(graph->table_size, sizeof *graph->table);
+    graph->digests = malloc(graph->table_size * sizeof *graph->digests);
+    if (!graph->table || !graph->digests)
+        abort();
+    for (size_t i = 0; i < old.table_size; i++) {
+        if (!old.table[i])
+            continue;
+        size_t place = place_of(graph, &old.digests[i]);
+        graph->table[place] = old.table[i];
+        graph->digests[place] = old.digests[i];
+    }
+    free(old.table);
+    free(old.digests);
+}
+
+/* The state with this digest; NO_STATE when it is new: then it is numbered. */
+static uint32_t state_find(struct graph *graph, const struct reshard_digest *digest)
+{
+    if (graph->count * 3 >= graph->table_size * 2)
+        table_grow(graph);
+    size_t place = place_of(graph, digest);
+    if (graph->table[place])
+        return graph->table[place] - 1;
+    graph->digests[place] = *digest;
+    graph->table[place] = (uint32_t)graph->count + 1;
+    return NO_STATE;
+}
+
+static void state_add(struct search *search, uint32_t parent, struct move move)
+{
+    struct graph *graph = &search->graph;
+    size_t count = graph->count + 1;
+    graph->parents =
+        grow(graph->parents, &graph->parent_capacity, count, sizeof *graph->parents);
+    graph->moves = grow(graph->moves, &graph->move_capacity, count, sizeof *graph->moves);
+    graph->images = grow(graph->images, &graph->image_capacity, count, sizeof *graph->images);
+    graph->edge_from =
+        grow(graph->edge_from, &graph->from_capacity, count + 1, sizeof *graph->edge_from);
+    graph->ends = grow(graph->ends, &graph->end_capacity, count, sizeof *graph->ends);
+    graph->parents[graph->count] = parent;
+    graph->moves[graph->count] = move;
+    graph->images[graph->count] = reshard__arena_save(search->arena);
+    graph->count = count;
+}
+
+static void graph_free(struct graph *graph)
+{
+    for (size_t i = 0; i < graph->count; i++)
+        reshard__image_free(&graph->images[i]);
+    free(graph->parents);
+    free(graph->moves);
+    free(graph->images);
+    free(graph->edge_from);
+    free(graph->ends);
+    free(graph->edges);
+    free(graph->digests);
+    free(graph->table);
+}
+
+/* ---- the search ---- */
+
+static void violation_take(struct search *search, const struct reshard_sim *sim)
+{
+    search->report->violated = 1;
+    memcpy(search->report->checker, sim->violation, sizeof sim->violation);
+}
+
+/* At an end every key is read where it lies: what clients saw must explain that too. */
+static void end_check(struct search *search)
+{
+    struct reshard_sim *sim = search->sim;
+    for (uint32_t key = 0; key < sim->set.key_count; key++) {
+        reshard_shard_id owner =
+            reshard_map_slot_owner(sim->authority.map, reshard__key_slot(sim, key));
+        const struct host *host = reshard__host_acting(sim, owner);
+        if (!host)
+            continue;
+        size_t index = reshard__history_begin(sim, 0, RESHARD_OP_READ, key, 0);
+        reshard__history_end(sim, index, host->disk->values[key]);
+    }
+    reshard__history_check(sim);
+}
+
+static void ends_note(struct search *search)
+{
+    struct graph *graph = &search->graph;
+    if (!reshard__search_ended(search->sim, search->config))
+        return;
+    graph->ends[graph->count - 1] = 1;
+    search->report->ends++;
+    end_check(search);
+}
+
+/* ---- a world that is met again leads where it led before ---- */
+
+static int compare_states(const void *a, const void *b)
+{
+    uint32_t one = *(const uint32_t *)a, two = *(const uint32_t *)b;
+    return (one > two) - (one < two);
+}
+
+static size_t sorted_unique(uint32_t *states, size_t count)
+{
+    size_t kept = 0;
+    qsort(states, count, sizeof *states, compare_states);
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || states[kept - 1] != states[i])
+            states[kept++] = states[i];
+    return kept;
+}
+
+/* States that a world leads to; NO_STATE where it is none that is known. */
+static size_t successors(struct search *search, const struct image *image, uint32_t *states)
+{
+    struct move moves[SEARCH_MOVES_MAX];
+    const struct graph *graph = &search->graph;
+    reshard__arena_restore(search->arena, image);
+    size_t count = reshard__search_moves(search->sim, search->config, moves);
+    for (size_t i = 0; i < count; i++) {
+        reshard__arena_restore(search->arena, image);
+        reshard__search_move(search->sim, search->config, moves[i]);
+        struct reshard_digest digest = reshard__search_digest(search->sim);
+        uint32_t place = graph->table[place_of(graph, &digest)];
+        states[i] = place && !search->sim->violated ? place - 1 : NO_STATE;
+    }
+    return sorted_unique(states, count);
+}
+
+static void keep_twin(struct search *search, uint32_t state)
+{
+    if (!search->verify || ++search->met % search->verify)
+        return;
+    search->twins = grow(
+        search->twins, &search->twin_capacity, search->twin_count + 1, sizeof *search->twins);
+    search->twins[search->twin_count].state = state;
+    search->twins[search->twin_count++].image = reshard__arena_save(search->arena);
+}
+
+/* A digest that leaves out what the future depends on would show here. */
+static bool twin_leads(struct search *search, const struct twin *twin)
+{
+    uint32_t now[SEARCH_MOVES_MAX], before[SEARCH_MOVES_MAX];
+    const struct graph *graph = &search->graph;
+    size_t count = successors(search, &twin->image, now);
+    size_t old = (size_t)(graph->edge_from[twin->state + 1] - graph->edge_from[twin->state]);
+    memcpy(before, graph->edges + graph->edge_from[twin->state], old * sizeof *before);
+    old = sorted_unique(before, old);
+    return old == count && memcmp(now, before, count * sizeof *now) == 0;
+}
+
+static void twins_check(struct search *search)
+{
+    struct reshard_sim_search_report *report = search->report;
+    for (size_t i = 0; i < search->twin_count; i++) {
+        struct twin *twin = &search->twins[i];
+        if (report->closed && !report->violated && !twin_leads(search, twin)) {
+            report->violated = 1;
+            memcpy(report->checker, "digest", sizeof "digest");
+            search->found = search->graph.parents[twin->state];
+            search->last = search->graph.moves[twin->state];
+        }
+        report->verified++;
+    }
+}
+
+static void twins_free(struct search *search)
+{
+    for (size_t i = 0; i < search->twin_count; i++)
+        reshard__image_free(&search->twins[i].image);
+    free(search->twins);
+    search->twins = NULL;
+    search->twin_count = search->twin_capacity = 0;
+}
+
+/* Where one move of a state leads. */
+static void follow(struct search *search, uint32_t state, struct move move)
+{
+    struct graph *graph = &search->graph;
+    struct reshard_sim *sim = search->sim;
+    reshard__arena_restore(search->arena, &graph->images[state]);
+    reshard__search_move(sim, search->config, move);
+    if (!sim->violated) {
+        struct reshard_digest digest = reshard__search_digest(sim);
+        uint32_t to = state_find(graph, &digest);
+        if (to == NO_STATE) {
+            to = (uint32_t)graph->count;
+            state_add(search, state, move);
+            ends_note(search);
+        } else {
+            keep_twin(search, to);
+        }
+        graph->edges =
+            grow(graph->edges, &graph->edge_capacity, graph->edge_count + 1, sizeof *graph->edges);
+        graph->edges[graph->edge_count++] = to;
+    }
+    if (sim->violated) {
+        search->found = state;
+        search->last = move;
+        violation_take(search, sim);
+    }
+}
+
+static void expand(struct search *search, uint32_t state)
+{
+    struct move moves[SEARCH_MOVES_MAX];
+    struct graph *graph = &search->graph;
+    reshard__arena_restore(search->arena, &graph->images[state]);
+    size_t count = reshard__search_moves(search->sim, search->config, moves);
+    graph->edge_from[state] = graph->edge_count;
+    for (size_t i = 0; i < count && !search->report->violated; i++)
+        follow(search, state, moves[i]);
+    graph->edge_from[state + 1] = graph->edge_count;
+    reshard__image_free(&graph->images[state]);
+}
+
+/* ---- from every state an end is reachable ---- */
+
+/* Edges turned round: those into a state stand from into[state] on. */
+struct reverse {
+    uint64_t *into;
+    uint32_t *from;
+};
+
+static struct reverse reverse_make(const struct graph *graph)
+{
+    struct reverse reverse;
+    reverse.into = calloc(graph->count + 2, sizeof *reverse.into);
+    reverse.from = malloc((graph->edge_count + 1) * sizeof *reverse.from);
+    if (!reverse.into || !reverse.from)
+        abort();
+    for (size_t i = 0; i < graph->edge_count; i++)
+        reverse.into[graph->edges[i] + 2]++;
+    for (size_t i = 2; i < graph->count + 2; i++)
+        reverse.into[i] += reverse.into[i - 1];
+    for (uint32_t state = 0; state < graph->count; state++)
+        for (uint64_t i = graph->edge_from[state]; i < graph->edge_from[state + 1]; i++)
+            reverse.from[reverse.into[graph->edges[i] + 1]++] = state;
+    return reverse;
+}
+
+/* Marks in `ends` what leads to an end; the number of states that do not. */
+static uint64_t dead_count(struct graph *graph)
+{
+    struct reverse reverse = reverse_make(graph);
+    uint32_t *queue = malloc((graph->count + 1) * sizeof *queue);
+    size_t head = 0, tail = 0;
+    if (!queue)
+        abort();
+    for (uint32_t state = 0; state < graph->count; state++)
+        if (graph->ends[state])
+            queue[tail++] = state;
+    while (head < tail) {
+        uint32_t state = queue[head++];
+        for (uint64_t i = reverse.into[state]; i < reverse.into[state + 1]; i++) {
+            uint32_t before = reverse.from[i];
+            if (!graph->ends[before]) {
+                graph->ends[before] = 1;
+                queue[tail++] = before;
+            }
+        }
+    }
+    free(queue);
+    free(reverse.into);
+    free(reverse.from);
+    return graph->count - tail;
+}
+
+static void dead_find(struct search *search)
+{
+    struct graph *graph = &search->graph;
+    struct reshard_sim_search_report *report = search->report;
+    report->dead = dead_count(graph);
+    for (uint32_t state = 0; state < graph->count && report->dead && !report->violated; state++) {
+        if (graph->ends[state])
+            continue;
+        report->violated = 1;
+        memcpy(report->checker, "stuck", sizeof "stuck");
+        search->found = graph->parents[state];
+        search->last = graph->moves[state];
+    }
+}
+
+/* ---- how it was found ---- */
+
+static uint64_t depth_of(const struct graph *graph, uint32_t state)
+{
+    uint64_t depth = 0;
+    for (; state != NO_STATE && state != 0; state = graph->parents[state])
+        depth++;
+    return depth;
+}
+
+static struct reshard_sim_decision decision_of(struct move move)
+{
+    struct reshard_sim_decision decision = {.kind = move.kind, .value = move.value};
+    decision.ordinal = move.index;
+    return decision;
+}
+
+static void path_give(
+    struct search *search, struct reshard_sim_decision *decisions_out, uint64_t capacity)
+{
+    const struct graph *graph = &search->graph;
+    uint32_t state = search->found;
+    if (state == NO_STATE)
+        return; /* the world itself is the violation */
+    uint64_t count = depth_of(graph, state) + 1;
+    search->report->decision_count = count;
+    if (count <= capacity)
+        decisions_out[count - 1] = decision_of(search->last);
+    for (uint64_t i = count - 1; i > 0; i--, state = graph->parents[state])
+        if (i <= capacity)
+            decisions_out[i - 1] = decision_of(graph->moves[state]);
+}
+
+static void search_run(struct search *search)
+{
+    struct graph *graph = &search->graph;
+    struct reshard_sim_search_report *report = search->report;
+    struct reshard_digest digest = reshard__search_digest(search->sim);
+    (void)state_find(graph, &digest);
+    reshard__arena_base(search->arena);
+    state_add(search, NO_STATE, (struct move){0});
+    search->found = NO_STATE;
+    uint32_t state = 0;
+    for (; state < graph->count && !report->violated; state++) {
+        if (search->state_limit && graph->count > search->state_limit)
+            break;
+        expand(search, state);
+    }
+    report->closed = state == graph->count;
+    report->states = graph->count;
+    report->transitions = graph->edge_count;
+    report->depth = depth_of(graph, (uint32_t)graph->count - 1);
+    twins_check(search);
+    twins_free(search);
+    if (report->closed && !report->violated)
+        dead_find(search);
+}
+
+/* ---- public ---- */
+
+static const struct search_config *config_find(const char *name)
+{
+    for (uint32_t i = 0; reshard__search_config(i); i++)
+        if (strcmp(reshard__search_config(i)->name, name) == 0)
+            return reshard__search_config(i);
+    return NULL;
+}
+
+const char *reshard_sim_search_name(uint32_t index)
+{
+    const struct search_config *config = reshard__search_config(index);
+    return config ? config->name : NULL;
+}
+
+void reshard_sim_search_init(struct reshard_sim_search *search)
+{
+    if (!search)
+        return;
+    memset(search, 0, sizeof *search);
+    search->struct_size = sizeof *search;
+}
+
+void reshard_sim_search_report_init(struct reshard_sim_search_report *report)
+{
+    if (!report)
+        return;
+    memset(report, 0, sizeof *report);
+    report->struct_size = sizeof *report;
+}
+
+static int32_t spec_check(
+    const struct reshard_sim_search *spec, const struct reshard_sim_search_report *report)
+{
+    if (!spec || !spec->name || !report || (spec->decision_count && !spec->decisions))
+        return RESHARD_E_NULL;
+    if (spec->struct_size != sizeof *spec || report->struct_size != sizeof *report)
+        return RESHARD_E_STRUCT_SIZE;
+    return config_find(spec->name) ? RESHARD_OK : RESHARD_E_ARGUMENT;
+}
+
+int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
+    struct reshard_sim_decision *decisions_out, uint64_t capacity,
+    struct reshard_sim_search_report *report_out)
+{
+    int32_t status = spec_check(spec, report_out);
+    if (status)
+        return status;
+    struct search search = {.config = config_find(spec->name), .state_limit = spec->state_limit};
+    search.verify = spec->verify;
+    reshard_sim_search_report_init(report_out);
+    search.report = report_out;
+    /* Events are pulled within the move that brings them; memory.c keeps a size in front. */
+    search.arena = reshard__arena_make(ARENA_SIZE,
+        sizeof(max_align_t) + RESHARD__EVENT_RING * sizeof(struct reshard_event));
+    if (!search.arena)
+        return RESHARD_E_NOMEM;
+    struct arena *before = reshard__arena_use(search.arena);
+    search.sim = reshard__search_world(search.config, spec->sabotage, NULL, NULL);
+    if (search.sim->violated)
+        violation_take(&search, search.sim);
+    else
+        search_run(&search);
+    if (report_out->violated && !search.sim->violated)
+        search.sim = NULL;
+    if (report_out->violated && decisions_out && search.graph.count > 0)
+        path_give(&search, decisions_out, capacity);
+    report_out->states_min = search.config->states_min;
+    report_out->transitions_min = search.config->transitions_min;
+    graph_free(&search.graph);
+    (void)reshard__arena_use(before);
+    reshard__arena_free(search.arena);
+    return RESHARD_OK;
+}
+
+int32_t reshard_sim_search_replay(const struct reshard_sim_search *spec, reshard_sim_print print,
+    void *print_data, struct reshard_sim_search_report *report_out)
+{
+    int32_t status = spec_check(spec, report_out);
+    if (status)
+        return status;
+    const struct search_config *config = config_find(spec->name);
+    struct move moves[SEARCH_MOVES_MAX];
+    struct reshard_sim *sim = reshard__search_world(config, spec->sabotage, print, print_data);
+    reshard_sim_search_report_init(report_out);
+    for (uint64_t i = 0; i < spec->decision_count && !sim->violated && !status; i++) {
+        const struct reshard_sim_decision *decision = &spec->decisions[i];
+        size_t count = reshard__search_moves(sim, config, moves), m = 0;
+        while (m < count && (moves[m].kind != decision->kind ||
+                                moves[m].value != decision->value ||
+                                moves[m].index != decision->ordinal))
+            m++;
+        if (m == count)
+            status = RESHARD_E_ARGUMENT;
+        else
+            reshard__search_move(sim, config, moves[m]);
+        report_out->depth++;
+    }
+    report_out->violated = sim->violated;
+    memcpy(report_out->checker, sim->violation, sizeof sim->violation);
+    reshard__sim_free(sim);
+    return status;
+}

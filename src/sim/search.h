@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: exhaustive search of small worlds, breadth first, over the real engines.
+ *
+ * Time is abstracted: every process has its own clock, which stands still but for moves that let it
+ * jump past all its deadlines. What arrives when, and which clock jumps when, is decided by moves
+ * alone. search_moves.c: what can happen next; search_digest.c: which worlds are the same one;
+ * search_configs.c: the worlds; search.c: the search.
+ */
+#ifndef RESHARD_SIM_SEARCHING_H
+#define RESHARD_SIM_SEARCHING_H
+
+#include "sim/arena.h"
+#include "sim/script.h"
+#include <reshard-sim/search.h>
+
+/* Longer than any interval that an engine waits, so that a jump leaves only two kinds of moments in
+ * the past: now, and long ago. */
+#define SEARCH_JUMP_NS (100 * SIM_SECOND)
+
+enum move_kind {
+    MOVE_TAKE,        /* one that is planned happens: a message arrives, a task is done, ... */
+    MOVE_TICK,        /* nothing else is under way: a clock jumps */
+    MOVE_START,       /* a process comes back */
+    MOVE_BEGIN,       /* a client asks */
+    MOVE_DROP,        /* from here on as often as a configuration allows */
+    MOVE_OVERTAKE,    /* a message arrives before others of its link */
+    MOVE_REPEAT,      /* a message arrives and stays under way */
+    MOVE_EARLY,       /* a clock jumps while messages are under way */
+    MOVE_CRASH,       /* value: what becomes of writes under way (CHOICE_TORN) */
+    MOVE_FAULT,       /* a task fails: value as CHOICE_TASK has it */
+    MOVE_MUTE,        /* a client gives up: the outcome stays open */
+    MOVE_ABORT,
+    MOVE_FINISH,
+    MOVE_COORDINATOR, /* a second one starts */
+    MOVE_FAILOVER,    /* of shard `value` to its replica */
+    MOVE_OPEN,        /* a second migration */
+    MOVE_KIND_COUNT
+};
+
+struct move {
+    uint8_t kind;
+    uint8_t value;
+    uint16_t index; /* of the happening, host or request */
+};
+
+enum { SEARCH_MOVES_MAX = 256, SEARCH_REQUESTS = 6 };
+
+struct search_request {
+    uint8_t client;
+    uint8_t op;
+    uint8_t key_count;
+    uint8_t keys[2];
+};
+
+struct search_config {
+    const char *name;
+    const char *script;                  /* builds the world, opens the migration */
+    uint8_t limits[MOVE_KIND_COUNT];     /* from MOVE_DROP on */
+    uint8_t request_count;
+    struct search_request requests[SEARCH_REQUESTS];
+    uint32_t slow;        /* bits 1 << RESHARD_ACTION_*: tasks that take time; others take none */
+    uint32_t crashes;     /* bits 1 << index of a host that may crash, in order of creation */
+    uint32_t faults;      /* ... whose appends may fail */
+    uint16_t heirs[4];    /* MOVE_FAILOVER: by shard, the replica that takes over; 0 = none */
+    struct reshard_migration_spec second; /* MOVE_OPEN */
+    struct reshard_range second_range;
+    uint64_t states_min;  /* fewer: the search lost something */
+    uint64_t transitions_min;
+};
+
+/* search_configs.c */
+const struct search_config *reshard__search_config(uint32_t index);
+
+/* search_moves.c */
+/* The world of a configuration, as it is when the search begins. Memory is the thread's. */
+struct reshard_sim *reshard__search_world(
+    const struct search_config *config, uint32_t sabotage, reshard_sim_print print, void *data);
+/* What can happen next; at most SEARCH_MOVES_MAX. */
+size_t reshard__search_moves(
+    const struct reshard_sim *sim, const struct search_config *config, struct move *moves);
+/* Make it happen, with all that takes no time; invariants are checked. */
+void reshard__search_move(
+    struct reshard_sim *sim, const struct search_config *config, struct move move);
+/* Whether all came to its end: migrations, requests, messages. */
+bool reshard__search_ended(const struct reshard_sim *sim, const struct search_config *config);
+
+/* search_digest.c */
+struct reshard_digest reshard__search_digest(const struct reshard_sim *sim);
+
+#endif

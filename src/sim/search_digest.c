@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: which worlds are the same one. Reads the engines' own structures (their headers only,
+ * nothing of their code): what they hold is taken whole, and what must not matter is blanked, so
+ * that a new member counts until somebody says that it does not:
+ * - pointers: what they point to is taken in their place;
+ * - moments: now, past, or how far ahead (search.h);
+ * - names that nobody compares but for equality: ids of actions, tickets, places in tables;
+ * - figures that only people read: progress, pauses, counts.
+ */
+#include "sim/search.h"
+
+#include "coordinator/coordinator.h"
+#include "node/keywise.h"
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+enum { SINK_SIZE = 1 << 16, PLACE_BITS = 20 };
+
+struct sink {
+    size_t size;
+    uint8_t bytes[SINK_SIZE];
+};
+
+static void put(struct sink *sink, const void *bytes, size_t size)
+{
+    if (size > SINK_SIZE - sink->size) {
+        XXH128_hash_t hash = XXH3_128bits(sink->bytes, sink->size);
+        memcpy(sink->bytes, &hash, sizeof hash);
+        sink->size = sizeof hash;
+    }
+    if (size > SINK_SIZE / 2) {
+        XXH128_hash_t hash = XXH3_128bits(bytes, size);
+        memcpy(sink->bytes + sink->size, &hash, sizeof hash);
+        sink->size += sizeof hash;
+    } else if (size > 0) {
+        memcpy(sink->bytes + sink->size, bytes, size);
+        sink->size += size;
+    }
+}
+
+static void put_number(struct sink *sink, uint64_t number)
+{
+    put(sink, &number, sizeof number);
+}
+
+static void put_bytes(struct sink *sink, const void *bytes, size_t size)
+{
+    put_number(sink, size);
+    put(sink, bytes, size);
+}
+
+/* A moment: 0 none, 1 past, 2 now, else how far ahead. */
+static uint64_t moment(uint64_t time_ns, uint64_t now_ns)
+{
+    if (time_ns == 0 || time_ns == UINT64_MAX)
+        return time_ns;
+    if (time_ns <= now_ns)
+        return time_ns < now_ns ? 1 : 2;
+    return 2 + (time_ns - now_ns);
+}
+
+static void blank(uint64_t *time_ns, uint64_t now_ns)
+{
+    *time_ns = moment(*time_ns, now_ns);
+}
+
+/* ---- nodes ---- */
+
+static void put_chunk(struct sink *sink, const struct reshard__chunk *chunk)
+{
+    put_number(sink, chunk != NULL);
+    if (!chunk)
+        return;
+    put_number(sink, chunk->sequence);
+    put_number(sink, chunk->dead);
+    put_bytes(sink, chunk->data, chunk->size);
+}
+
+static void put_chunks(struct sink *sink, const struct reshard__chunk_list *list)
+{
+    for (const struct reshard__chunk *chunk = list->head; chunk; chunk = chunk->next)
+        put_chunk(sink, chunk);
+    put_number(sink, 0);
+}
+
+static void put_keys(struct sink *sink, const struct reshard__keys *keys)
+{
+    put_bytes(sink, keys->bytes, keys->size);
+}
+
+static void put_keywise(
+    struct sink *sink, const struct reshard__part *part, uint64_t now_ns)
+{
+    const struct reshard__keywise *keywise = part->keywise;
+    put_number(sink, keywise != NULL);
+    if (!keywise)
+        return;
+    const struct reshard__keys *const sets[] = {&keywise->keys, &keywise->sent, &keywise->asked,
+        &keywise->pending, &keywise->old, &keywise->dropping, &keywise->dropped,
+        &keywise->questions, &keywise->absent, &keywise->present};
+    const uint64_t fields[] = {keywise->stream.term, keywise->stream.n, keywise->opened.term,
+        keywise->opened.n, keywise->early.term, keywise->early.n, keywise->unmoving,
+        keywise->reconciled, keywise->flight, keywise->sequence, keywise->cancelled,
+        keywise->tries, moment(keywise->sent_ns, now_ns), keywise->cursor, keywise->fence,
+        keywise->looked_ns >= part->heard_ns,
+        keywise->pick_capacity, keywise->empty, keywise->confirms, keywise->last,
+        keywise->incoming_applied, keywise->mark_stream.term, keywise->mark_stream.n,
+        keywise->mark_sequence, keywise->confirmed, keywise->told, keywise->heard,
+        keywise->old_cleared, moment(keywise->asked_ns, now_ns)};
+    put(sink, fields, sizeof fields);
+    put_chunk(sink, keywise->chunk);
+    put_chunk(sink, keywise->incoming);
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        put_keys(sink, sets[i]);
+}
+
+static void stream_blank(struct reshard__stream *stream, uint64_t now_ns)
+{
+    memset(&stream->numbered, 0, sizeof stream->numbered);
+    memset(&stream->captured, 0, sizeof stream->captured);
+    stream->send_next = NULL;
+    blank(&stream->progress_ns, now_ns);
+    blank(&stream->free_ns, now_ns);
+}
+
+static void put_part(struct sink *sink, const struct reshard_node *node,
+    const struct reshard__part *part)
+{
+    static _Thread_local struct reshard__part copy;
+    uint64_t now_ns = node->now_ns;
+    memcpy(&copy, part, sizeof copy);
+    copy.ranges = NULL;
+    copy.keywise = NULL;
+    copy.want.blob.data = NULL;
+    copy.cell = 0;
+    copy.ticket = copy.last_action = 0;
+    copy.keys = copy.bytes = copy.pause_ns = 0;
+    copy.pause_began_ns = copy.pause_began_ns != 0;
+    blank(&copy.heard_ns, now_ns);
+    blank(&copy.reported_ns, now_ns);
+    blank(&copy.retry_at_ns, now_ns);
+    blank(&copy.freeze_deadline_ns, now_ns);
+    blank(&copy.chunk_ns, now_ns);
+    stream_blank(&copy.stream, now_ns);
+    put(sink, &copy, sizeof copy);
+    put_number(sink, part->stream.send_next ? part->stream.send_next->sequence : 0);
+    put_chunks(sink, &part->stream.numbered);
+    put_chunks(sink, &part->stream.captured);
+    put_bytes(sink, part->want.blob.data, part->want.blob.size);
+    put(sink, &node->cells[part->cell], sizeof node->cells[part->cell]);
+    put_keywise(sink, part, now_ns);
+}
+
+static void put_map(struct sink *sink, const struct reshard_map *map)
+{
+    struct reshard_digest digest = {0};
+    if (map)
+        (void)reshard_map_digest(map, &digest);
+    put(sink, &digest, sizeof digest);
+}
+
+/* The bytes of what is being written stand in the task that writes them. */
+static void put_journal(
+    struct sink *sink, const struct reshard__journal *journal, uint64_t now_ns)
+{
+    struct reshard__journal copy;
+    memcpy(&copy, journal, sizeof copy);
+    copy.buffer = NULL;
+    copy.buffer_size = copy.used = 0;
+    copy.append_count = 0;
+    blank(&copy.retry_at_ns, now_ns);
+    put(sink, &copy, sizeof copy);
+}
+
+static void put_node(struct sink *sink, const struct reshard_node *node)
+{
+    const struct reshard__log *log = &node->log;
+    const uint64_t fields[] = {node->next_snapshot, node->map_missed, node->map_from,
+        log->map_version, log->quarantine_changes, log->identity,
+        node->following,
+        moment(log->waiting_ns, node->now_ns), node->parts_missing, node->shard, node->primary,
+        node->quarantine_changes, node->quarantine_durable, node->purge_cursor,
+        moment(node->purge_retry_ns, node->now_ns), node->purge_open, node->part_count};
+    put(sink, fields, sizeof fields);
+    put(sink, &node->gate, sizeof node->gate);
+    put_journal(sink, &log->journal, node->now_ns);
+    put_map(sink, node->map);
+    put_map(sink, node->next);
+    put_bytes(sink, node->quarantine, node->quarantine_count * sizeof *node->quarantine);
+    put_bytes(sink, node->purge, node->purge_count * sizeof *node->purge);
+    for (size_t i = 0; i < node->part_count; i++)
+        put_part(sink, node, node->parts[i]);
+}
+
+/* ---- coordinators ---- */
+
+static void put_run(struct sink *sink, const struct reshard_coordinator *coordinator,
+    const struct reshard__run *run)
+{
+    struct reshard__run copy;
+    uint64_t now_ns = coordinator->now_ns;
+    memcpy(&copy, run, sizeof copy);
+    copy.row = 0;
+    copy.keys = 0;
+    copy.pause_ns = copy.pause_total_ns = copy.started_ns = copy.entered_ns = 0;
+    copy.last_error = 0;
+    blank(&copy.sent_ns, now_ns);
+    blank(&copy.not_before_ns, now_ns);
+    blank(&copy.lag_low_ns, now_ns);
+    blank(&copy.rate_ns, now_ns);
+    put(sink, &copy, sizeof copy);
+}
+
+static void put_coordinator(struct sink *sink, const struct reshard_coordinator *coordinator)
+{
+    uint64_t now_ns = coordinator->now_ns;
+    const uint64_t fields[] = {coordinator->leads, coordinator->term,
+        moment(coordinator->beat_ns, now_ns), coordinator->config.unique,
+        coordinator->ledger.waiting_size, coordinator->peers_stale, coordinator->copy_count,
+        coordinator->shares_due, coordinator->jobs_due,
+        coordinator->run_count, coordinator->peer_count};
+    put(sink, &coordinator->gate, sizeof coordinator->gate);
+    put_journal(sink, &coordinator->ledger.journal, now_ns);
+    put(sink, fields, sizeof fields);
+    put_map(sink, coordinator->map);
+    put_map(sink, coordinator->next);
+    for (size_t i = 0; i < coordinator->run_count; i++)
+        put_run(sink, coordinator, &coordinator->runs[i]);
+    put(sink, coordinator->peers, coordinator->peer_count * sizeof *coordinator->peers);
+}
+
+/* ---- hosts ---- */
+
+static const struct reshard__entry *entry_of(const struct host *host, uint64_t id)
+{
+    const struct reshard__outbox *outbox =
+        host->node ? &host->node->outbox : &host->coordinator->outbox;
+    return outbox->entries[id & ((UINT64_C(1) << PLACE_BITS) - 1)];
+}
+
+/* Whether a completion would still be taken. */
+static bool ticket_good(const struct host *host, const struct reshard__entry *entry)
+{
+    for (size_t i = 0; host->node && i < host->node->part_count; i++)
+        if (host->node->parts[i]->migration == entry->owner)
+            return host->node->parts[i]->ticket == entry->ticket;
+    return false;
+}
+
+static uint64_t task_place(const struct host *host, uint64_t id)
+{
+    for (size_t i = 0; i < host->task_count; i++)
+        if (host->tasks[i].action.id == id)
+            return i + 1;
+    return 0;
+}
+
+static void put_task(struct sink *sink, const struct host *host, const struct task *task)
+{
+    const struct reshard_action *action = &task->action;
+    const struct reshard_completion *completion = &task->completion;
+    const struct reshard__entry *entry = entry_of(host, action->id);
+    const uint64_t fields[] = {action->kind, task_place(host, action->after), action->to,
+        action->term, action->index, action->migration, action->side, action->mode,
+        action->copy_term, action->copy_n, action->sequence, action->cursor, action->capacity,
+        task->running, task->read, entry->purpose, entry->owner, ticket_good(host, entry)};
+    put(sink, fields, sizeof fields);
+    put_bytes(sink, action->header, action->header_size);
+    put_bytes(sink, action->payload, action->payload_size);
+    if (!task->read)
+        return;
+    put(sink, completion, sizeof *completion);
+    if (action->buffer)
+        put_bytes(sink, action->buffer, (size_t)completion->size);
+}
+
+static void put_staging(struct sink *sink, const struct staging *staging)
+{
+    const uint64_t fields[] = {staging->migration, staging->mode, staging->copy_term,
+        staging->copy_n, staging->sequence, staging->piece_count, staging->durable_count,
+        staging->activated};
+    put(sink, fields, sizeof fields);
+    for (size_t i = 0; i < staging->piece_count; i++) {
+        put_number(sink, staging->pieces[i].sequence);
+        put_bytes(sink, staging->pieces[i].data, staging->pieces[i].size);
+    }
+}
+
+static void put_disk(struct sink *sink, const struct reshard_sim *sim, const struct disk *disk)
+{
+    put_bytes(sink, disk->journal, disk->journal_size);
+    put(sink, disk->values, sim->set.key_count * sizeof *disk->values);
+    for (size_t i = 0; i < disk->staging_count; i++)
+        put_staging(sink, &disk->stagings[i]);
+}
+
+static void put_request(
+    struct sink *sink, const struct reshard_sim *sim, const struct request *request)
+{
+    const struct client *client = &sim->clients[request->client];
+    const uint64_t fields[] = {request->client, request->op, request->key_count, request->value,
+        request->asking, request->token,
+        client->busy && client->request.attempt == request->attempt};
+    put(sink, fields, sizeof fields);
+    put(sink, request->keys, sizeof request->keys);
+}
+
+static void put_host(struct sink *sink, const struct reshard_sim *sim, const struct host *host)
+{
+    bool stuck = host->failed_deadline > reshard__host_now(sim, host);
+    const uint64_t fields[] = {host->up, host->frozen, host->fenced, host->acting, host->boot,
+        host->task_count, host->parked_count, host->admitted_count, host->seen_version,
+        host->seen_term, stuck};
+    put(sink, fields, sizeof fields);
+    if (host->disk)
+        put_disk(sink, sim, host->disk);
+    if (host->node)
+        put_node(sink, host->node);
+    if (host->coordinator)
+        put_coordinator(sink, host->coordinator);
+    for (size_t i = 0; i < host->task_count; i++)
+        put_task(sink, host, &host->tasks[i]);
+    for (size_t i = 0; i < host->parked_count; i++)
+        put_request(sink, sim, &host->parked[i]);
+    for (size_t i = 0; i < host->admitted_count; i++) {
+        put_request(sink, sim, &host->admitted[i].request);
+        put_number(sink, host->admitted[i].verdict);
+    }
+}
+
+/* ---- clients ---- */
+
+static void put_client(
+    struct sink *sink, const struct reshard_sim *sim, const struct client *client)
+{
+    put_number(sink, client->busy);
+    put(sink, client->owners, sim->set.slot_count * sizeof *client->owners);
+    if (client->busy) {
+        put_request(sink, sim, &client->request);
+        put(sink, client->operations, sizeof client->operations);
+    }
+}
+
+/* Of two operations on a key only the order counts in which one ended before the other began. */
+static void put_history(struct sink *sink, const struct reshard_sim *sim)
+{
+    for (size_t i = 0; i < sim->history_count; i++) {
+        const struct operation *one = &sim->history[i];
+        const uint64_t fields[] = {one->op, one->key, one->value, one->end != UINT64_MAX};
+        put(sink, fields, sizeof fields);
+        for (size_t k = 0; k < i; k++) {
+            const struct operation *two = &sim->history[k];
+            if (one->key != two->key)
+                continue;
+            put_number(sink, one->end < two->begin);
+            put_number(sink, two->end < one->begin);
+        }
+    }
+}
+
+/* ---- what is under way: a set ---- */
+
+/* The place among the messages of its link; 0: it is in no order. */
+static uint64_t rank_of(const struct reshard_sim *sim, const struct happening *happening)
+{
+    const struct packet *packet = happening->data;
+    uint64_t rank = 1;
+    for (size_t i = 0; i < sim->heap_count; i++) {
+        const struct happening *other = &sim->heap[i];
+        const struct packet *ahead = other->data;
+        if (other->kind == EVENT_MESSAGE && other->serial < happening->serial &&
+            ahead->from == packet->from && ahead->to == packet->to && !ahead->repeated)
+            rank++;
+    }
+    return packet->repeated ? 0 : rank;
+}
+
+static uint64_t execute_place(const struct host *host, uint64_t serial)
+{
+    for (size_t i = 0; i < host->admitted_count; i++)
+        if (host->admitted[i].request.serial == serial)
+            return i + 1;
+    return 0;
+}
+
+static void put_happening(
+    struct sink *sink, const struct reshard_sim *sim, const struct happening *happening)
+{
+    const struct packet *packet = happening->data;
+    const struct reply *reply = happening->data;
+    const struct host *host = reshard__host_find(sim, happening->host);
+    put_number(sink, happening->kind);
+    put_number(sink, happening->host);
+    switch (happening->kind) {
+    case EVENT_MESSAGE:
+        put_number(sink, packet->from);
+        put_number(sink, rank_of(sim, happening));
+        put_bytes(sink, packet->data, packet->size);
+        break;
+    case EVENT_LATE:
+        put_number(sink, happening->number);
+        put_number(sink, happening->boot);
+        put_bytes(sink, packet->data, packet->size);
+        break;
+    case EVENT_TASK:
+        put_number(sink, task_place(host, happening->number));
+        break;
+    case EVENT_EXECUTE:
+        put_number(sink, execute_place(host, happening->number));
+        break;
+    case EVENT_REQUEST:
+        put_request(sink, sim, happening->data);
+        break;
+    case EVENT_REPLY:
+        put_request(sink, sim, &reply->request);
+        break;
+    case EVENT_CLIENT:
+    case EVENT_START:
+        break;
+    }
+}
+
+static void put_heap(struct sink *sink, const struct reshard_sim *sim)
+{
+    static _Thread_local struct sink item;
+    uint64_t low = 0, high = 0;
+    for (size_t i = 0; i < sim->heap_count; i++) {
+        item.size = 0;
+        put_happening(&item, sim, &sim->heap[i]);
+        XXH128_hash_t hash = XXH3_128bits(item.bytes, item.size);
+        low += hash.low64;
+        high += hash.high64;
+    }
+    put_number(sink, sim->heap_count);
+    put_number(sink, low);
+    put_number(sink, high);
+}
+
+static void put_authority(struct sink *sink, const struct reshard_sim *sim)
+{
+    const struct authority *authority = &sim->authority;
+    for (size_t i = 0; i < authority->record_count; i++)
+        put_bytes(sink, authority->records[i].data, authority->records[i].size);
+    for (size_t i = 0; i < sim->moving_count; i++) {
+        const struct moving *moving = &sim->movings[i];
+        const uint64_t fields[] = {
+            moving->migration, moving->end, moving->decision, moving->closed};
+        put(sink, fields, sizeof fields);
+    }
+}
+
+struct reshard_digest reshard__search_digest(const struct reshard_sim *sim)
+{
+    static _Thread_local struct sink sink;
+    sink.size = 0;
+    put(&sink, &sim->allowance, sizeof sim->allowance);
+    put_authority(&sink, sim);
+    for (size_t i = 0; i < sim->host_count; i++)
+        put_host(&sink, sim, sim->hosts[i]);
+    for (size_t i = 0; i < sim->client_count; i++)
+        put_client(&sink, sim, &sim->clients[i]);
+    put_history(&sink, sim);
+    put_heap(&sink, sim);
+    XXH128_hash_t hash = XXH3_128bits(sink.bytes, sink.size);
+    return (struct reshard_digest){.low = hash.low64, .high = hash.high64};
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* Exhaustive searches: small worlds close and hold; hosts that break their contract are found, by a
+ * way that replays; worlds that count as the same lead to the same. */
+#include <criterion/criterion.h>
+#include <reshard-sim/search.h>
+#include <string.h>
+
+enum { MOVES = 1000 };
+
+static struct reshard_sim_search_report run(
+    const struct reshard_sim_search *search, struct reshard_sim_decision *decisions)
+{
+    struct reshard_sim_search_report report;
+    reshard_sim_search_report_init(&report);
+    int32_t status = reshard_sim_search_run(search, decisions, decisions ? MOVES : 0, &report);
+    cr_assert_eq(status, RESHARD_OK);
+    return report;
+}
+
+static struct reshard_sim_search search_of(const char *name)
+{
+    struct reshard_sim_search search;
+    reshard_sim_search_init(&search);
+    search.name = name;
+    return search;
+}
+
+/* Every fourth world that is met again is expanded again: thousands of them. */
+Test(search, world_met_again_leads_where_it_led)
+{
+    struct reshard_sim_search search = search_of("keywise-requests");
+    search.verify = 4;
+    struct reshard_sim_search_report report = run(&search, NULL);
+    cr_expect(report.closed && !report.violated, "%s", report.checker);
+    cr_expect_gt(report.ends, 0);
+    cr_expect_eq(report.dead, 0);
+    cr_expect_gt(report.verified, 5000, "%llu", (unsigned long long)report.verified);
+    cr_expect_geq(report.states, report.states_min);
+}
+
+struct breach {
+    const char *name;
+    uint32_t sabotage;
+    const char *checker;
+};
+
+Test(search, breach_is_found_and_replays)
+{
+    static const struct breach breaches[] = {
+        {"keywise-requests", RESHARD_SABOTAGE_ROUTE, "linearizable"},
+        {"keywise-requests", RESHARD_SABOTAGE_WAKE, "forgotten"},
+        {"keywise-requests", RESHARD_SABOTAGE_APPLY, "linearizable"},
+        {"snapshot-requests", RESHARD_SABOTAGE_ROUTE, "commit"},
+    };
+    static struct reshard_sim_decision decisions[MOVES];
+    for (size_t i = 0; i < sizeof breaches / sizeof *breaches; i++) {
+        struct reshard_sim_search search = search_of(breaches[i].name);
+        search.sabotage = UINT32_C(1) << breaches[i].sabotage;
+        search.state_limit = 100000;
+        struct reshard_sim_search_report report = run(&search, decisions);
+        cr_assert(report.violated, "%s: %u", breaches[i].name, (unsigned)breaches[i].sabotage);
+        cr_expect_str_eq(report.checker, breaches[i].checker);
+        cr_assert_leq(report.decision_count, MOVES);
+        search.decisions = decisions;
+        search.decision_count = report.decision_count;
+        struct reshard_sim_search_report again;
+        reshard_sim_search_report_init(&again);
+        cr_assert_eq(reshard_sim_search_replay(&search, NULL, NULL, &again), RESHARD_OK);
+        cr_expect_str_eq(again.checker, report.checker);
+        cr_expect_eq(again.depth, report.decision_count);
+        search.decision_count--; /* a shortest way: one move less shows nothing */
+        cr_assert_eq(reshard_sim_search_replay(&search, NULL, NULL, &again), RESHARD_OK);
+        cr_expect(!again.violated);
+    }
+}
+
+Test(search, call_wrong_is_refused)
+{
+    struct reshard_sim_search search = search_of("no such world");
+    struct reshard_sim_search_report report;
+    reshard_sim_search_report_init(&report);
+    cr_expect_eq(reshard_sim_search_run(&search, NULL, 0, &report), RESHARD_E_ARGUMENT);
+    cr_expect_eq(reshard_sim_search_run(NULL, NULL, 0, &report), RESHARD_E_NULL);
+    search.name = reshard_sim_search_name(0);
+    report.struct_size--;
+    cr_expect_eq(reshard_sim_search_run(&search, NULL, 0, &report), RESHARD_E_STRUCT_SIZE);
+    report.struct_size++;
+    struct reshard_sim_decision impossible = {.kind = 99};
+    search.decisions = &impossible;
+    search.decision_count = 1;
+    cr_expect_eq(reshard_sim_search_replay(&search, NULL, NULL, &report), RESHARD_E_ARGUMENT);
+}
