@@ -3,24 +3,24 @@
 #include "coordinator/inputs.h"
 
 int32_t reshard_coordinator_change(
-    struct reshard_coordinator *coordinator, const struct reshard_change *from)
+    struct reshard_coordinator *coordinator, const struct reshard_change *change)
 {
-    if (!from)
+    if (!change)
         return RESHARD_E_NULL;
-    struct reshard_change change;
-    int32_t status = reshard__struct_import(&change, sizeof change, sizeof change, from);
+    struct reshard_change own;
+    int32_t status = reshard__struct_import(&own, sizeof own, sizeof own, change);
     if (status)
         return status;
-    if (change.kind == RESHARD_CHANGE_TERM ||
-        (change.kind >= RESHARD_CHANGE_MIGRATION_OPEN &&
-            change.kind <= RESHARD_CHANGE_MIGRATION_END))
+    if (own.kind == RESHARD_CHANGE_TERM ||
+        (own.kind >= RESHARD_CHANGE_MIGRATION_OPEN &&
+            own.kind <= RESHARD_CHANGE_MIGRATION_END))
         return RESHARD_E_KIND;
-    if (change.version)
+    if (own.version)
         return RESHARD_E_VERSION;
     status = reshard__feed_begin(coordinator, 0);
     if (status)
         return status;
-    return reshard__feed_end(coordinator, reshard__ledger_queue(coordinator, &change));
+    return reshard__feed_end(coordinator, reshard__ledger_queue(coordinator, &own));
 }
 
 static int32_t shard_ready(const struct reshard_coordinator *coordinator, reshard_shard_id id)
@@ -81,17 +81,17 @@ static int32_t open_checked(struct reshard_coordinator *coordinator,
 }
 
 int32_t reshard_coordinator_open(struct reshard_coordinator *coordinator,
-    const struct reshard_migration_spec *from, reshard_migration_id *migration_out)
+    const struct reshard_migration_spec *spec, reshard_migration_id *migration_out)
 {
-    if (!from)
+    if (!spec)
         return RESHARD_E_NULL;
-    struct reshard_migration_spec spec;
-    int32_t status = reshard__struct_import(&spec, sizeof spec, sizeof spec, from);
+    struct reshard_migration_spec own;
+    int32_t status = reshard__struct_import(&own, sizeof own, sizeof own, spec);
     if (status == RESHARD_OK)
         status = reshard__feed_begin(coordinator, 0);
     if (status)
         return status;
-    return reshard__feed_end(coordinator, open_checked(coordinator, &spec, migration_out));
+    return reshard__feed_end(coordinator, open_checked(coordinator, &own, migration_out));
 }
 
 /* The run that an operator names, with the input begun; or NULL and why. Before the term is
