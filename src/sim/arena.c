@@ -27,16 +27,19 @@ struct arena {
     struct block *free[CLASSES];
 };
 
+/* The one writable datum of the libraries (tests/frame/bare.py): a search is one thread's. */
 static _Thread_local struct arena *current;
 
 /* Memory: what is copied; the base; what is not copied. */
 struct arena *reshard__arena_make(size_t capacity, size_t dead_size)
 {
     dead_size = (dead_size + LINE - 1) / LINE * LINE;
-    uint8_t *memory = calloc(1, 2 * capacity + DEAD_MAX * dead_size);
+    size_t size = 2 * capacity + DEAD_MAX * dead_size;
+    uint8_t *memory = malloc(size);
     struct arena *arena = (struct arena *)(void *)memory;
     if (!arena)
         return NULL;
+    memset(memory, 0, size);
     arena->dead_size = dead_size;
     arena->capacity = capacity;
     arena->used = (sizeof *arena + LINE - 1) / LINE * LINE;
@@ -218,30 +221,22 @@ static struct run run_find(const struct arena *arena, size_t line, size_t lines)
 
 struct image reshard__arena_save(const struct arena *arena)
 {
-    static _Thread_local uint8_t *scratch;
-    static _Thread_local size_t scratch_size;
     size_t lines = ((size_t)arena->used + LINE - 1) / LINE;
-    size_t worst = lines * (LINE + sizeof(struct run));
-    if (scratch_size < worst) {
-        free(scratch);
-        scratch_size = worst;
-        scratch = malloc(worst);
-    }
     struct image image = {.used = (size_t)arena->used};
-    if (!scratch)
-        abort();
-    for (struct run run = run_find(arena, 0, lines); run.count > 0;
-         run = run_find(arena, run.first + run.count, lines)) {
-        memcpy(scratch + image.size, &run, sizeof run);
-        image.size += sizeof run;
-        memcpy(scratch + image.size, (const uint8_t *)arena + (size_t)run.first * LINE,
-            (size_t)run.count * LINE);
-        image.size += (size_t)run.count * LINE;
-    }
+    struct run run = run_find(arena, 0, lines);
+    for (; run.count > 0; run = run_find(arena, run.first + run.count, lines))
+        image.size += sizeof run + (size_t)run.count * LINE;
     image.bytes = malloc(image.size + 1);
     if (!image.bytes)
         abort();
-    memcpy(image.bytes, scratch, image.size);
+    uint8_t *place = image.bytes;
+    run = run_find(arena, 0, lines);
+    for (; run.count > 0; run = run_find(arena, run.first + run.count, lines)) {
+        memcpy(place, &run, sizeof run);
+        place += sizeof run;
+        memcpy(place, (const uint8_t *)arena + (size_t)run.first * LINE, (size_t)run.count * LINE);
+        place += (size_t)run.count * LINE;
+    }
     return image;
 }
 

@@ -25,8 +25,8 @@ void reshard__arena_free(struct arena *arena);
 struct arena *reshard__arena_use(struct arena *arena);
 /* The arena in use, or NULL. */
 struct arena *reshard__arena_current(void);
-void *reshard__arena_resize(struct arena *arena, void *block, size_t size);
-void reshard__arena_release(struct arena *arena, void *block);
+void *reshard__arena_resize(struct arena *arena, void *place, size_t size);
+void reshard__arena_release(struct arena *arena, void *place);
 /* For engines: allocates from the arena in use, else from libc. */
 struct reshard_allocator reshard__arena_allocator(void);
 

@@ -56,6 +56,14 @@ static void *grow(void *block, size_t *capacity, size_t count, size_t item_size)
     return block;
 }
 
+static void *zeroed(size_t size)
+{
+    void *block = malloc(size);
+    if (!block)
+        abort();
+    return memset(block, 0, size);
+}
+
 /* ---- the table of digests ---- */
 
 static size_t place_of(const struct graph *graph, const struct reshard_digest *digest)
@@ -71,10 +79,8 @@ static void table_grow(struct graph *graph)
 {
     struct graph old = *graph;
     graph->table_size = old.table_size ? old.table_size * 2 : TABLE_MIN;
-    graph->table = calloc(graph->table_size, sizeof *graph->table);
-    graph->digests = malloc(graph->table_size * sizeof *graph->digests);
-    if (!graph->table || !graph->digests)
-        abort();
+    graph->table = zeroed(graph->table_size * sizeof *graph->table);
+    graph->digests = zeroed(graph->table_size * sizeof *graph->digests);
     for (size_t i = 0; i < old.table_size; i++) {
         if (!old.table[i])
             continue;
@@ -175,6 +181,8 @@ static int compare_states(const void *a, const void *b)
 static size_t sorted_unique(uint32_t *states, size_t count)
 {
     size_t kept = 0;
+    if (count == 0)
+        return 0;
     qsort(states, count, sizeof *states, compare_states);
     for (size_t i = 0; i < count; i++)
         if (kept == 0 || states[kept - 1] != states[i])
@@ -212,7 +220,7 @@ static void keep_twin(struct search *search, uint32_t state)
 /* A digest that leaves out what the future depends on would show here. */
 static bool twin_leads(struct search *search, const struct twin *twin)
 {
-    uint32_t now[SEARCH_MOVES_MAX], before[SEARCH_MOVES_MAX];
+    uint32_t now[SEARCH_MOVES_MAX] = {0}, before[SEARCH_MOVES_MAX] = {0};
     const struct graph *graph = &search->graph;
     size_t count = successors(search, &twin->image, now);
     size_t old = (size_t)(graph->edge_from[twin->state + 1] - graph->edge_from[twin->state]);
@@ -297,7 +305,7 @@ struct reverse {
 static struct reverse reverse_make(const struct graph *graph)
 {
     struct reverse reverse;
-    reverse.into = calloc(graph->count + 2, sizeof *reverse.into);
+    reverse.into = zeroed((graph->count + 2) * sizeof *reverse.into);
     reverse.from = malloc((graph->edge_count + 1) * sizeof *reverse.from);
     if (!reverse.into || !reverse.from)
         abort();

@@ -126,7 +126,7 @@ static void stream_blank(struct reshard__stream *stream, uint64_t now_ns)
 static void put_part(struct sink *sink, const struct reshard_node *node,
     const struct reshard__part *part)
 {
-    static _Thread_local struct reshard__part copy;
+    struct reshard__part copy;
     uint64_t now_ns = node->now_ns;
     memcpy(&copy, part, sizeof copy);
     copy.ranges = NULL;
@@ -318,7 +318,8 @@ static void put_host(struct sink *sink, const struct reshard_sim *sim, const str
         put_node(sink, host->node);
     if (host->coordinator)
         put_coordinator(sink, host->coordinator);
-    for (size_t i = 0; i < host->task_count; i++)
+    bool runs = host->node || host->coordinator;
+    for (size_t i = 0; runs && i < host->task_count; i++)
         put_task(sink, host, &host->tasks[i]);
     for (size_t i = 0; i < host->parked_count; i++)
         put_request(sink, sim, &host->parked[i]);
@@ -422,7 +423,7 @@ static void put_happening(
 
 static void put_heap(struct sink *sink, const struct reshard_sim *sim)
 {
-    static _Thread_local struct sink item;
+    struct sink item;
     uint64_t low = 0, high = 0;
     for (size_t i = 0; i < sim->heap_count; i++) {
         item.size = 0;
@@ -451,7 +452,7 @@ static void put_authority(struct sink *sink, const struct reshard_sim *sim)
 
 struct reshard_digest reshard__search_digest(const struct reshard_sim *sim)
 {
-    static _Thread_local struct sink sink;
+    struct sink sink;
     sink.size = 0;
     put(&sink, &sim->allowance, sizeof sim->allowance);
     put_authority(&sink, sim);
