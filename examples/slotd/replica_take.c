@@ -112,9 +112,8 @@ static bool meta_apply(struct store *store, struct bytes payload)
         return false;
     memcpy(name, payload.data, size);
     name[size] = '\0';
-    struct bytes value = {end + 1, payload.size - size - 1};
     if (end != NULL)
-        store_meta_put(store, name, value);
+        store_meta_put(store, name, (struct bytes){end + 1, payload.size - size - 1});
     else
         store_meta_remove(store, name);
     return true;
