@@ -58,6 +58,8 @@ def test_plans_are_shown_and_carried_out():
         load.verify()
         cluster.reshard_plan("DRAIN", "FROM", cluster.name(node))
         assert not cluster.slots(node)
+        cluster.settle()
+        load.verify()  # a client that asked a node after it left hears CLUSTERDOWN, as at Redis
         cluster.manage("del-node", a.address, cluster.name(node))
         cluster.nodes.remove(node)
         worked(load)
