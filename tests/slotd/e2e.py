@@ -10,7 +10,7 @@ import random
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/demo"))
-from cluster import Cluster, Failed, Load, ranges_text, wait_for  # noqa: F401 (for the tests)
+from cluster import SLOTS, Cluster, Failed, Load, ranges_text, wait_for  # noqa: F401 (for the tests)
 from harness import run  # noqa: F401
 
 CONTROL = "E2E_SERVER" in os.environ

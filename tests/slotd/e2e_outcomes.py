@@ -95,14 +95,18 @@ def session():
     yield "rebalance without empty", lambda s: ["rebalance", s.first]
     yield "rebalance with empty, simulated", lambda s: [
         "rebalance", s.first, "--cluster-use-empty-masters", "--cluster-simulate"]
+    yield "rebalance with empty", lambda s: [
+        "rebalance", s.first, "--cluster-use-empty-masters", "--cluster-weight",
+        f"{s.name(3)}=0.01", "--cluster-threshold", "1"]
     yield "reshard to the new", lambda s: [
         "reshard", s.first, "--cluster-from", "all", "--cluster-to", s.name(3),
         "--cluster-slots", "30", "--cluster-yes"]
     yield "del-node with slots", lambda s: ["del-node", s.first, s.name(3)]
     yield "del-node of nobody", lambda s: ["del-node", s.first, "0" * 40]
-    yield "drain", lambda s: [
+    yield "reshard back", lambda s: [
         "reshard", s.first, "--cluster-from", s.name(3), "--cluster-to", s.name(0),
         "--cluster-slots", "30", "--cluster-yes"]
+    yield "drain", lambda s: ["rebalance", s.first, "--cluster-weight", f"{s.name(3)}=0"]
     yield "del-node", lambda s: ["del-node", s.first, s.name(3)]
     yield "fix of nothing", lambda s: ["fix", s.first]
     yield "check at last", lambda s: ["check", s.first]
@@ -146,6 +150,13 @@ def run_session(server):
     return out
 
 
+def surpassed(mine, wanted):
+    """A node that gave its last slot turns replica on Redis 7.0, often before redis-cli has told it
+    that the slot is gone: redis-cli then ends with an error. Here it ends well."""
+    return (mine[:2] == ("drain", 0) and wanted[:2] == ("drain", 1) and
+            "Please use SETSLOT only with masters" in "".join(wanted[2]))
+
+
 def main():
     ours = run_session(SLOTD)
     theirs = run_session(REDIS)
@@ -154,7 +165,7 @@ def main():
         # A slot cannot be half open where one map serves all nodes: what `fix` finds and does is
         # then another thing, and only how it ends is compared.
         shown = 2 if re.search("with (both ends|migrating|importing) ?", mine[0]) else 3
-        if mine[:shown] != wanted[:shown]:
+        if mine[:shown] != wanted[:shown] and not surpassed(mine, wanted):
             bad += 1
             print(f"{wanted[0]}: exit {mine[1]}, wanted {wanted[1]}")
             for line in sorted(set(wanted[2]) ^ set(mine[2])):
