@@ -39,7 +39,7 @@ static void stall(struct reshard_sim *sim, struct host *host)
         return;
     reshard__sim_say(sim, "%h stands still", host->id);
     reshard__fault_met(sim, SIM_FAULT_STALL, host->shard);
-    host->frozen = true;
+    reshard__host_freeze(sim, host, true);
     host->down_until_ns = sim->now_ns + 30 * SIM_MILLI;
 }
 
@@ -93,7 +93,7 @@ static void disk_slow(struct reshard_sim *sim, struct host *host)
 static void time_jump(struct reshard_sim *sim, struct host *host)
 {
     reshard__fault_met(sim, SIM_FAULT_CLOCK_JUMP, host->shard);
-    host->clock_offset += 60 * (int64_t)SIM_MILLI;
+    reshard__clock_jump(sim, host, 60 * SIM_MILLI);
     reshard__sim_say(sim, "%h: the clock jumps", host->id);
 }
 
@@ -140,7 +140,8 @@ static void hosts_return(struct reshard_sim *sim)
         struct host *host = sim->hosts[i];
         if (sim->now_ns < host->down_until_ns)
             continue;
-        host->frozen = false;
+        if (host->frozen)
+            reshard__host_freeze(sim, host, false);
         if (host->up)
             continue;
         reshard__sim_say(sim, "%h starts again", host->id);
@@ -246,9 +247,10 @@ static void data(struct reshard_sim *sim)
         return;
     struct host *host = sim->hosts[(fate - 1) / 2 % sim->host_count];
     uint64_t random = sim->steps * UINT64_C(0x9E3779B97F4A7C15) >> 32;
-    if (host->disk)
-        reshard__key_expire(
-            sim, host, (uint32_t)(random % sim->set.key_count), (fate - 1) % 2 != 0);
+    if (!host->disk)
+        return;
+    reshard__key_expire(sim, host, (uint32_t)(random % sim->set.key_count), (fate - 1) % 2 != 0);
+    reshard__host_drain(sim, host);
 }
 
 /* As long as faults come something is on the move. */
@@ -271,7 +273,7 @@ void reshard__chaos_step(struct reshard_sim *sim, uint32_t mode)
 
 static void host_heal(struct reshard_sim *sim, struct host *host)
 {
-    host->frozen = false;
+    reshard__host_freeze(sim, host, false);
     host->full_until_ns = host->slow_until_ns = 0;
     host->memory.left = host->memory.failing = 0;
     if (host->clock_stopped_ns)

@@ -10,9 +10,7 @@ struct host *reshard__host_add(
     host->id = id;
     host->shard = shard;
     host->disk = disk;
-    sim->hosts = reshard__sim_grow(
-        sim->hosts, &sim->host_capacity, sim->host_count + 1, sizeof *sim->hosts);
-    sim->hosts[sim->host_count++] = host;
+    reshard__due_add(sim, host);
     return host;
 }
 
@@ -22,11 +20,24 @@ uint64_t reshard__host_now(const struct reshard_sim *sim, const struct host *hos
     return since + (uint64_t)host->clock_offset; /* modulo 2^64: an offset may be negative */
 }
 
-void reshard__clock_stop(const struct reshard_sim *sim, struct host *host, bool stops)
+void reshard__clock_stop(struct reshard_sim *sim, struct host *host, bool stops)
 {
     if (!stops && host->clock_stopped_ns)
         host->clock_offset -= (int64_t)(sim->now_ns - host->clock_stopped_ns);
     host->clock_stopped_ns = stops ? sim->now_ns : 0;
+    reshard__due_update(sim, host);
+}
+
+void reshard__clock_jump(struct reshard_sim *sim, struct host *host, uint64_t jump_ns)
+{
+    host->clock_offset += (int64_t)jump_ns;
+    reshard__due_update(sim, host);
+}
+
+void reshard__host_freeze(struct reshard_sim *sim, struct host *host, bool freezes)
+{
+    host->frozen = freezes;
+    reshard__due_update(sim, host);
 }
 
 static void engine_free(struct host *host)
@@ -149,6 +160,7 @@ static void start_failed(struct reshard_sim *sim, struct host *host, int32_t sta
 {
     reshard__host_end(sim, host);
     host->up = false;
+    reshard__due_update(sim, host);
     host->starting = status == RESHARD_E_NOMEM;
     if (!host->starting) {
         reshard__sim_violate(sim, "recovery", "%h does not start: %d", host->id, status);
@@ -185,6 +197,7 @@ void reshard__host_crash(struct reshard_sim *sim, struct host *host)
     if (host->disk && (host->acting || !host->follows))
         reshard__disk_crash(sim, host->disk);
     reshard__host_end(sim, host);
+    reshard__due_update(sim, host);
 }
 
 static void event_say(
@@ -246,6 +259,7 @@ void reshard__host_drain(struct reshard_sim *sim, struct host *host)
         return;
     events_drain(sim, host);
     reshard__tasks_begin(sim, host);
+    reshard__due_update(sim, host);
     if (!host->node)
         return;
     reshard__check_node(sim, host);
@@ -392,6 +406,7 @@ void reshard__host_tick(struct reshard_sim *sim, struct host *host)
     host->failed_deadline = after <= reshard__host_now(sim, host) && after <= before
                                 ? reshard__host_now(sim, host) + SIM_MILLI
                                 : 0;
+    reshard__due_update(sim, host);
 }
 
 uint64_t reshard__host_deadline(const struct reshard_sim *sim, const struct host *host)

@@ -102,6 +102,8 @@ void reshard__sim_free(struct reshard_sim *sim)
         reshard__packet_free(sim->held[i]);
     reshard__authority_free(&sim->authority);
     reshard__sim_release(sim->hosts);
+    reshard__sim_release(sim->places);
+    reshard__sim_release(sim->due);
     reshard__sim_release(sim->clients);
     reshard__sim_release(sim->held);
     reshard__sim_release(sim->history);

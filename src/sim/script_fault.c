@@ -217,14 +217,14 @@ void reshard__say_stall(struct script *script)
 {
     struct host *host = host_of(script);
     if (!script->bad)
-        host->frozen = true;
+        reshard__host_freeze(script->sim, host, true);
 }
 
 void reshard__say_thaw(struct script *script)
 {
     struct host *host = host_of(script);
     if (!script->bad)
-        host->frozen = false;
+        reshard__host_freeze(script->sim, host, false);
 }
 
 /* cut A B [one-way]; `any` stands for everyone. */
@@ -251,7 +251,7 @@ void reshard__say_clock(struct script *script)
     struct host *host = host_of(script);
     uint64_t jump_ns = reshard__script_time(script);
     if (!script->bad)
-        host->clock_offset += (int64_t)jump_ns;
+        reshard__clock_jump(script->sim, host, jump_ns);
 }
 
 /* The old primary keeps nothing: what it had is the shard's, and the heir's now. */

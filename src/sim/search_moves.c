@@ -363,7 +363,7 @@ static void do_tick(struct reshard_sim *sim, const struct search_config *config,
     (void)config;
     struct host *host = sim->hosts[move.index];
     reshard__sim_say(sim, "%h waits", host->id);
-    host->clock_offset += (int64_t)SEARCH_JUMP_NS;
+    reshard__clock_jump(sim, host, SEARCH_JUMP_NS);
     reshard__host_tick(sim, host);
 }
 

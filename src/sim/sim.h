@@ -6,7 +6,7 @@
  * public API alone; hosts keep the contract of action.h, crashes included: what was synced stays,
  * what was not may vanish. No clock, no operating system, no other thread.
  *
- * Files: world.c time and steps; host.c processes; memory.c theirs; task.c actions; journal.c both
+ * Files: world.c time and steps; due.c who is due; host.c processes; memory.c theirs; task.c actions; journal.c both
  * kinds of journal; store.c slot data; net.c messages; peek.c their names; client.c requests;
  * history.c what clients saw; linear.c whether one copy could have shown it; check.c invariants;
  * choice.c decisions; log.c the event log; script*.c the language; swarm.c random runs; chaos.c
@@ -32,7 +32,7 @@
 
 enum {
     SIM_KEYS_MAX = 4,       /* keys of one request */
-    SIM_COORDINATOR = 901,  /* id of the first coordinator's process */
+    SIM_COORDINATOR = 60001, /* id of the first coordinator's process; nodes' are below */
     SIM_ROW_COUNT = 96      /* rows of the transition table, at most */
 };
 
@@ -159,6 +159,7 @@ struct admitted {
 };
 struct host {
     reshard_node_id id;
+    size_t index; /* among all of them */
     reshard_shard_id shard; /* 0 = a coordinator */
     bool up;
     bool frozen; /* the process stands still */
@@ -347,6 +348,11 @@ struct reshard_sim {
     struct host **hosts;
     size_t host_count;
     size_t host_capacity;
+    /* due.c */
+    uint32_t *places; /* by id: index of its host + 1 */
+    size_t place_count, place_capacity;
+    uint64_t *due;    /* tree of minima: when each host's engine wants a tick */
+    size_t due_leaves;
     struct client *clients;
     size_t client_count;
     size_t client_capacity;
@@ -441,8 +447,15 @@ void reshard__sim_schedule(struct reshard_sim *sim, const struct happening *happ
 bool reshard__sim_step(struct reshard_sim *sim);
 /* When the next thing happens; UINT64_MAX = never. */
 uint64_t reshard__sim_next(const struct reshard_sim *sim);
-struct host *reshard__host_find(const struct reshard_sim *sim, reshard_node_id id);
 struct moving *reshard__moving_find(struct reshard_sim *sim, reshard_migration_id migration);
+
+/* ---- due.c ---- */
+struct host *reshard__host_find(const struct reshard_sim *sim, reshard_node_id id);
+void reshard__due_add(struct reshard_sim *sim, struct host *host);
+/* Its deadline may be another one now. */
+void reshard__due_update(struct reshard_sim *sim, const struct host *host);
+/* The host whose engine wants a tick next, NULL = none; of several the first. */
+struct host *reshard__due_host(const struct reshard_sim *sim, uint64_t *time_out);
 
 /* ---- host.c ---- */
 struct host *reshard__host_add(
@@ -456,8 +469,11 @@ void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct pa
 void reshard__host_tick(struct reshard_sim *sim, struct host *host);
 /* When the engine wants a tick, in the world's time; UINT64_MAX = never. */
 uint64_t reshard__host_deadline(const struct reshard_sim *sim, const struct host *host);
+/* The process stands still, or goes on. */
+void reshard__host_freeze(struct reshard_sim *sim, struct host *host, bool freezes);
+void reshard__clock_jump(struct reshard_sim *sim, struct host *host, uint64_t jump_ns);
 /* Its clock stands from now on, or runs again. */
-void reshard__clock_stop(const struct reshard_sim *sim, struct host *host, bool stops);
+void reshard__clock_stop(struct reshard_sim *sim, struct host *host, bool stops);
 /* Pull what the engine asks for, and its events, until it asks for nothing. */
 void reshard__host_drain(struct reshard_sim *sim, struct host *host);
 uint64_t reshard__host_now(const struct reshard_sim *sim, const struct host *host);

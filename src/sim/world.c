@@ -41,38 +41,12 @@ static struct happening heap_pop(struct reshard_sim *sim)
     return top;
 }
 
-struct host *reshard__host_find(const struct reshard_sim *sim, reshard_node_id id)
-{
-    for (size_t i = 0; i < sim->host_count; i++)
-        if (sim->hosts[i]->id == id)
-            return sim->hosts[i];
-    return NULL;
-}
-
 struct moving *reshard__moving_find(struct reshard_sim *sim, reshard_migration_id migration)
 {
     for (size_t i = 0; i < sim->moving_count; i++)
         if (sim->movings[i].migration == migration)
             return &sim->movings[i];
     return NULL;
-}
-
-/* The host whose engine wants a tick next. */
-static struct host *due_host(const struct reshard_sim *sim, uint64_t *time_out)
-{
-    struct host *due = NULL;
-    *time_out = UINT64_MAX;
-    for (size_t i = 0; i < sim->host_count; i++) {
-        struct host *host = sim->hosts[i];
-        uint64_t time_ns = reshard__host_deadline(sim, host);
-        if (time_ns < *time_out) {
-            *time_out = time_ns;
-            due = host;
-        }
-    }
-    if (due && *time_out < sim->now_ns)
-        *time_out = sim->now_ns;
-    return due;
 }
 
 static void late_append(struct reshard_sim *sim, struct happening *happening)
@@ -162,14 +136,14 @@ void reshard__sim_happen(struct reshard_sim *sim, size_t index)
 uint64_t reshard__sim_next(const struct reshard_sim *sim)
 {
     uint64_t tick_ns;
-    (void)due_host(sim, &tick_ns);
+    (void)reshard__due_host(sim, &tick_ns);
     return sim->heap_count > 0 && sim->heap[0].time_ns < tick_ns ? sim->heap[0].time_ns : tick_ns;
 }
 
 bool reshard__sim_step(struct reshard_sim *sim)
 {
     uint64_t tick_ns;
-    struct host *host = due_host(sim, &tick_ns);
+    struct host *host = reshard__due_host(sim, &tick_ns);
     bool event = sim->heap_count > 0 && sim->heap[0].time_ns <= tick_ns;
     if ((!event && !host) || sim->violated)
         return false;
