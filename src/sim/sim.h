@@ -6,11 +6,11 @@
  * public API alone; hosts keep the contract of action.h, crashes included: what was synced stays,
  * what was not may vanish. No clock, no operating system, no other thread.
  *
- * Files: world.c time and steps; due.c who is due; host.c processes; memory.c theirs; task.c actions; journal.c both
- * kinds of journal; store.c slot data; net.c messages; peek.c their names; client.c requests;
- * history.c what clients saw; linear.c whether one copy could have shown it; check.c invariants;
- * choice.c decisions; log.c the event log; script*.c the language; swarm.c random runs; chaos.c
- * what strikes in them; fault.c what struck when; shrink.c; text.c words.
+ * Files: world.c time and steps; due.c who is due; host.c processes; memory.c theirs; task.c
+ * actions; journal.c both kinds of journal; store.c slot data; net.c messages; peek.c their names;
+ * client.c requests; history.c what clients saw; linear.c whether one copy could have shown it;
+ * check.c invariants; choice.c decisions; log.c the event log; script*.c the language; swarm.c
+ * random runs; chaos.c what strikes in them; fault.c what struck when; shrink.c; text.c words.
  */
 #ifndef RESHARD_SIM_SIM_H
 #define RESHARD_SIM_SIM_H
@@ -18,6 +18,8 @@
 #include "sim/fault.h"
 
 #include "sim/allowance.h"
+#include "sim/check.h"
+#include "sim/text.h"
 #include <reshard-sim/sim.h>
 #include <reshard/coordinator.h>
 #include <reshard/journal.h>
@@ -35,23 +37,6 @@ enum {
     SIM_COORDINATOR = 60001, /* id of the first coordinator's process; nodes' are below */
     SIM_ROW_COUNT = 96      /* rows of the transition table, at most */
 };
-
-/* ---- text.c ---- */
-struct text {
-    char *data;
-    size_t size;
-    size_t capacity;
-};
-/* Memory of the simulator itself; running out of it ends the process. */
-void *reshard__sim_resize(void *block, size_t count, size_t item_size);
-void reshard__sim_release(void *block);
-/* Grow to `count` items, zeroing what is new. */
-void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item_size);
-void reshard__text_char(struct text *text, char c);
-void reshard__text_string(struct text *text, const char *string);
-void reshard__text_number(struct text *text, uint64_t number);
-/* %s string, %u uint64_t, %d int32_t, %t time in ms, %h host name of a uint64_t id, %c char. */
-void reshard__text_format(struct text *text, const char *format, va_list arguments);
 
 /* ---- store.c ---- */
 struct piece {
@@ -601,16 +586,5 @@ void reshard__history_check(struct reshard_sim *sim);
 /* ---- rows.c ---- */
 /* An event was met in a phase whose row ignores it. */
 void reshard__row_ignored(struct reshard_sim *sim, uint32_t phase, const char *event);
-
-/* ---- check.c ---- */
-void reshard__check_step(struct reshard_sim *sim);
-void reshard__check_executed(
-    struct reshard_sim *sim, const struct host *host, const struct request *request);
-void reshard__check_change(struct reshard_sim *sim, const struct reshard_change *change);
-void reshard__check_purge(struct reshard_sim *sim, const struct reshard_action *action);
-void reshard__check_event(
-    struct reshard_sim *sim, const struct host *host, const struct reshard_event *event);
-void reshard__check_node(struct reshard_sim *sim, struct host *host);
-void reshard__check_tick(struct reshard_sim *sim, struct host *host);
 
 #endif
