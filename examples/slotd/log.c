@@ -7,10 +7,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_SIZE_MAX = 2048 };
+enum { LINE_SIZE_MAX = 2048, GATHERED_SIZE_MAX = 16384 };
 
 static int log_file = STDERR_FILENO;
 static int log_least = LOG_INFO;
+static bool log_gathers;
+static char gathered[GATHERED_SIZE_MAX];
+static size_t gathered_size;
 
 int log_open(const char *path)
 {
@@ -40,25 +43,41 @@ uint64_t clock_monotonic_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+void log_flush(void)
+{
+    ssize_t written = gathered_size > 0 ? write(log_file, gathered, gathered_size) : 0;
+    (void)written; /* a log that cannot be written must not stop the server */
+    gathered_size = 0;
+}
+
+void log_gather(bool gather)
+{
+    log_gathers = gather;
+    log_flush();
+}
+
 static void line_write(int level, const char *event, const char *format, va_list arguments)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
-    char line[LINE_SIZE_MAX];
+    if (gathered_size > GATHERED_SIZE_MAX - LINE_SIZE_MAX)
+        log_flush();
+    char *line = gathered + gathered_size;
     struct timespec now;
     struct tm parts;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &parts);
-    size_t size = strftime(line, sizeof(line), "ts=%Y-%m-%dT%H:%M:%S", &parts);
-    int added = snprintf(line + size, sizeof(line) - size, ".%03dZ level=%s pid=%d event=%s ",
-        (int)(now.tv_nsec / 1000000), names[level], (int)getpid(), event);
+    size_t size = strftime(line, LINE_SIZE_MAX, "ts=%Y-%m-%dT%H:%M:%S", &parts);
+    int added = snprintf(line + size, LINE_SIZE_MAX - size, ".%06dZ level=%s pid=%d event=%s ",
+        (int)(now.tv_nsec / 1000), names[level], (int)getpid(), event);
     size += added > 0 ? (size_t)added : 0;
-    added = vsnprintf(line + size, sizeof(line) - size - 1, format, arguments);
+    added = vsnprintf(line + size, LINE_SIZE_MAX - size - 1, format, arguments);
     size += added > 0 ? (size_t)added : 0;
-    if (size > sizeof(line) - 2)
-        size = sizeof(line) - 2;
+    if (size > LINE_SIZE_MAX - 2)
+        size = LINE_SIZE_MAX - 2;
     line[size++] = '\n';
-    ssize_t written = write(log_file, line, size);
-    (void)written; /* a log that cannot be written must not stop the server */
+    gathered_size += size;
+    if (!log_gathers || level >= LOG_WARNING)
+        log_flush();
 }
 
 void log_event(int level, const char *event, const char *format, ...)

@@ -108,6 +108,7 @@ static void turn_end(struct server *server)
         (void)uv_idle_stop(&server->busy);
     if (server->slotd.shutting_down)
         shutdown_go_on(server);
+    log_flush();
 }
 
 static void on_turn(uv_check_t *handle)
@@ -389,7 +390,9 @@ int server_run(const struct settings *settings)
             server->slotd.settings.port, server->slotd.settings.bus_port,
             server->slotd.settings.metrics_port, cluster_my_name(server->slotd.cluster),
             (unsigned long long)store_key_count(server->slotd.store));
+        log_gather(true);
         (void)uv_run(&server->loop, UV_RUN_DEFAULT);
+        log_gather(false);
     }
     close_all(server);
     log_event(LOG_INFO, "stopped", "result=%d", result);
