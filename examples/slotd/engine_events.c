@@ -37,7 +37,9 @@ void engine__events(struct engine *engine)
 {
     struct reshard_event event = {.struct_size = sizeof(event)};
     while (reshard_node_event_next(engine->node, &event) == RESHARD_OK) {
-        engine->store.wake_wanted |= event.kind == RESHARD_EVENT_MAP;
+        /* MIGRATE waits for its phase, others for what the map says. */
+        engine->store.wake_wanted |=
+            event.kind == RESHARD_EVENT_MAP || event.kind == RESHARD_EVENT_ORDERED;
         event_count(&event, &engine->slotd->statistics);
         if (!event_dull(&event))
             event_log(&event, "node");

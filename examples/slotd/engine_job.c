@@ -410,7 +410,8 @@ void engine__jobs_run(struct engine *engine)
     size_t count = 0;
     if (engine->coordinator == NULL || !engine->led || engine->jobs_open == 0)
         return;
-    for (struct job *job = engine->jobs; job != NULL && count < ENGINE_JOBS_MAX; job = job->next)
+    size_t open = engine->jobs_open < ENGINE_JOBS_MAX ? engine->jobs_open : ENGINE_JOBS_MAX;
+    for (struct job *job = engine->jobs; job != NULL && count < open; job = job->next)
         if (job->state != JOB_DONE)
             waiting[count++] = job;
     while (count > 0)

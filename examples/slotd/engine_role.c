@@ -82,12 +82,14 @@ static uint64_t primary_by(const struct engine *engine, const struct reshard_map
 }
 
 /* What is told and asked rests on the newest map, unless that makes this node primary: that counts
- * once it is durable. */
+ * once it is durable. (Requests are routed by the library, which adopts what is durable.) */
 const struct reshard_map *engine_map(const struct engine *engine)
 {
     const struct reshard_map *newest = reshard_node_newest_map(engine->node);
+    const struct reshard_map *durable = reshard_node_map(engine->node);
     uint64_t primary = primary_by(engine, newest);
-    return primary != 0 && primary != engine->node_id ? newest : reshard_node_map(engine->node);
+    bool rises = primary == engine->node_id && primary_by(engine, durable) != primary;
+    return primary != 0 && !rises ? newest : durable;
 }
 
 void engine__role_follow(struct engine *engine)
