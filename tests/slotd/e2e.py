@@ -8,9 +8,10 @@ import contextlib
 import os
 import random
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/demo"))
-from cluster import SLOTS, Cluster, Failed, Load, ranges_text, wait_for  # noqa: F401 (for the tests)
+from cluster import SLOTS, Cluster, Failed, Load, ranges_text, wait_for  # noqa: F401 (re-export)
 from harness import run  # noqa: F401
 
 CONTROL = "E2E_SERVER" in os.environ
@@ -93,3 +94,15 @@ def some_slots(cluster, node, count, source):
         begin = source.randrange(len(slots) - count + 1)
         return set(slots[begin:begin + count])
     return set(source.sample(slots, count))
+
+
+def mend(cluster):
+    """`fix` needs the nodes to see each other again; it says so until then."""
+    for _ in range(30):
+        try:
+            cluster.manage("fix", cluster.nodes[0].address, "--cluster-yes")
+            return
+        except Failed as failure:
+            last = failure
+            time.sleep(0.2)
+    raise last

@@ -4,90 +4,15 @@
 in the middle of a migration, of both modes, as source and as target, and its replica takes over by
 CLUSTER FAILOVER FORCE. With --durability always no acknowledged write is lost, the migration ends,
 `check` is clean. Reads at replicas never show what a later owner has overwritten."""
-import random
 import sys
-import threading
 import time
 
 from e2e import Cluster, Failed, SLOTD, run, seeded, wait_for
-from harness import Connection, Error
+from harness import Connection
+from writer import KEYS, Writer
 
 SOURCE = seeded()
-KEYS = 300
 ROUNDS = 2  # of each mode and side
-
-
-class Writer(threading.Thread):
-    """Writes numbers that only grow, key by key, wherever the cluster says; knows what was
-    acknowledged and what may have been done."""
-
-    def __init__(self, cluster, before=None):
-        super().__init__(daemon=True)
-        self.cluster = cluster
-        self.acknowledged = before.acknowledged if before else [0] * KEYS
-        self.tried = before.tried if before else [0] * KEYS
-        self.links = {}
-        self.owners = {}
-        self.stopped = False
-        self.failure = None
-        self.done = 0
-
-    def link(self, port):
-        if port not in self.links:
-            self.links[port] = Connection(("127.0.0.1", port))
-            self.links[port].socket.settimeout(10)
-        return self.links[port]
-
-    def ask(self, key, *args, limit=400):
-        """A request, where redirects lead; connections that end are made again elsewhere."""
-        port = self.owners.get(key)
-        for _ in range(limit):
-            port = port or random.choice([n.port for n in self.cluster.nodes if n.alive()])
-            try:
-                reply = self.link(port)(*args)
-            except OSError:
-                self.links.pop(port, None)
-                port = None
-                time.sleep(0.01)
-                continue
-            if not isinstance(reply, Error):
-                self.owners[key] = port
-                return reply
-            word = reply.split()[0]
-            if word not in ("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"):
-                raise Failed(reply)
-            if word == "ASK":
-                target = int(reply.rsplit(":", 1)[1])
-                self.link(target)("ASKING")
-                reply = self.link(target)(*args)
-                if not isinstance(reply, Error):
-                    return reply
-            port = int(reply.rsplit(":", 1)[1]) if word == "MOVED" else None
-            time.sleep(0.002)
-        raise Failed(f"{args}: too many redirects, at last {reply}")
-
-    def run(self):
-        number = max(self.tried)
-        try:
-            while not self.stopped:
-                number += 1
-                key = SOURCE.randrange(KEYS)
-                self.tried[key] = number
-                assert self.ask(key, "SET", f"key:{key}", number) == "OK"
-                self.acknowledged[key] = number
-                self.done += 1
-        except BaseException as failure:  # told by the main thread
-            self.failure = failure
-
-    def end(self):
-        self.stopped = True
-        self.join(30)
-        if self.failure:
-            raise self.failure
-        for key in range(KEYS):
-            value = int(self.ask(key, "GET", f"key:{key}") or 0)
-            assert self.acknowledged[key] <= value <= self.tried[key], (
-                f"key:{key} is {value}, acknowledged {self.acknowledged[key]}")
 
 
 def replicas_of(cluster, node):
@@ -146,7 +71,7 @@ def ended(cluster):
 
 
 def one_round(cluster, mode, side, before):
-    writer = Writer(cluster, before)
+    writer = Writer(cluster, SOURCE, before)
     writer.start()
     first = cluster.nodes[0]  # runs the coordinator: it is never the one that dies
     source, target = SOURCE.sample(primaries(cluster), 2)
@@ -202,7 +127,7 @@ def test_replicas_read_and_hand_over():
         cluster.nodes.append(last)
         cluster.settle()
         ready(cluster)
-        writer = Writer(cluster)
+        writer = Writer(cluster, SOURCE)
         writer.start()
         wait_for(lambda: writer.done > 500 or writer.failure, "writes")
         for _ in range(4):

@@ -5,7 +5,7 @@ checking load with --durability always: no acknowledged write is lost, an atomic
 itself (all of it, or nothing), a keywise one can be mended by `fix`, `check` is clean."""
 import time
 
-from e2e import Failed, loaded, right, run, seeded, some_slots
+from e2e import Failed, loaded, mend, right, run, seeded, some_slots
 
 SOURCE = seeded()
 ROUNDS = 10  # of each mode
@@ -94,18 +94,6 @@ def test_keywise_migrations_can_be_mended():
             load.verify()
             right(load.phase(f"round {number}"), cut=True)
     print(f"   {broken} of {ROUNDS} broken off and mended")
-
-
-def mend(cluster):
-    """`fix` needs the nodes to see each other again; it says so until then."""
-    for _ in range(30):
-        try:
-            cluster.manage("fix", cluster.nodes[0].address, "--cluster-yes")
-            return
-        except Failed as failure:
-            last = failure
-            time.sleep(0.2)
-    raise last
 
 
 if __name__ == "__main__":
