@@ -154,95 +154,178 @@ void command_cluster_reset(struct call *call)
     reply_ok(call->reply);
 }
 
-/* ---- atomic migrations ---- */
+/* ---- atomic migrations: words, order of checks and errors are those of Valkey 9 ---- */
 
-struct slots_target {
-    uint8_t *marks;
+struct slots_group {
+    uint8_t *marks;              /* of all groups: 1 = in an earlier one, 2 = in this one */
+    struct reshard_range *given; /* as they were named */
     struct reshard_range *ranges;
+    size_t given_count;
     size_t range_count;
+    reshard_shard_id owner;
     reshard_shard_id target;
 };
 
-/* SLOTSRANGE first last [first last ...] NODE name at *index. */
-static bool group_read(struct call *call, size_t *index, struct slots_target *group)
+/* Whether every slot of the range has the same owner as those before it. */
+static bool range_owned(struct call *call, struct slots_group *group, struct reshard_range range)
+{
+    const struct reshard_map *map = cluster_map(call->slotd->cluster);
+    for (uint32_t slot = range.first; slot <= range.last; slot++) {
+        reshard_shard_id owner = reshard_map_slot_owner(map, slot);
+        if (owner == 0) {
+            reply_error_format(call->reply, "ERR Slot %u has no node served.", slot);
+            return false;
+        }
+        if (group->owner != 0 && owner != group->owner) {
+            reply_error(call->reply, "ERR Requested slots span multiple shards");
+            return false;
+        }
+        group->owner = owner;
+    }
+    return true;
+}
+
+static bool range_apart(
+    struct call *call, const struct slots_group *group, struct reshard_range range)
+{
+    for (size_t index = 0; index < group->given_count; index++) {
+        struct reshard_range other = group->given[index];
+        if (range.first > other.last || other.first > range.last)
+            continue;
+        reply_error_format(call->reply,
+            "ERR Slot range %u-%u overlaps with previous range %u-%u.", range.first, range.last,
+            other.first, other.last);
+        return false;
+    }
+    return true;
+}
+
+/* first last [first last ...] from *index on, up to what is no number. */
+static bool ranges_read(struct call *call, size_t *index, struct slots_group *group)
+{
+    int64_t number;
+    for (; *index < call->arg_count && bytes_number(call->args[*index], &number); *index += 2) {
+        struct reshard_range range;
+        if (!call_slot(call, *index, &range.first))
+            return false;
+        if (*index + 1 == call->arg_count) {
+            reply_error(call->reply, "ERR No end slot for final slot range");
+            return false;
+        }
+        if (!call_slot(call, *index + 1, &range.last))
+            return false;
+        if (range.first > range.last) {
+            reply_error_format(call->reply,
+                "ERR Start slot number %u is greater than end slot number %u.", range.first,
+                range.last);
+            return false;
+        }
+        if (!range_owned(call, group, range) || !range_apart(call, group, range))
+            return false;
+        group->given[group->given_count++] = range;
+    }
+    if (group->given_count == 0)
+        reply_error(call->reply, "ERR No slot ranges specified");
+    return group->given_count > 0;
+}
+
+/* All slots are ours and stand in no earlier group. Whether they move already, the coordinator
+ * knows. */
+static bool group_check(struct call *call, struct slots_group *group)
+{
+    if (group->owner != cluster_my_shard(call->slotd->cluster)) {
+        reply_error(call->reply, "ERR Slots are not served by this node.");
+        return false;
+    }
+    for (size_t index = 0; index < group->given_count; index++) {
+        struct reshard_range range = group->given[index];
+        for (uint32_t slot = range.first; slot <= range.last; slot++) {
+            if (group->marks[slot] == 1) {
+                reply_error(call->reply, "ERR Slot ranges in migrations overlap");
+                return false;
+            }
+            group->marks[slot] = 2;
+        }
+    }
+    return true;
+}
+
+/* NODE name at *index. */
+static bool target_read(struct call *call, size_t *index, struct slots_group *group)
 {
     uint64_t node;
+    if (*index + 1 >= call->arg_count || !bytes_is(call->args[*index], "NODE")) {
+        call_syntax_error(call);
+        return false;
+    }
+    struct bytes name = call->args[*index + 1];
+    int size = name.size < 128 ? (int)name.size : 128;
+    *index += 2;
+    if (name.size != CLUSTER_NAME_SIZE) {
+        reply_error_format(
+            call->reply, "ERR Invalid node name: %.*s", size, (const char *)name.data);
+        return false;
+    }
+    if (!cluster_node_find(call->slotd->cluster, name, &node, &group->target)) {
+        reply_error_format(
+            call->reply, "ERR Unknown node name: %.*s", size, (const char *)name.data);
+        return false;
+    }
+    if (group->target == cluster_my_shard(call->slotd->cluster)) {
+        reply_error(call->reply, "ERR Target node can not be this node.");
+        return false;
+    }
+    return true;
+}
+
+/* SLOTSRANGE first last [first last ...] NODE name at *index. */
+static bool group_read(struct call *call, size_t *index, struct slots_group *group)
+{
+    group->given_count = 0;
+    group->owner = 0;
     if (!bytes_is(call->args[*index], "SLOTSRANGE")) {
         call_syntax_error(call);
         return false;
     }
-    size_t at = *index + 1;
-    while (at + 1 < call->arg_count && !bytes_is(call->args[at], "NODE")) {
-        uint32_t first, last;
-        if (!call_slot(call, at, &first) || !call_slot(call, at + 1, &last))
-            return false;
-        if (first > last) {
-            reply_error_format(call->reply,
-                "ERR start slot number %u is greater than end slot number %u", first, last);
-            return false;
-        }
-        memset(group->marks + first, 1, last - first + 1);
-        at += 2;
-    }
-    if (at == *index + 1 || at + 1 >= call->arg_count) {
-        call_syntax_error(call);
-        return false;
-    }
-    if (!cluster_node_find(call->slotd->cluster, call->args[at + 1], &node, &group->target)) {
-        reply_error(call->reply, "ERR Unknown node");
-        return false;
-    }
-    *index = at + 2;
-    return true;
+    ++*index;
+    return ranges_read(call, index, group) && group_check(call, group) &&
+        target_read(call, index, group);
 }
 
-static void marks_range(struct slots_target *group)
+/* This group's slots as sorted ranges, and the group as an earlier one. */
+static void group_close(struct slots_group *group)
 {
     group->range_count = 0;
     for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++) {
-        if (group->marks[slot] == 0)
+        if (group->marks[slot] != 2)
             continue;
-        if (slot > 0 && group->marks[slot - 1] != 0)
+        group->marks[slot] = 1;
+        if (group->range_count > 0 && group->ranges[group->range_count - 1].last + 1 == slot)
             group->ranges[group->range_count - 1].last = slot;
         else
             group->ranges[group->range_count++] = (struct reshard_range){slot, slot};
     }
 }
 
-/* All slots are ours and go elsewhere. */
-static bool group_check(struct call *call, const struct slots_target *group)
-{
-    const struct reshard_map *map = cluster_map(call->slotd->cluster);
-    reshard_shard_id own = cluster_my_shard(call->slotd->cluster);
-    if (group->target == own) {
-        reply_error(call->reply, "ERR Target node can not be the same as the source node");
-        return false;
-    }
-    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
-        if (group->marks[slot] != 0 && reshard_map_slot_owner(map, slot) != own) {
-            reply_error(call->reply, "ERR Slots are not served by this node");
-            return false;
-        }
-    return true;
-}
-
 /* Groups become one request: several opens, all or none. */
 static void migrateslots_start(struct call *call)
 {
-    struct slots_target group = {0};
+    struct slots_group group = {0};
     struct buffer words = {0};
     struct engine_wait wait = {.kind = WAIT_MIGRATION};
-    bool sound = true;
+    bool sound = !cluster_is_replica(call->slotd->cluster);
     size_t index = 2;
+    if (!sound)
+        reply_error(call->reply, "ERR Slot migration can only be used on primary nodes.");
     group.marks = memory_take(STORE_SLOT_COUNT);
+    group.given = memory_take(STORE_SLOT_COUNT * sizeof(*group.given));
     group.ranges = memory_take(STORE_SLOT_COUNT * sizeof(*group.ranges));
     words_add_text(&words, "open");
     while (sound && index < call->arg_count) {
-        memset(group.marks, 0, STORE_SLOT_COUNT);
-        sound = group_read(call, &index, &group) && group_check(call, &group);
+        sound = group_read(call, &index, &group);
         if (!sound)
             break;
-        marks_range(&group);
+        group_close(&group);
         words_add_number(&words, RESHARD_MODE_SNAPSHOT);
         words_add_number(&words, 0);
         words_add_number(&words, cluster_my_shard(call->slotd->cluster));
@@ -253,6 +336,7 @@ static void migrateslots_start(struct call *call)
         call_ask(call, &words, &wait);
     buffer_free(&words);
     free(group.ranges);
+    free(group.given);
     free(group.marks);
 }
 
@@ -261,10 +345,26 @@ void command_cluster_migrateslots(struct call *call)
     call_ok_run(call, migrateslots_start);
 }
 
+/* Whether this node gives slots away atomically, and that is not decided yet. */
+static bool exports(const struct cluster *cluster)
+{
+    struct reshard_map_migration open = {.struct_size = sizeof(open)};
+    for (uint32_t index = 0;
+         reshard_map_migration_at(cluster_map(cluster), index, &open) == RESHARD_OK; index++)
+        if (open.mode == RESHARD_MODE_SNAPSHOT && open.source == cluster_my_shard(cluster) &&
+            open.decision == RESHARD_DECISION_NONE)
+            return true;
+    return false;
+}
+
 static void cancel_start(struct call *call)
 {
     struct buffer words = {0};
     struct engine_wait wait = {.kind = WAIT_NOTHING};
+    if (!exports(call->slotd->cluster)) {
+        reply_error(call->reply, "ERR No migrations ongoing");
+        return;
+    }
     words_add_text(&words, "cancel");
     words_add_number(&words, cluster_my_shard(call->slotd->cluster));
     call_ask(call, &words, &wait);

@@ -4,6 +4,7 @@
 #include "engine_room.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { ANSWER_HEAD_SIZE = 17, ERROR_SIZE = 160 };
@@ -124,6 +125,21 @@ static bool spec_read(
     return true;
 }
 
+/* Open one; a slot that moves already is named. */
+static void spec_open(
+    struct engine *engine, struct job *job, const struct reshard_migration_spec *spec)
+{
+    char text[48];
+    for (uint32_t index = 0; index < spec->range_count; index++)
+        for (uint32_t slot = spec->ranges[index].first; slot <= spec->ranges[index].last; slot++)
+            if (reshard_map_slot_migration(map_of(engine), slot) != 0) {
+                (void)snprintf(text, sizeof(text), "I am already migrating slot %u.", slot);
+                job__fail(job, text);
+                return;
+            }
+    (void)job_status(job, reshard_coordinator_open(engine->coordinator, spec, &job->migration));
+}
+
 /* open, then for each migration: mode flags source target ranges. When one is refused, those before
  * it are taken back. */
 static void job_open(struct engine *engine, struct job *job, struct bytes words)
@@ -137,8 +153,7 @@ static void job_open(struct engine *engine, struct job *job, struct bytes words)
         } else {
             job->migration = opened_before(map_of(engine), &spec);
             if (job->migration == 0)
-                (void)job_status(
-                    job, reshard_coordinator_open(engine->coordinator, &spec, &job->migration));
+                spec_open(engine, job, &spec);
         }
         free(ranges);
     }

@@ -135,6 +135,20 @@ static const char *plan_state(bool runs, uint32_t state)
     return (state & RESHARD_JOB_PAUSED) != 0 ? "paused" : "running";
 }
 
+/* How much of the plan is done, how fast, and the time left if it goes on so; -1: not known. */
+static void plan_pace_text(const struct reshard_job_progress *job, struct buffer *text)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t took_ms = now_ns > job->started_ns ? (now_ns - job->started_ns) / 1000000 : 0;
+    bool ended = (job->state & RESHARD_JOB_ENDED) != 0;
+    bool paced = !ended && job->slots_done > 0;
+    uint64_t left = job->slot_count - job->slots_done;
+    buffer_append_format(text, "percent:%u\r\nbytes_per_s:%llu\r\neta_ms:%lld\r\n",
+        job->slot_count > 0 ? (unsigned)((uint64_t)job->slots_done * 100 / job->slot_count) : 0,
+        ended || took_ms == 0 ? 0ull : (unsigned long long)(job->bytes * 1000 / took_ms),
+        paced ? (long long)(took_ms * left / job->slots_done) : ended ? 0ll : -1ll);
+}
+
 static void progress_text(struct engine *engine, struct buffer *text)
 {
     const struct reshard_map *map = reshard_coordinator_map(engine->coordinator);
@@ -147,6 +161,8 @@ static void progress_text(struct engine *engine, struct buffer *text)
         plan_state(runs, job.state), job.batch_count, job.done_count, job.failed_count,
         job.slot_count, job.slots_done, (unsigned long long)job.keys,
         (unsigned long long)job.bytes, reshard_strname(job.last_error));
+    if (runs)
+        plan_pace_text(&job, text);
     for (uint32_t index = 0; reshard_map_migration_at(map, index, &open) == RESHARD_OK; index++) {
         struct reshard_progress p = {.struct_size = sizeof(p)};
         if (reshard_coordinator_progress(engine->coordinator, open.migration, &p) != RESHARD_OK)

@@ -11,7 +11,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/demo"))
-from cluster import SLOTS, Cluster, Failed, Load, ranges_text, wait_for  # noqa: F401 (re-export)
+from cluster import (  # noqa: F401 (for the tests)
+    SLOTS, Cluster, Failed, Load, Refused, ranges_text, wait_for)
 from harness import run  # noqa: F401
 
 CONTROL = "E2E_SERVER" in os.environ

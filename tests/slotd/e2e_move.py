@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Slots move under a checking load, driven by the stock redis-cli and by CLUSTER MIGRATESLOTS:
 there and back, key by key and atomically, one after the other and at once."""
+import contextlib
 import threading
 
-from e2e import SLOTD, Cluster, Failed, loaded, right, run, seeded, some_slots
+from e2e import SLOTD, Cluster, Failed, Refused, loaded, right, run, seeded, some_slots
 
 SOURCE = seeded()
 
@@ -71,7 +72,8 @@ def test_cancelled_migration_leaves_all_as_it_was():
         cancelled = 0
         for _ in range(8):
             moves = cluster.move_start({a: sorted(before)[:3000]}, b)
-            a.ask("CLUSTER", "CANCELSLOTMIGRATIONS")
+            with contextlib.suppress(Refused):  # it may have been decided already
+                a.ask("CLUSTER", "CANCELSLOTMIGRATIONS")
             if cluster.move_settled(moves, b):
                 cluster.move({b: sorted(before)[:3000]}, a)
             else:

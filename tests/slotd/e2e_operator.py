@@ -6,7 +6,7 @@ import os
 import re
 import urllib.request
 
-from e2e import Failed, loaded, right, run, wait_for, worked
+from e2e import SLOTD, Cluster, Failed, loaded, right, run, wait_for, worked
 
 
 def plan_of(text):
@@ -21,11 +21,7 @@ def reshard(cluster, *words):
 
 
 def refused(cluster, *words):
-    try:
-        reshard(cluster, *words)
-    except Failed as failure:
-        return str(failure)
-    raise Failed(f"{words} was not refused")
+    return refusal(cluster.nodes[0], "RESHARD", *words)
 
 
 def counts(cluster):
@@ -78,6 +74,99 @@ def test_wrong_words_are_refused():
         assert cluster.reshard_progress()["plan"] == "none"
 
 
+def test_help_names_every_subcommand():
+    with Cluster(SLOTD, 1) as cluster:
+        node = cluster.nodes[0]
+        for word in ("CLUSTER", "CLIENT", "COMMAND", "CONFIG"):
+            lines = node.ask(word, "HELP")
+            assert lines[0].startswith(f"{word} <subcommand>") and lines[-2] == "HELP", lines
+            told = {line.split()[0].lower() for line in lines[1:] if not line.startswith(" ")}
+            subs = {sub[0].split("|")[1] for sub in node.ask("COMMAND", "INFO", word)[0][9]}
+            assert told - {"(no"} == subs - {"slaves"}, told ^ subs
+        plans = [line for line in node.ask("CLUSTER", "HELP") if line.startswith("RESHARD")]
+        for word in ("MOVE", "REBALANCE", "DRAIN", "DRYRUN", "KEYWISE", "PROGRESS", "PAUSE",
+                     "RESUME", "ABORT"):
+            assert any(word in line for line in plans), word
+
+
+def test_migrateslots_speaks_as_valkey_does():
+    """Valkey 9's own test of the command's words (tests/unit/cluster/cluster-migrateslots.tcl)."""
+    with Cluster(SLOTD, 4) as cluster:
+        spare = cluster.nodes.pop()
+        cluster.create()
+        cluster.nodes.append(spare)
+        cluster.manage("add-node", spare.address, cluster.nodes[0].address, "--cluster-slave",
+                       "--cluster-master-id", cluster.name(cluster.nodes[1]))
+        cluster.settle()
+        a, b, c, _ = cluster.nodes
+        x, y, z = (cluster.name(node) for node in (a, b, c))
+        for words, text in (
+                ((), "wrong number of arguments"),
+                (("INVALID", 0, 1), "syntax error"),
+                (("SLOTSRANGE",), "wrong number of arguments"),
+                (("SLOTSRANGE", 0), "No end slot for final slot range"),
+                (("SLOTSRANGE", 16385, 16388), "Invalid or out of range slot"),
+                (("SLOTSRANGE", 16380, 16388), "Invalid or out of range slot"),
+                (("SLOTSRANGE", "a", 0), "No slot ranges specified"),
+                (("SLOTSRANGE", 0, "a"), "Invalid or out of range slot"),
+                (("SLOTSRANGE", 1, 0), "Start slot number 1 is greater than end slot number 0."),
+                (("SLOTSRANGE", 0, 16383), "Requested slots span multiple shards"),
+                (("SLOTSRANGE", 0, 5, 3, 6), "Slot range 3-6 overlaps with previous range 0-5."),
+                (("SLOTSRANGE", 3, 6, 0, 5), "Slot range 0-5 overlaps with previous range 3-6."),
+                (("SLOTSRANGE", 0, 0), "syntax error"),
+                (("SLOTSRANGE", 0, 0, "NODE"), "syntax error"),
+                (("SLOTSRANGE", 0, 0, "NODE", "blah"), "Invalid node name: blah"),
+                (("SLOTSRANGE", 0, 0, "NODE", "a" * 40), "Unknown node name: " + "a" * 40),
+                (("SLOTSRANGE", 1, 1, "NODE", y, "SLOTSRANGE", 0, 2, "NODE", z),
+                 "Slot ranges in migrations overlap"),
+                (("SLOTSRANGE", 0, 0, 2, 2, "NODE", y, "SLOTSRANGE", 2, 2, "NODE", z),
+                 "Slot ranges in migrations overlap"),
+                (("SLOTSRANGE", 0, 0, "NODE", x), "Target node can not be this node.")):
+            failure = refusal(a, "MIGRATESLOTS", *words)
+            assert failure.startswith("ERR ") and text in failure, (words, failure)
+        assert "Slots are not served by this node." in refusal(
+            c, "MIGRATESLOTS", "SLOTSRANGE", 0, 0, "NODE", x)
+        assert "Slot migration can only be used on primary nodes." in refusal(
+            spare, "MIGRATESLOTS", "SLOTSRANGE", 0, 0, "NODE", x)
+        assert "wrong number of arguments" in refusal(a, "CANCELSLOTMIGRATIONS", "NOW")
+        assert refusal(a, "CANCELSLOTMIGRATIONS") == "ERR No migrations ongoing"
+        a.ask("CLUSTER", "SETSLOT", 7, "MIGRATING", y)
+        assert "I am already migrating slot 7." in refusal(
+            a, "MIGRATESLOTS", "SLOTSRANGE", 5, 9, "NODE", y)
+        a.ask("CLUSTER", "SETSLOT", 7, "STABLE")
+        a.ask("CLUSTER", "DELSLOTS", 0)
+        assert "Slot 0 has no node served." in refusal(a, "MIGRATESLOTS", "SLOTSRANGE", 0, 0)
+        a.ask("CLUSTER", "ADDSLOTS", 0)
+        cluster.settle()
+        moves_as_valkey_shows(cluster, a, (b, y), (c, z))
+
+
+def moves_as_valkey_shows(cluster, source, *targets):
+    """Several groups in one command, and the fields of GETSLOTMIGRATIONS at both ends."""
+    (b, y), (c, z) = targets
+    name = cluster.name(source)
+    assert source.ask("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", 0, 3, 5, 5, "NODE", y,
+                      "SLOTSRANGE", 100, 101, "NODE", z) == "OK"
+    wait_for(lambda: [job["state"] for job in cluster.migrations(source)] == ["success"] * 2,
+             "both")
+    for node, operation in ((source, "EXPORT"), (b, "IMPORT")):
+        job = next(job for job in cluster.migrations(node) if job["target_node"] == y)
+        assert (job["operation"], job["slot_ranges"], job["source_node"], job["state"],
+                job["message"]) == (operation, "0-3 5-5", name, "success", ""), job
+        assert {"name", "create_time", "last_update_time", "last_ack_time", "cow_size",
+                "remaining_repl_size"} <= set(job)
+    cluster.settle()
+    assert {0, 1, 2, 3, 5} <= cluster.slots(b) and {100, 101} <= cluster.slots(c)
+
+
+def refusal(node, *words):
+    try:
+        node.ask("CLUSTER", *words)
+    except Failed as failure:
+        return str(failure)
+    raise Failed(f"{words} was not refused")
+
+
 def test_plans_are_paused_resumed_and_taken_back():
     with loaded(3, "--size", 3000, keys=20000) as (cluster, load):
         b = cluster.nodes[1]
@@ -118,6 +207,8 @@ def test_progress_is_shown_while_it_runs():
             return progress["plan"] == "ended"
         wait_for(ended, "the plan", pause=0.002)
         assert seen[-1]["slots_done"] == seen[-1]["slots"] == "5000"
+        assert seen[-1]["percent"] == "100" and seen[-1]["eta_ms"] == "0"
+        assert all({"percent", "bytes_per_s", "eta_ms"} <= set(progress) for progress in seen)
         assert int(seen[-1]["keys"]) > 0 and int(seen[-1]["bytes"]) > 0
         running = [m for progress in seen for m in progress["migrations"]]
         assert running, "no migration was seen"
