@@ -39,23 +39,29 @@ int32_t reshard__outbox_reserve(struct reshard__outbox *outbox, size_t count)
         struct reshard__entry *entry = reshard__mem_alloc(&outbox->mem, sizeof *entry);
         if (!entry)
             return RESHARD_E_NOMEM;
-        entry->action.id = outbox->entry_count;
         outbox->entries[outbox->entry_count++] = entry;
-        entry->next = outbox->free_list;
-        outbox->free_list = entry;
         outbox->free_count++;
     }
     return RESHARD_OK;
 }
 
-struct reshard__entry *reshard__outbox_push(struct reshard__outbox *outbox, uint32_t kind)
+/* A free place, one that was used before if there is one. */
+static size_t place_take(struct reshard__outbox *outbox)
 {
     RESHARD_ASSERT(outbox->free_count > 0);
-    struct reshard__entry *entry = outbox->free_list;
-    outbox->free_list = entry->next;
     outbox->free_count--;
-    uint64_t index = entry->action.id & ((UINT64_C(1) << INDEX_BITS) - 1);
-    RESHARD_ASSERT(outbox->entries[index] == entry);
+    struct reshard__entry *entry = outbox->free_list;
+    if (!entry)
+        return outbox->used_count++;
+    outbox->free_list = entry->next;
+    return (size_t)(entry->action.id & ((UINT64_C(1) << INDEX_BITS) - 1));
+}
+
+struct reshard__entry *reshard__outbox_push(struct reshard__outbox *outbox, uint32_t kind)
+{
+    size_t index = place_take(outbox);
+    RESHARD_ASSERT(index < outbox->used_count && outbox->used_count <= outbox->entry_count);
+    struct reshard__entry *entry = outbox->entries[index];
     memset(entry, 0, offsetof(struct reshard__entry, header));
     entry->action.struct_size = sizeof entry->action;
     entry->action.kind = kind;

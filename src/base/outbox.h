@@ -36,8 +36,9 @@ struct reshard__outbox {
     struct reshard__entry **entries; /* by index, all that were ever made */
     size_t entry_count;
     size_t entry_capacity;
-    struct reshard__entry *free_list;
-    size_t free_count;
+    size_t used_count;                /* the first entries; the others are zero, and untouched */
+    struct reshard__entry *free_list; /* of used ones: last in, first out */
+    size_t free_count;                /* with those that were never used */
     struct reshard__entry *head; /* queue of actions that are not pulled */
     struct reshard__entry *tail;
     size_t open_count; /* pushed and not released */

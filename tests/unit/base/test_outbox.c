@@ -101,6 +101,32 @@ Test(outbox, push_reused_place_has_a_new_id)
     cr_assert(support_alloc_clean(&alloc));
 }
 
+Test(outbox, push_takes_used_places_before_others)
+{
+    struct support_alloc alloc;
+    struct reshard__outbox outbox;
+    static const struct reshard__entry untouched;
+    begin(&alloc, &outbox);
+    cr_assert_eq(reshard__outbox_reserve(&outbox, 20), RESHARD_OK);
+    struct reshard__entry *first = reshard__outbox_push(&outbox, RESHARD_ACTION_WAKE);
+    struct reshard__entry *second = reshard__outbox_push(&outbox, RESHARD_ACTION_WAKE);
+    for (int i = 0; i < 2; i++)
+        reshard__outbox_release(
+            &outbox, reshard__outbox_find(&outbox, pull(&outbox, RESHARD_ACTION_WAKE)));
+    cr_expect_eq(reshard__outbox_push(&outbox, RESHARD_ACTION_SYNC), second);
+    cr_expect_eq(reshard__outbox_push(&outbox, RESHARD_ACTION_SYNC), first);
+    cr_assert_eq(outbox.used_count, 2);
+    for (size_t i = 2; i < outbox.entry_count; i++)
+        cr_assert_eq(memcmp(outbox.entries[i], &untouched, sizeof untouched), 0);
+    cr_expect_eq(reshard__outbox_room(&outbox), outbox.entry_count - 2);
+    cr_assert_eq(reshard__outbox_reserve(&outbox, 30), RESHARD_OK);
+    for (int i = 0; i < 30; i++)
+        (void)reshard__outbox_push(&outbox, RESHARD_ACTION_SEND);
+    cr_expect_eq(outbox.open_count, 32);
+    reshard__outbox_free(&outbox);
+    cr_assert(support_alloc_clean(&alloc));
+}
+
 Test(outbox, free_with_open_entries_frees_their_blocks)
 {
     struct support_alloc alloc;
