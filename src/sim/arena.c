@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: memory that can be copied out and back. Blocks come from lists of equal sizes, newest
  * first, so that a world that goes on touches few places: an image holds only the lines of 64 bytes
- * that differ from the base. */
+ * that differ from the base. Three copies of it stand at the same offsets: what is alive, what it
+ * goes back to (the mark), and the base. Alive and mark are compared once a move. */
 #include "sim/arena.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE = 64, CLASSES = 192, HEAD = 16, DEAD_MAX = 32 };
+enum { LINE = 64, STRETCH = 8, CLASSES = 144, HEAD = 16, DEAD_MAX = 32 };
 
 /* In front of each block; in a free one `next` stands behind it. */
 struct block {
@@ -15,40 +16,89 @@ struct block {
     uint64_t reserved;
 };
 
-/* Stands at the start of its own memory, so that images hold it too. */
-struct arena {
+/* Stands at the start of the memory that is alive, so that images hold it too. */
+struct heap {
     uint64_t used;
-    uint64_t capacity;
-    uint8_t *base;
-    uint64_t base_used;
-    uint64_t dead_size;
     uint32_t dead_used; /* bits: those in use */
     uint32_t reserved;
     struct block *free[CLASSES];
 };
 
+/* Lines, ascending. */
+struct lines {
+    uint32_t *items;
+    size_t count;
+};
+
+/* Lines from `first` to before `end`. */
+struct span {
+    uint32_t first, end;
+};
+struct spans {
+    struct span items[IDLE_MAX];
+    size_t count;
+};
+
+struct arena {
+    uint8_t *memory, *alive, *mark, *base, *dead;
+    size_t capacity, dead_size;
+    idle_find idle_find;
+    const void *idle_data;
+    struct spans idle; /* at the mark */
+    struct lines marked;  /* where mark and base may differ */
+    struct lines changed; /* where alive and mark do */
+    struct lines saved;   /* of an image that is being made */
+};
+
 /* The one writable datum of the libraries (tests/frame/bare.py): a search is one thread's. */
 static _Thread_local struct arena *current;
 
-/* Memory: what is copied; the base; what is not copied. */
+static size_t lines_of(size_t size)
+{
+    return (size + LINE - 1) / LINE * LINE;
+}
+
+static struct heap *heap_of(const struct arena *arena)
+{
+    return (struct heap *)(void *)arena->alive;
+}
+
+static bool memory_make(struct arena *arena)
+{
+    size_t line_count = arena->capacity / LINE;
+    arena->memory = calloc(3 * arena->capacity + DEAD_MAX * arena->dead_size + LINE, 1);
+    arena->marked.items = malloc(3 * line_count * sizeof *arena->marked.items);
+    if (!arena->memory || !arena->marked.items)
+        return false;
+    arena->alive = arena->memory + LINE - (uintptr_t)arena->memory % LINE;
+    arena->mark = arena->alive + arena->capacity;
+    arena->base = arena->mark + arena->capacity;
+    arena->dead = arena->base + arena->capacity;
+    arena->changed.items = arena->marked.items + line_count;
+    arena->saved.items = arena->changed.items + line_count;
+    heap_of(arena)->used = lines_of(sizeof(struct heap));
+    return true;
+}
+
 struct arena *reshard__arena_make(size_t capacity, size_t dead_size)
 {
-    dead_size = (dead_size + LINE - 1) / LINE * LINE;
-    size_t size = 2 * capacity + DEAD_MAX * dead_size;
-    uint8_t *memory = malloc(size);
-    struct arena *arena = (struct arena *)(void *)memory;
+    struct arena *arena = calloc(1, sizeof *arena);
     if (!arena)
         return NULL;
-    memset(memory, 0, size);
-    arena->dead_size = dead_size;
-    arena->capacity = capacity;
-    arena->used = (sizeof *arena + LINE - 1) / LINE * LINE;
-    arena->base = memory + capacity;
-    return arena;
+    arena->capacity = lines_of(capacity);
+    arena->dead_size = lines_of(dead_size);
+    if (memory_make(arena))
+        return arena;
+    reshard__arena_free(arena);
+    return NULL;
 }
 
 void reshard__arena_free(struct arena *arena)
 {
+    if (!arena)
+        return;
+    free(arena->memory);
+    free(arena->marked.items);
     free(arena);
 }
 
@@ -80,32 +130,30 @@ static uint64_t class_of(size_t size)
     return class;
 }
 
-static uint8_t *dead_place(const struct arena *arena, uint32_t index)
-{
-    return arena->base + arena->capacity + index * arena->dead_size;
-}
-
 static bool is_dead(const struct arena *arena, const void *place)
 {
-    return (const uint8_t *)place >= dead_place(arena, 0);
+    return (const uint8_t *)place >= arena->dead;
 }
 
-/* NULL: all are taken. */
-static void *dead_take(struct arena *arena)
+/* NULL: it is no block of that kind, or all are taken. */
+static void *dead_take(struct arena *arena, size_t size)
 {
+    struct heap *heap = heap_of(arena);
+    if (size > arena->dead_size || size + LINE < arena->dead_size)
+        return NULL;
     for (uint32_t i = 0; i < DEAD_MAX; i++) {
-        if (arena->dead_used >> i & 1)
+        if (heap->dead_used >> i & 1)
             continue;
-        arena->dead_used |= UINT32_C(1) << i;
-        return dead_place(arena, i);
+        heap->dead_used |= UINT32_C(1) << i;
+        return arena->dead + i * arena->dead_size;
     }
     return NULL;
 }
 
 static void dead_release(struct arena *arena, const void *place)
 {
-    size_t offset = (size_t)((const uint8_t *)place - dead_place(arena, 0));
-    arena->dead_used &= ~(UINT32_C(1) << offset / arena->dead_size);
+    size_t offset = (size_t)((const uint8_t *)place - arena->dead);
+    heap_of(arena)->dead_used &= ~(UINT32_C(1) << offset / arena->dead_size);
 }
 
 static struct block **link_of(struct block *block)
@@ -115,17 +163,18 @@ static struct block **link_of(struct block *block)
 
 static void *block_take(struct arena *arena, uint64_t class)
 {
-    struct block *block = arena->free[class];
+    struct heap *heap = heap_of(arena);
+    struct block *block = heap->free[class];
     if (block) {
-        arena->free[class] = *link_of(block);
+        heap->free[class] = *link_of(block);
         return (uint8_t *)block + HEAD;
     }
     size_t size = HEAD + class_size(class);
     size = (size + HEAD - 1) / HEAD * HEAD;
-    if (class >= CLASSES || size > arena->capacity - arena->used)
+    if (class >= CLASSES || size > arena->capacity - heap->used)
         abort(); /* a search without memory proves nothing */
-    block = (struct block *)(void *)((uint8_t *)arena + arena->used);
-    arena->used += size;
+    block = (struct block *)(void *)(arena->alive + heap->used);
+    heap->used += size;
     block->class = class;
     return (uint8_t *)block + HEAD;
 }
@@ -139,18 +188,17 @@ void reshard__arena_release(struct arena *arena, void *place)
         return;
     }
     struct block *block = (struct block *)(void *)((uint8_t *)place - HEAD);
-    *link_of(block) = arena->free[block->class];
-    arena->free[block->class] = block;
+    struct block **free_list = &heap_of(arena)->free[block->class];
+    *link_of(block) = *free_list;
+    *free_list = block;
 }
 
 void *reshard__arena_resize(struct arena *arena, void *place, size_t size)
 {
+    void *dead = place ? NULL : dead_take(arena, size);
+    if (dead)
+        return dead;
     uint64_t class = class_of(size);
-    if (!place && arena->dead_size && (size + LINE - 1) / LINE * LINE == arena->dead_size) {
-        void *dead = dead_take(arena);
-        if (dead)
-            return dead;
-    }
     if (!place)
         return block_take(arena, class);
     const struct block *block = (const struct block *)(const void *)((uint8_t *)place - HEAD);
@@ -183,78 +231,170 @@ struct reshard_allocator reshard__arena_allocator(void)
     return allocator;
 }
 
-size_t reshard__arena_used(const struct arena *arena)
+/* ---- images: numbers of lines, then the lines ---- */
+
+/* What is idle now, in whole lines, ascending. */
+static struct spans idle_lines(const struct arena *arena)
 {
-    return (size_t)arena->used;
+    struct idle found[IDLE_MAX];
+    struct spans spans = {.count = 0};
+    size_t count = arena->idle_find ? arena->idle_find(arena->idle_data, found) : 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t offset = (size_t)((const uint8_t *)found[i].place - arena->alive);
+        struct span span = {(uint32_t)(lines_of(offset) / LINE),
+            (uint32_t)((offset + found[i].size) / LINE)};
+        if (span.first >= span.end)
+            continue;
+        size_t place = spans.count++;
+        for (; place > 0 && spans.items[place - 1].first > span.first; place--)
+            spans.items[place] = spans.items[place - 1];
+        spans.items[place] = span;
+    }
+    return spans;
+}
+
+void reshard__arena_idle(struct arena *arena, idle_find find, const void *user_data)
+{
+    arena->idle_find = find;
+    arena->idle_data = user_data;
 }
 
 void reshard__arena_base(struct arena *arena)
 {
-    arena->base_used = arena->used;
-    memcpy(arena->base, arena, arena->used);
+    size_t used = (size_t)heap_of(arena)->used;
+    memcpy(arena->base, arena->alive, used);
+    memcpy(arena->mark, arena->alive, used);
+    arena->marked.count = 0;
+    arena->idle = idle_lines(arena);
 }
 
-/* ---- images: runs of lines, each {first, count} and the lines ---- */
-
-struct run {
-    uint32_t first, count;
-};
-
-static bool line_differs(const struct arena *arena, size_t line)
+static void line_copy(uint8_t *to, const uint8_t *from, uint32_t line)
 {
-    const uint8_t *here = (const uint8_t *)arena + line * LINE;
-    return memcmp(here, arena->base + line * LINE, LINE) != 0;
+    memcpy(to + (size_t)line * LINE, from + (size_t)line * LINE, LINE);
 }
 
-/* The next run from a line on; count 0: none. */
-static struct run run_find(const struct arena *arena, size_t line, size_t lines)
+static bool line_same(const uint8_t *one, const uint8_t *two, uint32_t line)
 {
-    struct run run = {0};
-    while (line < lines && !line_differs(arena, line))
-        line++;
-    run.first = (uint32_t)line;
-    while (line < lines && line_differs(arena, line))
-        line++;
-    run.count = (uint32_t)line - run.first;
-    return run;
+    return memcmp(one + (size_t)line * LINE, two + (size_t)line * LINE, LINE) == 0;
 }
 
-struct image reshard__arena_save(const struct arena *arena)
+static void lines_compare(struct arena *arena, uint32_t line, uint32_t end)
 {
-    size_t lines = ((size_t)arena->used + LINE - 1) / LINE;
-    struct image image = {.used = (size_t)arena->used};
-    struct run run = run_find(arena, 0, lines);
-    for (; run.count > 0; run = run_find(arena, run.first + run.count, lines))
-        image.size += sizeof run + (size_t)run.count * LINE;
-    image.bytes = malloc(image.size + 1);
+    struct lines *changed = &arena->changed;
+    for (; line < end; line++)
+        if (!line_same(arena->alive, arena->mark, line))
+            changed->items[changed->count++] = line;
+}
+
+static void stretches_compare(struct arena *arena, uint32_t line, uint32_t end)
+{
+    for (; end - line >= STRETCH; line += STRETCH)
+        if (memcmp(arena->alive + (size_t)line * LINE, arena->mark + (size_t)line * LINE,
+                (size_t)STRETCH * LINE) != 0)
+            lines_compare(arena, line, line + STRETCH);
+    lines_compare(arena, line, end);
+}
+
+/* What is changed since the mark: not what is idle in both. Behind what is used all is zero. */
+static void changes_find(struct arena *arena)
+{
+    const struct heap *then = (const struct heap *)(const void *)arena->mark;
+    uint64_t used = heap_of(arena)->used;
+    used = used > then->used ? used : then->used;
+    struct spans now = idle_lines(arena);
+    const struct spans *before = &arena->idle;
+    uint32_t line = 0;
+    arena->changed.count = 0;
+    for (size_t i = 0, k = 0; i < now.count && k < before->count;) {
+        struct span one = now.items[i], two = before->items[k];
+        uint32_t first = one.first > two.first ? one.first : two.first;
+        uint32_t end = one.end < two.end ? one.end : two.end;
+        if (first < end) {
+            stretches_compare(arena, line, first);
+            line = end;
+        }
+        i += one.end <= two.end;
+        k += two.end <= one.end;
+    }
+    stretches_compare(arena, line, (uint32_t)(lines_of((size_t)used) / LINE));
+}
+
+static void undo(struct arena *arena)
+{
+    for (size_t i = 0; i < arena->changed.count; i++)
+        line_copy(arena->alive, arena->mark, arena->changed.items[i]);
+}
+
+/* Lines that differ from the base: of those that are marked or changed. */
+static void saved_find(struct arena *arena)
+{
+    const struct lines *marked = &arena->marked, *changed = &arena->changed;
+    struct lines *saved = &arena->saved;
+    saved->count = 0;
+    for (size_t m = 0, c = 0; m < marked->count || c < changed->count;) {
+        bool first = c == changed->count ||
+                     (m < marked->count && marked->items[m] <= changed->items[c]);
+        uint32_t line = first ? marked->items[m] : changed->items[c];
+        m += first;
+        c += c < changed->count && changed->items[c] == line;
+        if (!line_same(arena->alive, arena->base, line))
+            saved->items[saved->count++] = line;
+    }
+}
+
+static struct image image_make(struct arena *arena)
+{
+    saved_find(arena);
+    const struct lines *saved = &arena->saved;
+    size_t numbers_size = saved->count * sizeof *saved->items;
+    struct image image = {.line_count = saved->count};
+    image.bytes = malloc(numbers_size + saved->count * LINE + 1);
     if (!image.bytes)
         abort();
-    uint8_t *place = image.bytes;
-    run = run_find(arena, 0, lines);
-    for (; run.count > 0; run = run_find(arena, run.first + run.count, lines)) {
-        memcpy(place, &run, sizeof run);
-        place += sizeof run;
-        memcpy(place, (const uint8_t *)arena + (size_t)run.first * LINE, (size_t)run.count * LINE);
-        place += (size_t)run.count * LINE;
-    }
+    if (saved->count)
+        memcpy(image.bytes, saved->items, numbers_size);
+    uint8_t *place = image.bytes + numbers_size;
+    for (size_t i = 0; i < saved->count; i++, place += LINE)
+        memcpy(place, arena->alive + (size_t)saved->items[i] * LINE, LINE);
     return image;
+}
+
+struct image reshard__arena_save(struct arena *arena)
+{
+    changes_find(arena);
+    return image_make(arena);
+}
+
+struct image reshard__arena_leave(struct arena *arena)
+{
+    changes_find(arena);
+    struct image image = image_make(arena);
+    undo(arena);
+    return image;
+}
+
+void reshard__arena_back(struct arena *arena)
+{
+    changes_find(arena);
+    undo(arena);
 }
 
 void reshard__arena_restore(struct arena *arena, const struct image *image)
 {
-    uint8_t *here = (uint8_t *)arena;
-    const uint8_t *base = arena->base;
-    size_t base_used = (size_t)arena->base_used, used = (size_t)arena->used;
-    memcpy(here, base, base_used);
-    if (used > base_used)
-        memset(here + base_used, 0, used - base_used);
-    for (size_t offset = 0; offset < image->size;) {
-        struct run run;
-        memcpy(&run, image->bytes + offset, sizeof run);
-        offset += sizeof run;
-        memcpy(here + (size_t)run.first * LINE, image->bytes + offset, (size_t)run.count * LINE);
-        offset += (size_t)run.count * LINE;
+    struct lines *marked = &arena->marked;
+    for (size_t i = 0; i < marked->count; i++) {
+        line_copy(arena->mark, arena->base, marked->items[i]);
+        line_copy(arena->alive, arena->base, marked->items[i]);
     }
+    marked->count = image->line_count;
+    size_t numbers_size = marked->count * sizeof *marked->items;
+    memcpy(marked->items, image->bytes, numbers_size);
+    const uint8_t *place = image->bytes + numbers_size;
+    for (size_t i = 0; i < marked->count; i++, place += LINE) {
+        memcpy(arena->mark + (size_t)marked->items[i] * LINE, place, LINE);
+        memcpy(arena->alive + (size_t)marked->items[i] * LINE, place, LINE);
+    }
+    arena->idle = idle_lines(arena);
 }
 
 void reshard__image_free(struct image *image)

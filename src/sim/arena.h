@@ -10,17 +10,26 @@
 
 struct arena;
 
-/* A world at one moment, as its differences from the base. */
+/* A world at one moment: the lines of memory that differ from the base. */
 struct image {
     uint8_t *bytes; /* malloc */
-    size_t size;
-    size_t used; /* of the arena */
+    size_t line_count;
 };
 
-/* Blocks of `dead_size` bytes hold nothing that outlives a move: they are in no image. 0 = none.
- * NULL without memory. */
+/* Bytes that are zero now. */
+struct idle {
+    const void *place;
+    size_t size;
+};
+enum { IDLE_MAX = 32 };
+/* Finds some, at most IDLE_MAX: they need not be looked at. */
+typedef size_t (*idle_find)(const void *user_data, struct idle *spans_out);
+
+/* Blocks of `dead_size` bytes, or up to a line less, hold nothing that outlives a move: they are in
+ * no image. 0 = none. NULL without memory. */
 struct arena *reshard__arena_make(size_t capacity, size_t dead_size);
 void reshard__arena_free(struct arena *arena);
+void reshard__arena_idle(struct arena *arena, idle_find find, const void *user_data);
 /* The thread's allocations go to this arena; NULL: to libc. Returns the one before. */
 struct arena *reshard__arena_use(struct arena *arena);
 /* The arena in use, or NULL. */
@@ -30,12 +39,16 @@ void reshard__arena_release(struct arena *arena, void *place);
 /* For engines: allocates from the arena in use, else from libc. */
 struct reshard_allocator reshard__arena_allocator(void);
 
-/* What later images differ from: the arena as it is now. */
+/* What later images differ from, and the mark: the arena as it is now. */
 void reshard__arena_base(struct arena *arena);
-struct image reshard__arena_save(const struct arena *arena);
-/* The arena becomes what it was. */
+/* An image of the arena as it is now. */
+struct image reshard__arena_save(struct arena *arena);
+/* The arena becomes what it was at the mark. */
+void reshard__arena_back(struct arena *arena);
+/* Both at once. */
+struct image reshard__arena_leave(struct arena *arena);
+/* Only at the mark: the image becomes the mark, and the arena goes there. */
 void reshard__arena_restore(struct arena *arena, const struct image *image);
 void reshard__image_free(struct image *image);
-size_t reshard__arena_used(const struct arena *arena);
 
 #endif

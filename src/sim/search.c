@@ -118,7 +118,7 @@ static void state_add(struct search *search, uint32_t parent, struct move move)
     graph->ends = grow(graph->ends, &graph->end_capacity, count, sizeof *graph->ends);
     graph->parents[graph->count] = parent;
     graph->moves[graph->count] = move;
-    graph->images[graph->count] = reshard__arena_save(search->arena);
+    graph->images[graph->count] = reshard__arena_leave(search->arena);
     graph->count = count;
 }
 
@@ -138,10 +138,17 @@ static void graph_free(struct graph *graph)
 
 /* ---- the search ---- */
 
-static void violation_take(struct search *search, const struct reshard_sim *sim)
+/* Whether the last move, made in this state, broke an invariant. */
+static bool violation_take(struct search *search, uint32_t state, struct move move)
 {
+    const struct reshard_sim *sim = search->sim;
+    if (!sim->violated)
+        return false;
     search->report->violated = 1;
     memcpy(search->report->checker, sim->violation, sizeof sim->violation);
+    search->found = state;
+    search->last = move;
+    return true;
 }
 
 /* At an end every key is read where it lies: what clients saw must explain that too. */
@@ -160,14 +167,16 @@ static void end_check(struct search *search)
     reshard__history_check(sim);
 }
 
-static void ends_note(struct search *search)
+static void end_note(struct search *search, uint32_t state, struct move move)
 {
     struct graph *graph = &search->graph;
-    if (!reshard__search_ended(search->sim, search->config))
-        return;
     graph->ends[graph->count - 1] = 1;
     search->report->ends++;
+    reshard__arena_restore(search->arena, &graph->images[graph->count - 1]);
     end_check(search);
+    (void)violation_take(search, state, move);
+    reshard__arena_back(search->arena);
+    reshard__arena_restore(search->arena, &graph->images[state]);
 }
 
 /* ---- a world that is met again leads where it led before ---- */
@@ -198,11 +207,11 @@ static size_t successors(struct search *search, const struct image *image, uint3
     reshard__arena_restore(search->arena, image);
     size_t count = reshard__search_moves(search->sim, search->config, moves);
     for (size_t i = 0; i < count; i++) {
-        reshard__arena_restore(search->arena, image);
         reshard__search_move(search->sim, search->config, moves[i]);
         struct reshard_digest digest = reshard__search_digest(search->sim);
         uint32_t place = graph->table[place_of(graph, &digest)];
         states[i] = place && !search->sim->violated ? place - 1 : NO_STATE;
+        reshard__arena_back(search->arena);
     }
     return sorted_unique(states, count);
 }
@@ -253,32 +262,34 @@ static void twins_free(struct search *search)
     search->twin_count = search->twin_capacity = 0;
 }
 
-/* Where one move of a state leads. */
+static void edge_add(struct graph *graph, uint32_t to)
+{
+    graph->edges =
+        grow(graph->edges, &graph->edge_capacity, graph->edge_count + 1, sizeof *graph->edges);
+    graph->edges[graph->edge_count++] = to;
+}
+
+/* Where one move leads from the state at the mark. */
 static void follow(struct search *search, uint32_t state, struct move move)
 {
     struct graph *graph = &search->graph;
-    struct reshard_sim *sim = search->sim;
-    reshard__arena_restore(search->arena, &graph->images[state]);
-    reshard__search_move(sim, search->config, move);
-    if (!sim->violated) {
-        struct reshard_digest digest = reshard__search_digest(sim);
-        uint32_t to = state_find(graph, &digest);
-        if (to == NO_STATE) {
-            to = (uint32_t)graph->count;
-            state_add(search, state, move);
-            ends_note(search);
-        } else {
-            keep_twin(search, to);
-        }
-        graph->edges =
-            grow(graph->edges, &graph->edge_capacity, graph->edge_count + 1, sizeof *graph->edges);
-        graph->edges[graph->edge_count++] = to;
+    reshard__search_move(search->sim, search->config, move);
+    if (violation_take(search, state, move)) {
+        reshard__arena_back(search->arena);
+        return;
     }
-    if (sim->violated) {
-        search->found = state;
-        search->last = move;
-        violation_take(search, sim);
+    struct reshard_digest digest = reshard__search_digest(search->sim);
+    uint32_t to = state_find(graph, &digest);
+    edge_add(graph, to == NO_STATE ? (uint32_t)graph->count : to);
+    if (to != NO_STATE) {
+        keep_twin(search, to);
+        reshard__arena_back(search->arena);
+        return;
     }
+    bool ended = reshard__search_ended(search->sim, search->config);
+    state_add(search, state, move);
+    if (ended)
+        end_note(search, state, move);
 }
 
 static void expand(struct search *search, uint32_t state)
@@ -479,12 +490,9 @@ int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
         return RESHARD_E_NOMEM;
     struct arena *before = reshard__arena_use(search.arena);
     search.sim = reshard__search_world(search.config, spec->sabotage, NULL, NULL);
-    if (search.sim->violated)
-        violation_take(&search, search.sim);
-    else
+    reshard__arena_idle(search.arena, reshard__search_idle, search.sim);
+    if (!violation_take(&search, NO_STATE, (struct move){0}))
         search_run(&search);
-    if (report_out->violated && !search.sim->violated)
-        search.sim = NULL;
     if (report_out->violated && decisions_out && search.graph.count > 0)
         path_give(&search, decisions_out, capacity);
     report_out->states_min = search.config->states_min;

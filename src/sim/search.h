@@ -86,5 +86,7 @@ bool reshard__search_ended(const struct reshard_sim *sim, const struct search_co
 
 /* search_digest.c */
 struct reshard_digest reshard__search_digest(const struct reshard_sim *sim);
+/* Memory of a world that nobody wrote to yet (arena.h: idle_find). */
+size_t reshard__search_idle(const void *sim, struct idle *spans_out);
 
 #endif
