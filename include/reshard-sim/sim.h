@@ -115,6 +115,8 @@ struct reshard_sim_decision {
 /** Counts of faults: as many for each mode and phase; see reshard_sim_cell(). */
 enum { RESHARD_SIM_CELLS = 1536 };
 
+struct reshard_sim_store; /* store.h */
+
 /** A random run: everything follows from the seed, or from the seed and a list of decisions. */
 struct reshard_sim_swarm {
     uint32_t struct_size; /**< sizeof(struct reshard_sim_swarm) */
@@ -135,6 +137,7 @@ struct reshard_sim_swarm {
     uint32_t chaos_limit_ms;  /**< how long faults happen, in virtual time, likewise */
     uint32_t calm_limit_ms;   /**< how soon everything must end after that, likewise */
     uint64_t *cells;       /**< RESHARD_SIM_CELLS counts, added to; NULL = none */
+    const struct reshard_sim_store *store; /**< the nodes' store; NULL = the built-in one */
 };
 
 /** Zero a swarm, set its struct_size, and limit nothing.
@@ -152,8 +155,9 @@ RESHARD_API void reshard_sim_swarm_init(struct reshard_sim_swarm *swarm);
  * @param capacity [in] room in decisions_out.
  * @param report_out [in,out] its struct_size is set by the caller; decision_count may be above
  *   capacity.
- * @return RESHARD_OK when it ran, whatever the report says; or E_NULL, E_STRUCT_SIZE.
- * Calls: print.  Allocates: yes.  Threads: any.  Re-entry: no.
+ * @return RESHARD_OK when it ran, whatever the report says; or E_NULL, E_STRUCT_SIZE,
+ *   E_HOOK_MISSING (of the store).
+ * Calls: print, the store.  Allocates: yes.  Threads: any.  Re-entry: no.
  */
 RESHARD_API int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm,
     reshard_sim_print print, void *print_data, struct reshard_sim_decision *decisions_out,

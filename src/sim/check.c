@@ -136,11 +136,9 @@ void reshard__check_step(struct reshard_sim *sim)
 static bool serves_key(
     const struct reshard_sim *sim, const struct host *host, uint32_t key)
 {
-    uint8_t bytes[4];
-    for (int b = 0; b < 4; b++)
-        bytes[b] = (uint8_t)(key >> (8 * b));
-    const uint8_t *keys[1] = {bytes};
-    const size_t sizes[1] = {4};
+    uint8_t name[SIM_NAME_SIZE];
+    const uint8_t *keys[1] = {name};
+    const size_t sizes[1] = {reshard__key_name(host->disk, key, name)};
     struct reshard_node_request request = {.struct_size = sizeof request};
     request.op = RESHARD_OP_READ;
     request.slot = reshard__key_slot(sim, key);
@@ -193,6 +191,8 @@ static void check_commit(struct reshard_sim *sim, const struct moving *moving)
     if (!source || !target)
         return;
     check_held(sim, moving, source);
+    if (target->disk->kind)
+        return; /* what is staged there nobody sees; the reads will tell */
     const struct staging *staging = reshard__staging_find(target->disk, moving->migration);
     size_t capacity = 0;
     uint64_t *values = reshard__sim_grow(NULL, &capacity, sim->set.key_count, sizeof *values);
@@ -212,6 +212,7 @@ static void check_end(struct reshard_sim *sim, struct moving *moving)
     bool done = moving->decision == RESHARD_DECISION_COMMIT;
     const struct host *empty = reshard__host_acting(sim, moving->shards[done ? 0 : 1]);
     moving->closed = true;
+    reshard__custom_check_staged(sim, reshard__host_acting(sim, moving->shards[1]), moving);
     for (uint32_t slot = moving->range.first; empty && slot <= moving->range.last; slot++)
         if (empty->disk->slot_keys[slot] && !set_aside(empty, slot))
             reshard__sim_violate(sim, "leftovers", "m%u ended, %h holds keys of slot %u",

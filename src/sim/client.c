@@ -234,9 +234,12 @@ static void value_put(
     reshard__disk_put(sim, host->disk, key, value);
     if (verdict != RESHARD_SERVE_CAPTURE || reshard__sabotaged(sim, RESHARD_SABOTAGE_RECORD))
         return;
-    size_t size = reshard__record_size(sim, value);
-    uint8_t *record = reshard__sim_resize(NULL, size, 1);
-    reshard__record_put(sim, record, key, value);
+    size_t size = 0;
+    uint8_t *record = reshard__record_make(sim, host->disk, key, value, &size);
+    if (!record) {
+        reshard__sim_violate(sim, "hook", "%h: no record of a captured write", host->id);
+        return;
+    }
     int32_t status =
         reshard_node_record(host->node, reshard__key_slot(sim, key), record, size);
     if (status)
@@ -263,7 +266,7 @@ static void execute(
     reshard__check_executed(sim, host, request);
     for (uint32_t i = 0; i < request->key_count; i++) {
         uint32_t key = request->keys[i];
-        reply.values[i] = host->disk->values[key];
+        reply.values[i] = reshard__disk_get(host->disk, key);
         if (request->op == RESHARD_OP_READ)
             continue;
         reply.values[i] = request->value;
@@ -309,7 +312,7 @@ static void admit(struct reshard_sim *sim, struct host *host, const struct reque
 static uint32_t route_keys(struct reshard_sim *sim, struct host *host,
     const struct request *request, struct reshard_route *route)
 {
-    uint8_t bytes[SIM_KEYS_MAX][4];
+    uint8_t bytes[SIM_KEYS_MAX][SIM_NAME_SIZE];
     const uint8_t *keys[SIM_KEYS_MAX];
     size_t sizes[SIM_KEYS_MAX];
     struct reshard_node_request from = {.struct_size = sizeof from};
@@ -319,11 +322,9 @@ static uint32_t route_keys(struct reshard_sim *sim, struct host *host,
     from.token = request->token;
     from.key_count = request->key_count;
     for (uint32_t i = 0; i < request->key_count; i++) {
-        for (int b = 0; b < 4; b++)
-            bytes[i][b] = (uint8_t)(request->keys[i] >> (8 * b));
         keys[i] = bytes[i];
-        sizes[i] = 4;
-        from.present_count += host->disk->values[request->keys[i]] != 0;
+        sizes[i] = reshard__key_name(host->disk, request->keys[i], bytes[i]);
+        from.present_count += reshard__disk_get(host->disk, request->keys[i]) != 0;
     }
     from.keys = keys;
     from.key_sizes = sizes;

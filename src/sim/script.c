@@ -270,8 +270,16 @@ void reshard_sim_report_init(struct reshard_sim_report *report)
     report->struct_size = sizeof *report;
 }
 
-int32_t reshard_sim_scenario_log(const char *text, size_t size, reshard_sim_print print,
-    void *print_data, reshard_sim_print log, void *log_data,
+/* How a scenario is run, beside its text. */
+struct setting {
+    const struct reshard_sim_store *store;
+    reshard_sim_print print;
+    void *print_data;
+    reshard_sim_print log;
+    void *log_data;
+};
+
+static int32_t scenario_run(const char *text, size_t size, const struct setting *setting,
     struct reshard_sim_report *report_out)
 {
     if (!report_out || (!text && size > 0))
@@ -279,10 +287,11 @@ int32_t reshard_sim_scenario_log(const char *text, size_t size, reshard_sim_prin
     if (report_out->struct_size != sizeof *report_out)
         return RESHARD_E_STRUCT_SIZE;
     struct script script = {.sim = reshard__sim_make()};
-    script.sim->print = print;
-    script.sim->print_data = print_data;
-    script.sim->log = log;
-    script.sim->log_data = log_data;
+    script.sim->store = setting->store;
+    script.sim->print = setting->print;
+    script.sim->print_data = setting->print_data;
+    script.sim->log = setting->log;
+    script.sim->log_data = setting->log_data;
     reshard_sim_report_init(report_out);
     report_out->line = reshard__script_lines(&script, text, size);
     reshard__sim_end(script.sim);
@@ -296,8 +305,26 @@ int32_t reshard_sim_scenario_log(const char *text, size_t size, reshard_sim_prin
     return status;
 }
 
+int32_t reshard_sim_scenario_log(const char *text, size_t size, reshard_sim_print print,
+    void *print_data, reshard_sim_print log, void *log_data,
+    struct reshard_sim_report *report_out)
+{
+    const struct setting setting = {
+        .print = print, .print_data = print_data, .log = log, .log_data = log_data};
+    return scenario_run(text, size, &setting, report_out);
+}
+
 int32_t reshard_sim_scenario(const char *text, size_t size, reshard_sim_print print,
     void *print_data, struct reshard_sim_report *report_out)
 {
     return reshard_sim_scenario_log(text, size, print, print_data, NULL, NULL, report_out);
+}
+
+int32_t reshard_sim_scenario_store(const char *text, size_t size,
+    const struct reshard_sim_store *store, reshard_sim_print print, void *print_data,
+    struct reshard_sim_report *report_out)
+{
+    const struct setting setting = {.store = store, .print = print, .print_data = print_data};
+    int32_t status = reshard__custom_check(store);
+    return status ? status : scenario_run(text, size, &setting, report_out);
 }

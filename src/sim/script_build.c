@@ -93,13 +93,20 @@ void reshard__say_world(struct script *script)
                    set->huge_size > 60000;
 }
 
+/* A node with a disk of its own. */
+static struct host *host_make(
+    struct reshard_sim *sim, reshard_node_id id, reshard_shard_id shard)
+{
+    return reshard__host_add(sim, id, shard, reshard__disk_make(sim, id));
+}
+
 void reshard__say_nodes(struct script *script)
 {
     struct reshard_sim *sim = script->sim;
     uint64_t count = reshard__script_number(script);
     script->bad |= count == 0 || count >= SIM_COORDINATOR || sim->host_count > 0;
     for (uint64_t id = 1; id <= count && !script->bad; id++)
-        reshard__host_add(sim, id, (reshard_shard_id)id, reshard__disk_make(sim))->acting = true;
+        host_make(sim, id, (reshard_shard_id)id)->acting = true;
     sim->shard_count = (uint32_t)count;
 }
 
@@ -116,7 +123,7 @@ void reshard__say_replica(struct script *script)
     if (follows)
         (void)reshard__follower_add(sim, id, shard);
     else
-        (void)reshard__host_add(sim, id, shard, reshard__disk_make(sim));
+        (void)host_make(sim, id, shard);
 }
 
 static int32_t change_ask(struct host *host, const void *change)

@@ -186,7 +186,7 @@ void reshard__say_restart(struct script *script)
 void reshard__say_wipe(struct script *script)
 {
     struct host *host = host_of(script);
-    if (!script->bad && host->disk && !host->up)
+    if (!script->bad && host->disk && !host->up && !host->disk->kind)
         reshard__disk_wipe(host->disk);
     else
         script->bad = true;

@@ -94,7 +94,7 @@ void reshard__say_finish(struct script *script)
 struct picked {
     uint32_t slot;
     uint32_t count;
-    uint8_t bytes[WORDS_MAX][4];
+    uint8_t bytes[WORDS_MAX][SIM_NAME_SIZE];
     const uint8_t *keys[WORDS_MAX];
     size_t sizes[WORDS_MAX];
 };
@@ -112,15 +112,15 @@ void reshard__say_give(struct script *script)
 {
     struct picked picked = {0};
     struct host *host = reshard__host_find(script->sim, reshard__script_host(script));
+    script->bad |= !host || !host->disk;
     for (; reshard__script_more(script) && !script->bad; picked.count++) {
         uint32_t key = reshard__script_key(script);
-        for (int b = 0; b < 4; b++)
-            picked.bytes[picked.count][b] = (uint8_t)(key >> (8 * b));
-        picked.keys[picked.count] = picked.bytes[picked.count];
-        picked.sizes[picked.count] = sizeof picked.bytes[picked.count];
+        uint8_t *name = picked.bytes[picked.count];
+        picked.keys[picked.count] = name;
+        picked.sizes[picked.count] = reshard__key_name(host->disk, key, name);
         picked.slot = reshard__key_slot(script->sim, key);
     }
-    script->bad |= !host || picked.count == 0;
+    script->bad |= picked.count == 0;
     if (!script->bad)
         reshard__script_ask(script, host, give_ask, &picked);
 }

@@ -7,19 +7,21 @@
  * what was not may vanish. No clock, no operating system, no other thread.
  *
  * Files: world.c time and steps; due.c who is due; host.c processes; memory.c theirs; task.c
- * actions; journal.c both kinds of journal; store.c slot data; net.c messages; peek.c their names;
- * client.c requests; history.c what clients saw; linear.c whether one copy could have shown it;
- * check.c invariants; choice.c decisions; log.c the event log; script*.c the language; swarm.c
- * random runs; chaos.c what strikes in them; fault.c what struck when; shrink.c; text.c words.
+ * actions; journal.c both kinds of journal; store.c slot data; custom.c a host's own store; net.c
+ * messages; peek.c their names; client.c requests; history.c what clients saw; linear.c whether one
+ * copy could have shown it; check.c invariants; choice.c decisions; log.c the event log; script*.c
+ * the language; swarm.c random runs; chaos.c what strikes in them; fault.c what struck when;
+ * shrink.c; text.c words.
  */
 #ifndef RESHARD_SIM_SIM_H
 #define RESHARD_SIM_SIM_H
 
-#include "sim/fault.h"
-
 #include "sim/allowance.h"
 #include "sim/check.h"
+#include "sim/fault.h"
+#include "sim/store.h"
 #include "sim/text.h"
+
 #include <reshard-sim/sim.h>
 #include <reshard/coordinator.h>
 #include <reshard/journal.h>
@@ -69,6 +71,10 @@ struct disk {
     struct staging *stagings;
     size_t staging_count;
     size_t staging_capacity;
+    /* custom.c: a host's own store; NULL = what stands above is all. Else `values` is what it
+     * showed last, and of the stagings only `activated` counts. */
+    const struct reshard_sim_store *kind;
+    struct reshard_store hooks;
 };
 
 /* ---- task.c ---- */
@@ -323,6 +329,7 @@ struct settings {
 
 struct reshard_sim {
     struct settings set;
+    const struct reshard_sim_store *store; /* NULL = the built-in one */
     struct choices choices;
     uint64_t now_ns;
     uint64_t serial;
@@ -511,29 +518,6 @@ int32_t reshard__authority_compact(struct reshard_sim *sim, uint64_t term, uint6
     const uint8_t *bytes, size_t size);
 int32_t reshard__authority_load(struct reshard_sim *sim, struct host *host);
 void reshard__authority_free(struct authority *authority);
-
-/* ---- store.c ---- */
-struct disk *reshard__disk_make(const struct reshard_sim *sim);
-void reshard__disk_release(struct disk *disk);
-/* False: nothing is staged. */
-bool reshard__disk_spoil(struct disk *disk);
-void reshard__disk_wipe(struct disk *disk);
-void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk);
-uint32_t reshard__key_slot(const struct reshard_sim *sim, uint32_t key);
-void reshard__disk_put(
-    const struct reshard_sim *sim, struct disk *disk, uint32_t key, uint64_t value);
-uint32_t reshard__value_size(const struct reshard_sim *sim, uint64_t value);
-size_t reshard__record_size(const struct reshard_sim *sim, uint64_t value);
-void reshard__record_put(
-    const struct reshard_sim *sim, uint8_t *place, uint32_t key, uint64_t value);
-struct staging *reshard__staging_find(const struct disk *disk, reshard_migration_id migration);
-/* The data that a staging would make visible, by key. */
-void reshard__staging_fold(
-    const struct reshard_sim *sim, const struct staging *staging, uint64_t *values);
-/* Do a store action. */
-void reshard__store_do(struct reshard_sim *sim, struct host *host, const struct task *task,
-    struct reshard_completion *completion);
-bool reshard__ranges_have(const struct reshard_action *action, uint32_t slot);
 
 /* ---- net.c ---- */
 void reshard__net_send(struct reshard_sim *sim, reshard_node_id from,

@@ -29,7 +29,7 @@ static uint64_t get64(const uint8_t *place)
     return get32(place) | (uint64_t)get32(place + 4) << 32;
 }
 
-struct disk *reshard__disk_make(const struct reshard_sim *sim)
+struct disk *reshard__disk_make(struct reshard_sim *sim, reshard_node_id node)
 {
     struct disk *disk = reshard__sim_resize(NULL, 1, sizeof *disk);
     memset(disk, 0, sizeof *disk);
@@ -40,6 +40,7 @@ struct disk *reshard__disk_make(const struct reshard_sim *sim)
     capacity = 0;
     disk->slot_keys = reshard__sim_grow(
         NULL, &capacity, sim->set.slot_count, sizeof *disk->slot_keys);
+    reshard__custom_open(sim, disk, node);
     return disk;
 }
 
@@ -55,6 +56,7 @@ void reshard__disk_release(struct disk *disk)
 {
     if (!disk || --disk->references > 0)
         return;
+    reshard__custom_close(disk);
     for (size_t i = 0; i < disk->staging_count; i++) {
         staging_clear(&disk->stagings[i]);
         reshard__sim_release(disk->stagings[i].pieces);
@@ -86,6 +88,10 @@ void reshard__disk_wipe(struct disk *disk)
 
 void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk)
 {
+    if (disk->kind) {
+        reshard__custom_crash(sim, disk);
+        return;
+    }
     for (size_t i = 0; i < disk->staging_count; i++) {
         struct staging *staging = &disk->stagings[i];
         size_t loose = staging->piece_count - staging->durable_count;
@@ -109,12 +115,34 @@ uint32_t reshard__key_slot(const struct reshard_sim *sim, uint32_t key)
     return key % sim->set.slot_count;
 }
 
-void reshard__disk_put(
+size_t reshard__key_name(const struct disk *disk, uint32_t key, uint8_t name[SIM_NAME_SIZE])
+{
+    if (disk->kind && disk->kind->name)
+        return (size_t)disk->kind->name(disk->hooks.user_data, key, name, SIM_NAME_SIZE);
+    put32(name, key);
+    return ITEM_KEY;
+}
+
+void reshard__disk_see(
     const struct reshard_sim *sim, struct disk *disk, uint32_t key, uint64_t value)
 {
     uint32_t *keys = &disk->slot_keys[reshard__key_slot(sim, key)];
     *keys += (uint32_t)(value != 0) - (uint32_t)(disk->values[key] != 0);
     disk->values[key] = value;
+}
+
+uint64_t reshard__disk_get(const struct disk *disk, uint32_t key)
+{
+    return disk->kind ? disk->kind->read(disk->hooks.user_data, key) : disk->values[key];
+}
+
+void reshard__disk_put(
+    const struct reshard_sim *sim, struct disk *disk, uint32_t key, uint64_t value)
+{
+    if (disk->kind)
+        disk->kind->write(
+            disk->hooks.user_data, key, value, reshard__value_size(sim, value));
+    reshard__disk_see(sim, disk, key, disk->kind ? reshard__disk_get(disk, key) : value);
 }
 
 struct staging *reshard__staging_find(const struct disk *disk, reshard_migration_id migration)
@@ -125,7 +153,7 @@ struct staging *reshard__staging_find(const struct disk *disk, reshard_migration
     return NULL;
 }
 
-static struct staging *staging_of(struct disk *disk, const struct reshard_action *action)
+struct staging *reshard__staging_of(struct disk *disk, const struct reshard_action *action)
 {
     struct staging *staging = reshard__staging_find(disk, action->migration);
     if (staging)
@@ -144,14 +172,14 @@ uint32_t reshard__value_size(const struct reshard_sim *sim, uint64_t value)
                                                          : sim->set.value_size;
 }
 
-size_t reshard__record_size(const struct reshard_sim *sim, uint64_t value)
+static size_t record_size(const struct reshard_sim *sim, uint64_t value)
 {
     return RECORD_HEAD + reshard__value_size(sim, value);
 }
 
 /* A record of mode snapshot: key, value, size of the padding (4, 8, 2 bytes), padding. A value of 0
  * says that the key is gone. */
-void reshard__record_put(
+static void record_put(
     const struct reshard_sim *sim, uint8_t *place, uint32_t key, uint64_t value)
 {
     uint32_t size = reshard__value_size(sim, value);
@@ -160,6 +188,17 @@ void reshard__record_put(
     place[12] = (uint8_t)size;
     place[13] = (uint8_t)(size >> 8);
     memset(place + RECORD_HEAD, (uint8_t)(value & 0x7F), size);
+}
+
+uint8_t *reshard__record_make(const struct reshard_sim *sim, const struct disk *disk,
+    uint32_t key, uint64_t value, size_t *size_out)
+{
+    if (disk->kind)
+        return reshard__custom_record(disk, key, size_out);
+    *size_out = record_size(sim, value);
+    uint8_t *record = reshard__sim_resize(NULL, *size_out, 1);
+    record_put(sim, record, key, value);
+    return record;
 }
 
 static void records_fold(
@@ -205,7 +244,7 @@ static void do_export(struct reshard_sim *sim, struct disk *disk,
         if (disk->values[key] == 0 ||
             !reshard__ranges_have(action, reshard__key_slot(sim, (uint32_t)key)))
             continue;
-        size_t record = reshard__record_size(sim, disk->values[key]);
+        size_t record = record_size(sim, disk->values[key]);
         if (record > action->capacity && completion->size == 0) {
             completion->status = RESHARD_E_SPACE;
             completion->size = record;
@@ -213,7 +252,7 @@ static void do_export(struct reshard_sim *sim, struct disk *disk,
         }
         if (completion->size + record > action->capacity || batch_full(sim, completion))
             break;
-        reshard__record_put(
+        record_put(
             sim, action->buffer + completion->size, (uint32_t)key, disk->values[key]);
         completion->size += record;
         completion->keys++;
@@ -320,7 +359,7 @@ static void apply_items(
 static void do_apply(struct reshard_sim *sim, struct disk *disk,
     const struct reshard_action *action, struct reshard_completion *completion)
 {
-    struct staging *staging = staging_of(disk, action);
+    struct staging *staging = reshard__staging_of(disk, action);
     if (reshard__sabotaged(sim, RESHARD_SABOTAGE_APPLY)) {
         completion->sequence = action->sequence;
         return;
@@ -371,7 +410,7 @@ static void do_activate(struct reshard_sim *sim, struct disk *disk,
     const struct reshard_action *action, struct reshard_completion *completion)
 {
     (void)completion;
-    struct staging *staging = staging_of(disk, action);
+    struct staging *staging = reshard__staging_of(disk, action);
     size_t capacity = 0;
     uint64_t *values = reshard__sim_grow(NULL, &capacity, sim->set.key_count, sizeof *values);
     reshard__staging_fold(sim, staging, values);
@@ -450,6 +489,8 @@ void reshard__store_do(struct reshard_sim *sim, struct host *host, const struct 
         [RESHARD_ACTION_PICK] = do_pick,
         [RESHARD_ACTION_REMOVE] = do_remove,
     };
-    if (work[task->action.kind])
+    if (host->disk->kind)
+        reshard__custom_do(sim, host, &task->action, completion);
+    else if (work[task->action.kind])
         work[task->action.kind](sim, host->disk, &task->action, completion);
 }

@@ -201,8 +201,12 @@ int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim
         return RESHARD_E_NULL;
     if (swarm->struct_size != sizeof *swarm || report_out->struct_size != sizeof *report_out)
         return RESHARD_E_STRUCT_SIZE;
+    int32_t status = reshard__custom_check(swarm->store);
+    if (status)
+        return status;
     struct script script = {.sim = reshard__sim_make()};
     struct reshard_sim *sim = script.sim;
+    sim->store = swarm->store;
     sim->print = print;
     sim->print_data = print_data;
     sim->quiet = print == NULL && swarm->log == NULL;

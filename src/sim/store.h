@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: the slot data of a node: the built-in store (store.c), or a host's own (custom.c). */
+#ifndef RESHARD_SIM_STORE_INTERNAL_H
+#define RESHARD_SIM_STORE_INTERNAL_H
+
+#include <reshard-sim/store.h>
+#include <stdbool.h>
+
+enum { SIM_NAME_SIZE = 64 }; /* of a key, at most */
+
+struct disk;
+struct host;
+struct moving;
+struct reshard_sim;
+struct staging;
+struct task;
+
+/* ---- store.c ---- */
+struct disk *reshard__disk_make(struct reshard_sim *sim, reshard_node_id node);
+void reshard__disk_release(struct disk *disk);
+/* False: nothing is staged. */
+bool reshard__disk_spoil(struct disk *disk);
+void reshard__disk_wipe(struct disk *disk);
+void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk);
+uint32_t reshard__key_slot(const struct reshard_sim *sim, uint32_t key);
+void reshard__disk_put(
+    const struct reshard_sim *sim, struct disk *disk, uint32_t key, uint64_t value);
+/* The key has this value by now, whoever put it there. */
+void reshard__disk_see(
+    const struct reshard_sim *sim, struct disk *disk, uint32_t key, uint64_t value);
+uint64_t reshard__disk_get(const struct disk *disk, uint32_t key);
+/* The key's name as it stands in items; its size. */
+size_t reshard__key_name(const struct disk *disk, uint32_t key, uint8_t name[SIM_NAME_SIZE]);
+uint32_t reshard__value_size(const struct reshard_sim *sim, uint64_t value);
+/* What a write left of a key, for reshard_node_record; released by the caller. NULL: a host's own
+ * store does not tell. */
+uint8_t *reshard__record_make(const struct reshard_sim *sim, const struct disk *disk,
+    uint32_t key, uint64_t value, size_t *size_out);
+struct staging *reshard__staging_find(const struct disk *disk, reshard_migration_id migration);
+struct staging *reshard__staging_of(struct disk *disk, const struct reshard_action *action);
+/* The data that a staging would make visible, by key. */
+void reshard__staging_fold(
+    const struct reshard_sim *sim, const struct staging *staging, uint64_t *values);
+/* Do a store action. */
+void reshard__store_do(struct reshard_sim *sim, struct host *host, const struct task *task,
+    struct reshard_completion *completion);
+bool reshard__ranges_have(const struct reshard_action *action, uint32_t slot);
+
+/* ---- custom.c ---- */
+int32_t reshard__custom_check(const struct reshard_sim_store *kind);
+void reshard__custom_open(struct reshard_sim *sim, struct disk *disk, reshard_node_id node);
+void reshard__custom_close(struct disk *disk);
+uint8_t *reshard__custom_record(const struct disk *disk, uint32_t key, size_t *size_out);
+void reshard__custom_crash(struct reshard_sim *sim, struct disk *disk);
+void reshard__custom_do(struct reshard_sim *sim, const struct host *host,
+    const struct reshard_action *action, struct reshard_completion *completion);
+/* Of a migration that is over nothing may be staged. */
+void reshard__custom_check_staged(
+    struct reshard_sim *sim, const struct host *host, const struct moving *moving);
+
+#endif
