@@ -63,8 +63,9 @@ bool bus__link_put(
     struct link *link, uint8_t kind, struct bytes header, struct bytes payload)
 {
     size_t waiting = link->output.size + link->sending.size;
-    if (!link->proven || link->closed ||
-        waiting + header.size + payload.size > OUTPUT_SIZE_MAX)
+    /* One frame more than the limit: a key that moves may be larger than it. */
+    if (!link->proven || link->closed || waiting > OUTPUT_SIZE_MAX ||
+        header.size + payload.size > FRAME_SIZE_MAX - 1)
         return false;
     frame_put(link, kind, header, payload);
     link->bus->sent++;

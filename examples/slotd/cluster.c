@@ -213,6 +213,15 @@ static uint32_t replica_verdict(const struct cluster *cluster,
     return request->op != CLUSTER_READ && replica_paused(replica) ? RESHARD_PARK : verdict;
 }
 
+/* A slot that is ours by the newest map, and not yet by a durable record: a redirect would come
+ * back, so the request waits. */
+static uint32_t moved_verdict(const struct cluster *cluster, uint32_t slot, uint32_t verdict)
+{
+    bool soon = verdict == RESHARD_MOVED && !cluster_is_replica(cluster) &&
+        reshard_map_slot_owner(cluster->map, slot) == cluster->shard;
+    return soon ? RESHARD_PARK : verdict;
+}
+
 void cluster_route(struct cluster *cluster, const struct cluster_request *request,
     struct cluster_verdict *verdict_out)
 {
@@ -231,6 +240,7 @@ void cluster_route(struct cluster *cluster, const struct cluster_request *reques
         verdict = RESHARD_SERVE;
     else if (verdict == RESHARD_LOOKUP)
         verdict = route_keys(cluster, &asked, slot, &shard);
+    verdict = moved_verdict(cluster, slot, verdict);
     verdict = replica_verdict(cluster, request, verdict, &shard);
     verdict_out->kind =
         engine_unconfirmed(cluster->engine) ? CLUSTER_DOWN : kind_of(verdict);

@@ -145,8 +145,8 @@ static void plan_pace_text(const struct reshard_job_progress *job, struct buffer
     uint64_t left = job->slot_count - job->slots_done;
     buffer_append_format(text, "percent:%u\r\nbytes_per_s:%llu\r\neta_ms:%lld\r\n",
         job->slot_count > 0 ? (unsigned)((uint64_t)job->slots_done * 100 / job->slot_count) : 0,
-        ended || took_ms == 0 ? 0ull : (unsigned long long)(job->bytes * 1000 / took_ms),
-        paced ? (long long)(took_ms * left / job->slots_done) : ended ? 0ll : -1ll);
+        ended || took_ms == 0 ? 0ULL : (unsigned long long)(job->bytes * 1000 / took_ms),
+        paced ? (long long)(took_ms * left / job->slots_done) : ended ? 0LL : -1LL);
 }
 
 static void progress_text(struct engine *engine, struct buffer *text)

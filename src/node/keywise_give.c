@@ -4,7 +4,11 @@
 
 #include <string.h>
 
-enum { PICK_SIZE = 65536, PICK_SIZE_MAX = 1 << 26 };
+enum {
+    PICK_SIZE = 65536,
+    PICK_SIZE_MAX = 1 << 30,
+    RESEND_SIZE = 1 << 23 /* one retry more before a chunk is sent again, for each so many bytes */
+};
 
 void reshard__give_drop(struct reshard_node *node, struct reshard__part *part)
 {
@@ -460,8 +464,11 @@ void reshard__give_tick(struct reshard_node *node, struct reshard__part *part)
     struct reshard__keywise *keywise = part->keywise;
     if (!reshard__keywise_gives(part) || reshard__order_none(keywise->stream))
         return;
-    if (keywise->flight == RESHARD__FLIGHT_SENT)
-        chunk_send(node, part);
-    else if (keywise->confirms && keywise->flight == RESHARD__FLIGHT_IDLE)
+    if (keywise->flight == RESHARD__FLIGHT_SENT) {
+        uint64_t size = keywise->cancelled ? 0 : keywise->chunk->size;
+        /* A large key is on its way for long: copies of it would only hold it up. */
+        if (node->now_ns >= keywise->sent_ns + node->config.retry_ns * (size / RESEND_SIZE))
+            chunk_send(node, part);
+    } else if (keywise->confirms && keywise->flight == RESHARD__FLIGHT_IDLE)
         confirm_send(node, part);
 }

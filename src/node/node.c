@@ -14,7 +14,7 @@ enum {
     CHUNK_SIZE_MIN = 1024,
     CHUNK_SIZE_MAX = 33554432,
     MIGRATION_LIMIT_MAX = 65536,
-    RECORD_SIZE_MAX = 1 << 26,
+    RECORD_SIZE_MAX = 1 << 30,
     MESSAGE_SIZE_MAX = RECORD_SIZE_MAX + 4096, /* one such record, and what goes before it */
     DEFAULT_CONFLICT_LIMIT = 3,
     DEFAULT_COMPACT_COUNT = 4096

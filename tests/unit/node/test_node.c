@@ -107,7 +107,7 @@ Test(node, record_that_is_wrong_is_refused)
     cr_assert_eq(reshard_node_record(rig.node, 0, NULL, 8), RESHARD_E_NULL);
     cr_assert_eq(reshard_node_record(rig.node, RIG_SLOTS, bytes, 8), RESHARD_E_SLOT);
     cr_assert_eq(reshard_node_record(rig.node, 0, bytes, 0), RESHARD_E_ARGUMENT);
-    cr_assert_eq(reshard_node_record(rig.node, 0, bytes, (1 << 26) + 1), RESHARD_E_ARGUMENT);
+    cr_assert_eq(reshard_node_record(rig.node, 0, bytes, (1 << 30) + 1), RESHARD_E_ARGUMENT);
     struct reshard_digest before = rig_digest(&rig);
     cr_assert_eq(reshard_node_record(rig.node, 0, bytes, 8), RESHARD_OK);
     cr_assert(rig_same(before, rig_digest(&rig)));

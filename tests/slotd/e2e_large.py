@@ -1,0 +1,91 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A value far larger than a chunk moves in both modes and comes out as it went in; memory stays
+within a few times its size. And FLUSHALL in the middle of migrations leaves nothing behind."""
+import random
+
+from e2e import SLOTD, Cluster, run
+from harness import Connection, Error
+
+SIZE = 72 << 20  # more than a node sends at once otherwise
+MEMORY_FACTOR = 8
+
+
+def pair():
+    """Two nodes; the first one owns all."""
+    cluster = Cluster(SLOTD, 2)
+    a, b = cluster.nodes
+    a.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+    b.ask("CLUSTER", "MEET", "127.0.0.1", a.port, a.port + 10000)
+    cluster.settle()
+    return cluster
+
+
+def highest_memory(node):
+    with open(f"/proc/{node.process.pid}/status") as file:
+        return next(int(line.split()[1]) << 10 for line in file if line.startswith("VmHWM"))
+
+
+def keywise(source, target, names, slot, key):
+    target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", names[source])
+    source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", names[target])
+    link = Connection(("127.0.0.1", source.port))
+    assert link("MIGRATE", "127.0.0.1", target.port, key, 0, 50000) == "OK"
+    for node in (target, source):
+        node.ask("CLUSTER", "SETSLOT", slot, "NODE", names[target])
+
+
+def test_large_values_move_in_both_modes():
+    with pair() as cluster:
+        a, b = cluster.nodes
+        names = {node: cluster.name(node) for node in cluster.nodes}
+        links = {node: Connection(("127.0.0.1", node.port)) for node in cluster.nodes}
+        slot = a.ask("CLUSTER", "KEYSLOT", "large")
+        value = random.randbytes(1 << 20) * (SIZE >> 20) + b"end"
+        assert links[a]("SET", "large", value, "EX", 100000) == "OK"
+        cluster.move({a: [slot]}, b)
+        assert links[b]("GET", "large") == value and a.ask("DBSIZE") == 0
+        # Written anew while it is on its way back.
+        moves = cluster.move_start({b: [slot]}, a)
+        value = value[::-1]
+        reply = links[b]("SET", "large", value, "EX", 100000)
+        assert cluster.move_settled(moves, a)
+        if isinstance(reply, Error):  # the slot had gone
+            assert reply.startswith("MOVED") and links[a](
+                "SET", "large", value, "EX", 100000) == "OK"
+        assert links[a]("GET", "large") == value
+        keywise(a, b, names, slot, "large")
+        cluster.settle()
+        found = links[b]("GET", "large")
+        assert found == value, (found[:100], len(found))
+        assert 0 < links[b]("TTL", "large") <= 100000
+        assert a.ask("DBSIZE") == 0 and b.ask("DBSIZE") == 1
+        for node in cluster.nodes:
+            assert highest_memory(node) < MEMORY_FACTOR * SIZE + (64 << 20)
+
+
+def test_flushall_in_the_middle_of_migrations():
+    with pair() as cluster:
+        a, b = cluster.nodes
+        link = Connection(("127.0.0.1", a.port))
+        slots = range(0, 8000)
+        flushed = 0
+        for number in range(6):
+            for key in range(1500):
+                link("SET", f"old:{key}", "x" * 500)
+            moves = cluster.move_start({a: slots}, b)
+            reply = link("FLUSHALL")
+            # Between FREEZE and the end it cannot be done, and says so.
+            assert reply == "OK" or reply.startswith("TRYAGAIN"), reply
+            assert cluster.move_settled(moves, b)
+            if reply == "OK":
+                flushed += 1
+                assert a.ask("DBSIZE") + b.ask("DBSIZE") == 0, f"round {number}"
+            assert b.ask("FLUSHALL") == "OK" and a.ask("FLUSHALL") == "OK"
+            cluster.move({b: slots}, a)
+            assert a.ask("DBSIZE") + b.ask("DBSIZE") == 0
+        assert flushed > 0
+
+
+if __name__ == "__main__":
+    run(globals())
