@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: memory that can be copied out and back. Blocks come from lists of equal sizes, newest
  * first, so that a world that goes on touches few places: an image holds only the lines of 64 bytes
- * that differ from the base. Three copies of it stand at the same offsets: what is alive, what it
- * goes back to (the mark), and the base. Alive and mark are compared once a move. */
+ * that differ from a base. Copies of it stand at the same offsets: what is alive, what it goes back
+ * to (the mark), and the bases. Alive and mark are compared once a move. */
 #include "sim/arena.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE = 64, STRETCH = 8, CLASSES = 144, HEAD = 16, DEAD_MAX = 32 };
+enum { LINE = 64, BITS = 64, STRETCH = 8, CLASSES = 144, HEAD = 16, DEAD_MAX = 32 };
 
 /* In front of each block; in a free one `next` stands behind it. */
 struct block {
@@ -39,15 +39,27 @@ struct spans {
     size_t count;
 };
 
+struct base {
+    uint8_t *bytes;
+    size_t used;
+};
+
 struct arena {
-    uint8_t *memory, *alive, *mark, *base, *dead;
+    uint8_t *memory, *alive, *mark, *dead;
     size_t capacity, dead_size;
+    struct base *bases;
+    uint32_t base_count; /* the last one is that of images which are made now */
+    uint32_t mark_base;
     idle_find idle_find;
     const void *idle_data;
-    struct spans idle; /* at the mark */
-    struct lines marked;  /* where mark and base may differ */
+    struct spans idle;    /* at the mark */
+    struct lines marked;  /* where mark and its base may differ */
     struct lines changed; /* where alive and mark do */
+    struct lines between; /* where the mark's base and the last one do */
     struct lines saved;   /* of an image that is being made */
+    uint64_t *candidates; /* for it: a bit a line */
+    size_t candidate_count;
+    uint32_t *lists;      /* the memory of those above */
 };
 
 /* The one writable datum of the libraries (tests/frame/bare.py): a search is one thread's. */
@@ -63,19 +75,23 @@ static struct heap *heap_of(const struct arena *arena)
     return (struct heap *)(void *)arena->alive;
 }
 
+enum { LISTS = 4 };
+
 static bool memory_make(struct arena *arena)
 {
     size_t line_count = arena->capacity / LINE;
-    arena->memory = calloc(3 * arena->capacity + DEAD_MAX * arena->dead_size + LINE, 1);
-    arena->marked.items = malloc(3 * line_count * sizeof *arena->marked.items);
-    if (!arena->memory || !arena->marked.items)
+    arena->memory = calloc(2 * arena->capacity + DEAD_MAX * arena->dead_size + LINE, 1);
+    arena->lists = malloc(LISTS * line_count * sizeof *arena->lists);
+    arena->candidates = calloc(line_count / BITS + 1, sizeof *arena->candidates);
+    if (!arena->memory || !arena->lists || !arena->candidates)
         return false;
     arena->alive = arena->memory + LINE - (uintptr_t)arena->memory % LINE;
     arena->mark = arena->alive + arena->capacity;
-    arena->base = arena->mark + arena->capacity;
-    arena->dead = arena->base + arena->capacity;
+    arena->dead = arena->mark + arena->capacity;
+    arena->marked.items = arena->lists;
     arena->changed.items = arena->marked.items + line_count;
-    arena->saved.items = arena->changed.items + line_count;
+    arena->between.items = arena->changed.items + line_count;
+    arena->saved.items = arena->between.items + line_count;
     heap_of(arena)->used = lines_of(sizeof(struct heap));
     return true;
 }
@@ -97,8 +113,12 @@ void reshard__arena_free(struct arena *arena)
 {
     if (!arena)
         return;
+    for (uint32_t i = 0; i < arena->base_count; i++)
+        free(arena->bases[i].bytes);
+    free(arena->bases);
     free(arena->memory);
-    free(arena->marked.items);
+    free(arena->lists);
+    free(arena->candidates);
     free(arena);
 }
 
@@ -231,7 +251,7 @@ struct reshard_allocator reshard__arena_allocator(void)
     return allocator;
 }
 
-/* ---- images: numbers of lines, then the lines ---- */
+/* ---- lines ---- */
 
 /* What is idle now, in whole lines, ascending. */
 static struct spans idle_lines(const struct arena *arena)
@@ -257,15 +277,6 @@ void reshard__arena_idle(struct arena *arena, idle_find find, const void *user_d
 {
     arena->idle_find = find;
     arena->idle_data = user_data;
-}
-
-void reshard__arena_base(struct arena *arena)
-{
-    size_t used = (size_t)heap_of(arena)->used;
-    memcpy(arena->base, arena->alive, used);
-    memcpy(arena->mark, arena->alive, used);
-    arena->marked.count = 0;
-    arena->idle = idle_lines(arena);
 }
 
 static void line_copy(uint8_t *to, const uint8_t *from, uint32_t line)
@@ -325,20 +336,84 @@ static void undo(struct arena *arena)
         line_copy(arena->alive, arena->mark, arena->changed.items[i]);
 }
 
-/* Lines that differ from the base: of those that are marked or changed. */
+/* ---- bases ---- */
+
+static const uint8_t *base_of(const struct arena *arena, uint32_t index)
+{
+    return arena->bases[index].bytes;
+}
+
+static void between_find(struct arena *arena)
+{
+    const struct base *one = &arena->bases[arena->mark_base];
+    const struct base *two = &arena->bases[arena->base_count - 1];
+    size_t used = one->used > two->used ? one->used : two->used;
+    struct lines *between = &arena->between;
+    between->count = 0;
+    for (uint32_t line = 0; one != two && line < used / LINE; line++)
+        if (!line_same(one->bytes, two->bytes, line))
+            between->items[between->count++] = line;
+}
+
+void reshard__arena_base(struct arena *arena)
+{
+    arena->bases = realloc(arena->bases, (arena->base_count + 1) * sizeof *arena->bases);
+    uint8_t *bytes = calloc(arena->capacity, 1); /* pages that nobody writes to cost nothing */
+    if (!arena->bases || !bytes)
+        abort();
+    size_t used = lines_of((size_t)heap_of(arena)->used);
+    memcpy(bytes, arena->alive, used);
+    memcpy(arena->mark, arena->alive, used);
+    arena->bases[arena->base_count++] = (struct base){bytes, used};
+    if (arena->base_count == 1)
+        arena->idle = idle_lines(arena);
+    between_find(arena);
+}
+
+/* The mark and what is alive become a base. */
+static void base_take(struct arena *arena, uint32_t index)
+{
+    const struct base *base = &arena->bases[index];
+    size_t used = lines_of((size_t)heap_of(arena)->used);
+    used = used > base->used ? used : base->used;
+    memcpy(arena->alive, base->bytes, used);
+    memcpy(arena->mark, base->bytes, used);
+    arena->marked.count = 0;
+    arena->mark_base = index;
+    between_find(arena);
+}
+
+/* ---- images: numbers of lines, then the lines ---- */
+
+static void candidates_add(struct arena *arena, const struct lines *lines)
+{
+    for (size_t i = 0; i < lines->count; i++) {
+        uint64_t *word = &arena->candidates[lines->items[i] / BITS];
+        uint64_t bit = UINT64_C(1) << lines->items[i] % BITS;
+        arena->candidate_count += (*word & bit) == 0;
+        *word |= bit;
+    }
+}
+
+/* Lines that differ from the last base: of those that may. */
 static void saved_find(struct arena *arena)
 {
-    const struct lines *marked = &arena->marked, *changed = &arena->changed;
+    const uint8_t *base = base_of(arena, arena->base_count - 1);
     struct lines *saved = &arena->saved;
+    candidates_add(arena, &arena->marked);
+    candidates_add(arena, &arena->changed);
+    candidates_add(arena, &arena->between);
     saved->count = 0;
-    for (size_t m = 0, c = 0; m < marked->count || c < changed->count;) {
-        bool first = c == changed->count ||
-                     (m < marked->count && marked->items[m] <= changed->items[c]);
-        uint32_t line = first ? marked->items[m] : changed->items[c];
-        m += first;
-        c += c < changed->count && changed->items[c] == line;
-        if (!line_same(arena->alive, arena->base, line))
-            saved->items[saved->count++] = line;
+    for (uint32_t word = 0; arena->candidate_count > 0; word++) {
+        uint64_t bits = arena->candidates[word];
+        arena->candidates[word] = 0;
+        for (uint32_t line = word * BITS; bits; bits >>= 1, line++) {
+            if ((bits & 1) == 0)
+                continue;
+            arena->candidate_count--;
+            if (!line_same(arena->alive, base, line))
+                saved->items[saved->count++] = line;
+        }
     }
 }
 
@@ -347,7 +422,7 @@ static struct image image_make(struct arena *arena)
     saved_find(arena);
     const struct lines *saved = &arena->saved;
     size_t numbers_size = saved->count * sizeof *saved->items;
-    struct image image = {.line_count = saved->count};
+    struct image image = {.line_count = (uint32_t)saved->count, .base = arena->base_count - 1};
     image.bytes = malloc(numbers_size + saved->count * LINE + 1);
     if (!image.bytes)
         abort();
@@ -379,21 +454,37 @@ void reshard__arena_back(struct arena *arena)
     undo(arena);
 }
 
+static void line_put(struct arena *arena, uint32_t line, const uint8_t *bytes)
+{
+    uint8_t *marked = arena->mark + (size_t)line * LINE;
+    if (memcmp(marked, bytes, LINE) == 0)
+        return;
+    memcpy(marked, bytes, LINE);
+    memcpy(arena->alive + (size_t)line * LINE, bytes, LINE);
+}
+
 void reshard__arena_restore(struct arena *arena, const struct image *image)
 {
-    struct lines *marked = &arena->marked;
-    for (size_t i = 0; i < marked->count; i++) {
-        line_copy(arena->mark, arena->base, marked->items[i]);
-        line_copy(arena->alive, arena->base, marked->items[i]);
-    }
-    marked->count = image->line_count;
-    size_t numbers_size = marked->count * sizeof *marked->items;
-    memcpy(marked->items, image->bytes, numbers_size);
+    if (image->base != arena->mark_base)
+        base_take(arena, image->base);
+    const uint8_t *base = base_of(arena, image->base);
+    size_t numbers_size = image->line_count * sizeof *arena->saved.items;
     const uint8_t *place = image->bytes + numbers_size;
-    for (size_t i = 0; i < marked->count; i++, place += LINE) {
-        memcpy(arena->mark + (size_t)marked->items[i] * LINE, place, LINE);
-        memcpy(arena->alive + (size_t)marked->items[i] * LINE, place, LINE);
+    struct lines *marked = &arena->marked, *saved = &arena->saved;
+    memcpy(saved->items, image->bytes, numbers_size);
+    size_t m = 0;
+    for (size_t i = 0; i < image->line_count; i++, place += LINE) {
+        uint32_t line = saved->items[i];
+        for (; m < marked->count && marked->items[m] < line; m++)
+            line_put(arena, marked->items[m], base + (size_t)marked->items[m] * LINE);
+        m += m < marked->count && marked->items[m] == line;
+        line_put(arena, line, place);
     }
+    for (; m < marked->count; m++)
+        line_put(arena, marked->items[m], base + (size_t)marked->items[m] * LINE);
+    uint32_t *items = marked->items;
+    *marked = (struct lines){saved->items, image->line_count};
+    saved->items = items;
     arena->idle = idle_lines(arena);
 }
 

@@ -10,10 +10,11 @@
 
 struct arena;
 
-/* A world at one moment: the lines of memory that differ from the base. */
+/* A world at one moment: the lines of memory that differ from a base. */
 struct image {
     uint8_t *bytes; /* malloc */
-    size_t line_count;
+    uint32_t line_count;
+    uint32_t base;
 };
 
 /* Bytes that are zero now. */
@@ -39,7 +40,7 @@ void reshard__arena_release(struct arena *arena, void *place);
 /* For engines: allocates from the arena in use, else from libc. */
 struct reshard_allocator reshard__arena_allocator(void);
 
-/* What later images differ from, and the mark: the arena as it is now. */
+/* Only at the mark, or the first time: what later images differ from, the arena as it is now. */
 void reshard__arena_base(struct arena *arena);
 /* An image of the arena as it is now. */
 struct image reshard__arena_save(struct arena *arena);

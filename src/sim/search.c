@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-enum { ARENA_SIZE = 1 << 22, TABLE_MIN = 1 << 12 };
+enum { ARENA_SIZE = 1 << 22, TABLE_MIN = 1 << 12, BASE_LAYERS = 8 };
 #define NO_STATE UINT32_MAX
 
 struct graph {
@@ -40,6 +40,7 @@ struct search {
     struct graph graph;
     struct reshard_sim_search_report *report;
     uint64_t state_limit;
+    uint32_t depth, layer_end; /* of the world at hand; the first state that is deeper */
     uint64_t verify, met; /* every so many worlds that are met again */
     struct twin *twins;
     size_t twin_count, twin_capacity;
@@ -292,11 +293,22 @@ static void follow(struct search *search, uint32_t state, struct move move)
         end_note(search, state, move);
 }
 
+/* Every few moves further the worlds differ less from one of their own than from the first. */
+static void base_renew(struct search *search, uint32_t state)
+{
+    if (state < search->layer_end)
+        return;
+    search->layer_end = (uint32_t)search->graph.count;
+    if (++search->depth % BASE_LAYERS == 0)
+        reshard__arena_base(search->arena);
+}
+
 static void expand(struct search *search, uint32_t state)
 {
     struct move moves[SEARCH_MOVES_MAX];
     struct graph *graph = &search->graph;
     reshard__arena_restore(search->arena, &graph->images[state]);
+    base_renew(search, state);
     size_t count = reshard__search_moves(search->sim, search->config, moves);
     graph->edge_from[state] = graph->edge_count;
     for (size_t i = 0; i < count && !search->report->violated; i++)
