@@ -37,6 +37,8 @@ struct reshard_node_config {
     uint32_t check;     /**< RESHARD_CHECK_* of the data that this node sends: CHECK_DIGEST */
     uint32_t reserved;  /**< 0 */
     uint64_t compact_count; /**< records of the own journal after which it is compacted: 4,096 */
+    uint64_t pick_size;     /**< keywise: bytes of keys that go, and are locked, at once; a larger
+                                 one goes alone: 65,536; 1,024 ... 33,554,432 */
 };
 
 /** Bits of `flags`. */

@@ -5,7 +5,6 @@
 #include <string.h>
 
 enum {
-    PICK_SIZE = 65536,
     PICK_SIZE_MAX = 1 << 30,
     RESEND_SIZE = 1 << 23 /* one retry more before a chunk is sent again, for each so many bytes */
 };
@@ -168,7 +167,8 @@ static void pick(struct reshard_node *node, struct reshard__part *part)
         return;
     if (looks)
         keywise->looked_ns = part->heard_ns;
-    size_t capacity = keywise->pick_capacity ? keywise->pick_capacity : PICK_SIZE;
+    uint64_t pick_size = keywise->pick_capacity;
+    size_t capacity = (size_t)(pick_size ? pick_size : node->config.pick_size);
     struct reshard__entry *entry = pick_ask(node, part, capacity, wanted);
     if (!entry)
         return;

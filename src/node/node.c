@@ -17,7 +17,8 @@ enum {
     RECORD_SIZE_MAX = 1 << 30,
     MESSAGE_SIZE_MAX = RECORD_SIZE_MAX + 4096, /* one such record, and what goes before it */
     DEFAULT_CONFLICT_LIMIT = 3,
-    DEFAULT_COMPACT_COUNT = 4096
+    DEFAULT_COMPACT_COUNT = 4096,
+    DEFAULT_PICK_SIZE = 65536
 };
 #define DEFAULT_RETRY_NS UINT64_C(200000000)
 #define DEFAULT_ALARM_NS UINT64_C(1000000000)
@@ -46,6 +47,7 @@ static bool in_range(const struct reshard_node_config *config)
 {
     return config->migration_limit <= MIGRATION_LIMIT_MAX && config->chunk_size >= CHUNK_SIZE_MIN &&
            config->chunk_size <= CHUNK_SIZE_MAX && config->window_size >= config->chunk_size &&
+           config->pick_size >= CHUNK_SIZE_MIN && config->pick_size <= CHUNK_SIZE_MAX &&
            config->conflict <= RESHARD_CONFLICT_RETRY && config->check <= RESHARD_CHECK_PAYLOADS;
 }
 
@@ -70,6 +72,7 @@ static int32_t config_import(
     default_u32(&config->conflict, RESHARD_CONFLICT_LOCK);
     default_u32(&config->conflict_limit, DEFAULT_CONFLICT_LIMIT);
     default_u64(&config->compact_count, DEFAULT_COMPACT_COUNT);
+    default_u64(&config->pick_size, DEFAULT_PICK_SIZE);
     if (config->slot_count > RESHARD_SLOT_COUNT_MAX)
         return RESHARD_E_SLOT_COUNT;
     return in_range(config) ? RESHARD_OK : RESHARD_E_ARGUMENT;

@@ -95,6 +95,7 @@ static int32_t node_start(struct reshard_sim *sim, struct host *host)
     config.retry_ns = sim->set.retry_ns;
     config.alarm_ns = sim->set.alarm_ns;
     config.compact_count = sim->set.compact_count;
+    config.pick_size = sim->set.pick_size;
     config.conflict = sim->set.conflict;
     config.conflict_limit = sim->set.conflict_limit;
     config.check = RESHARD_CHECK_PAYLOADS; /* no damaged message may be taken */

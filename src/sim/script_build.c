@@ -33,6 +33,7 @@ static const struct number numbers[] = {
     NUMBER("trace", trace),
     NUMBER("huge", huge_size),
     NUMBER("compact", compact_count),
+    NUMBER("pick", pick_size),
 };
 
 static const char *const times_names[] = {"retry", "freeze", "linger", "backoff", "alarm",

@@ -4,7 +4,8 @@
  * out when its source's clock jumps. */
 #include "sim/search.h"
 
-#define WORLD "world slots 1 keys 2 value 0 chunk 1024 window 1024 tail 4096 lag 4096 freeze 50s "
+#define WORLD \
+    "world slots 1 keys 2 value 0 chunk 1024 window 1024 tail 4096 lag 4096 pick 1024 freeze 50s "
 #define BEGIN "\nnodes 2\nstart\nload 2\n"
 #define SNAPSHOT "move 0-0 s2 s1 snapshot\n"
 #define KEYWISE "move 0-0 s2 s1 keywise\n"

@@ -319,6 +319,7 @@ struct settings {
         bandwidth_total;
     uint32_t conflict, conflict_limit, attempt_limit, copy_limit, in_flight_limit;
     uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns;
+    uint32_t pick_size;     /* bytes of a PICK's buffer; 0 = the default */
     uint32_t compact_count; /* records after which a journal is compacted; 0 = the default */
     uint32_t batch;    /* keys of one EXPORT or PICK, 0 = as many as fit */
     uint32_t bare;     /* clients' protocol carries no token */

@@ -279,6 +279,26 @@ Test(keywise_give, pick_that_fails_or_lies_is_asked_again)
     rig_free(&rig);
 }
 
+Test(keywise_give, pick_asks_for_as_much_as_is_configured)
+{
+    move_begin(RESHARD_CONFLICT_LOCK);
+    rig.automatic &= ~RIG_BIT(PICK);
+    rig_none_pending(&rig, 2);
+    cr_assert_eq(rig_find(&rig, RESHARD_ACTION_PICK)->capacity, 65536);
+    rig_free(&rig);
+    rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_PREPARE);
+    rig_stop(&rig);
+    rig.config.pick_size = 4000;
+    cr_assert_eq(rig_start(&rig), RESHARD_OK);
+    rig_run(&rig);
+    rig.automatic &= ~RIG_BIT(PICK);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    rig_order(&rig, RESHARD_PHASE_MOVE);
+    rig_none_pending(&rig, 2);
+    cr_assert_eq(rig_find(&rig, RESHARD_ACTION_PICK)->capacity, 4000);
+    rig_free(&rig);
+}
+
 Test(keywise_give, pick_of_a_stream_that_ended_is_dropped)
 {
     move_begin(RESHARD_CONFLICT_LOCK);
