@@ -269,7 +269,12 @@ def verdict(demo, total):
     return not bad
 
 
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def interrupt(number, frame):
+    for each in ENDINGS:
+        signal.signal(each, signal.SIG_IGN)  # once: cleaning up is not to be interrupted
     raise KeyboardInterrupt
 
 
@@ -282,7 +287,7 @@ def main():
     parser.add_argument("--skip", action="append", default=[], choices=("migrate", "kill"),
                         help="leave out a step, for servers that cannot do it")
     demo = Demo(parser.parse_args())
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDINGS:
         signal.signal(number, interrupt)
     begin = time.monotonic()
     good = True

@@ -274,6 +274,52 @@ def test_script_gives_the_replies_of_redis():
         assert not different, "\n".join(different)
 
 
+OWN = {"client": {"setinfo"}, "cluster": {"cancelslotmigrations", "getslotmigrations",
+                                           "migrateslots", "reshard"}}  # of later servers, or ours
+SHAPED = (("HELLO",), ("CLUSTER", "SLOTS"), ("CLUSTER", "SHARDS"), ("CONFIG", "GET", "save"),
+          ("COMMAND", "INFO", "get"), ("SCAN", 0), ("GET", "none"), ("MGET", "none", "none"),
+          ("ROLE",), ("INFO",), ("CLUSTER", "INFO"), ("CLUSTER", "NODES"), ("CLIENT", "LIST"))
+
+
+def described(entry):
+    """(name, arity, first key, last key, step), flags, subcommands of a COMMAND INFO entry."""
+    subs = {sub[0].split(b"|")[1].decode(): sub for sub in entry[9] or []}
+    return (entry[0], entry[1], *entry[3:6]), {str(flag) for flag in entry[2]}, subs
+
+
+def test_commands_are_described_as_in_redis():
+    with Slotd() as slotd, Redis() as redis:
+        ours, theirs = slotd.connect(), redis.connect()
+        names = ours("COMMAND", "LIST")
+        assert len(names) == ours("COMMAND", "COUNT") > 50
+        for name in names:
+            mine, real = (described(c("COMMAND", "INFO", name)[0]) for c in (ours, theirs))
+            assert mine[0] == real[0] and mine[1] <= real[1], (mine, real)
+            assert mine[2].keys() - real[2].keys() == OWN.get(name.decode(), set()), name
+            for sub in mine[2].keys() & real[2].keys():
+                assert described(mine[2][sub])[0] == described(real[2][sub])[0]
+
+
+def shape(reply):
+    """Types, with the keys of maps; of an array the first element stands for all."""
+    if isinstance(reply, list):
+        return [shape(each) for each in reply[:1]]
+    if isinstance(reply, dict) and "map" in reply:
+        return {key if isinstance(key, (bytes, str)) else shape(key): shape(value)
+                for key, value in reply["map"]}
+    return sorted(reply) if isinstance(reply, dict) else type(reply).__name__
+
+
+def test_resp3_has_the_types_of_redis():
+    with Slotd() as slotd, Redis() as redis:
+        ours, theirs = slotd.connect(), redis.connect()
+        for connection in (ours, theirs):
+            assert "map" in connection("HELLO", 3)
+        for call in SHAPED:
+            mine, real = shape(ours(*call)), shape(theirs(*call))
+            assert mine == real, (call, mine, real)
+
+
 def random_call(source):
     tag = source.choice(["{a}", "{b}", ""])
     key = lambda: f"{tag}k{source.randrange(6)}" if tag else f"solo{source.randrange(6)}"
