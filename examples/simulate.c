@@ -7,7 +7,8 @@
  *     simulate swarm FROM COUNT [snapshot|keywise] [shrink] [cells] [digests]
  *                                       run seeds; a failing one is written to replay-SEED.txt
  *     simulate replay FILE [--trace]    run such a file again, with its transcript
- *     simulate replay FILE --html PAGE  ... and write a page that shows it
+ *     simulate replay FILE --log        ... with its event log in place of the transcript
+ *     simulate replay FILE --html PAGE  ... or write a page that shows it
  *     simulate search NAME|all|PART/PARTS [limit STATES] [verify EVERY] [sabotage BITS]
  *                                       search small worlds exhaustively; what breaks is written to
  *                                       search-NAME.txt, which replays too
@@ -224,18 +225,18 @@ static void replay_compare(const struct replay *replay, const struct reshard_sim
         same && replay->transcript == report->transcript ? ": the same history" : "");
 }
 
-/* With the run's page, unless `page` is NULL. */
-static int replay_run(const char *path, int trace, FILE *page)
+/* A swarm's file. */
+static int replay_run(const char *path, uint32_t trace, reshard_sim_print log, void *log_data)
 {
     struct replay replay;
     struct reshard_sim_report report;
     reshard_sim_report_init(&report);
     int32_t status = -1;
     if (replay_make(&replay) == 0 && replay_read(&replay, path) == 0) {
-        replay.swarm.trace = trace ? 2 : 0;
-        replay.swarm.log = page ? log_write : NULL;
-        replay.swarm.log_data = page;
-        status = reshard_sim_swarm_run(&replay.swarm, print, NULL, NULL, 0, &report);
+        replay.swarm.trace = trace;
+        replay.swarm.log = log;
+        replay.swarm.log_data = log_data;
+        status = reshard_sim_swarm_run(&replay.swarm, log ? NULL : print, NULL, NULL, 0, &report);
         replay_compare(&replay, &report);
     } else {
         (void)fprintf(stderr, "cannot read %s\n", path);
@@ -244,22 +245,32 @@ static int replay_run(const char *path, int trace, FILE *page)
     return status ? 2 : report.violated ? 1 : 0;
 }
 
-static int replay(int count, char **words)
+/* Of a search or of a swarm. */
+static int replay_any(const char *path, uint32_t trace, reshard_sim_print log, void *log_data)
 {
-    int searched = search_replay(words[0]);
-    if (searched >= 0)
-        return searched;
-    int page = count > 2 && strcmp(words[1], "--html") == 0;
-    if (!page)
-        return replay_run(words[0], count > 1 && strcmp(words[1], "--trace") == 0, NULL);
-    FILE *file = fopen(words[2], "w");
+    int searched = search_replay(path, trace, log, log_data);
+    return searched >= 0 ? searched : replay_run(path, trace, log, log_data);
+}
+
+static int replay_html(const char *path, const char *page)
+{
+    FILE *file = fopen(page, "w");
     if (!file)
         return 2;
     int failed = html_begin(file);
-    int result = replay_run(words[0], 0, file);
+    int result = replay_any(path, 0, log_write, file);
     failed |= html_end(file);
     failed |= fclose(file);
     return failed ? 2 : result;
+}
+
+static int replay(int count, char **words)
+{
+    if (count > 2 && strcmp(words[1], "--html") == 0)
+        return replay_html(words[0], words[2]);
+    if (count > 1 && strcmp(words[1], "--log") == 0)
+        return replay_any(words[0], 0, log_write, stdout);
+    return replay_any(words[0], count > 1 && strcmp(words[1], "--trace") == 0 ? 2 : 0, NULL, NULL);
 }
 
 static int scenario_say(int count, char **words)
@@ -296,7 +307,7 @@ int main(int count, char **words)
     (void)fprintf(stderr,
         "usage: %s scenario FILE [--rows] | log FILE | html FILE PAGE |\n"
         "    swarm FROM COUNT [snapshot|keywise] [shrink] [cells] [digests] |\n"
-        "    replay FILE [--trace|--html PAGE] |\n"
+        "    replay FILE [--trace|--log|--html PAGE] |\n"
         "    search NAME|all|PART/PARTS [limit STATES] [verify EVERY] [sabotage BITS]\n",
         words[0]);
     return 2;

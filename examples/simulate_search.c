@@ -131,7 +131,7 @@ static int way_read(FILE *file, struct reshard_sim_search *spec, char *name,
     return found;
 }
 
-int search_replay(const char *path)
+int search_replay(const char *path, unsigned trace, reshard_sim_print log, void *log_data)
 {
     static struct reshard_sim_decision decisions[MOVES_MAX];
     char name[64] = "";
@@ -148,7 +148,11 @@ int search_replay(const char *path)
         return -1;
     spec.name = name;
     spec.decisions = decisions;
-    if (reshard_sim_search_replay(&spec, print, NULL, &report))
+    spec.trace = trace;
+    spec.log = log;
+    spec.log_data = log_data;
+    if (reshard_sim_search_replay(&spec, log ? NULL : print, NULL, &report))
         return 2;
+    (void)fprintf(stderr, "now %s\n", report.violated ? report.checker : "nothing");
     return report.violated ? 1 : 0;
 }

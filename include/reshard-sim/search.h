@@ -22,6 +22,10 @@ struct reshard_sim_search {
                                they led before; 0 = never */
     const struct reshard_sim_decision *decisions; /**< replay: moves; ordinal = what it is about */
     uint64_t decision_count;                      /**< items */
+    reshard_sim_print log; /**< replay: takes the event log; NULL = none */
+    void *log_data;        /**< handed to log */
+    uint32_t trace;        /**< replay: 1 = messages when they are sent, 2 = actions too */
+    uint32_t reserved;     /**< 0 */
 };
 
 /** What came out. */
@@ -81,7 +85,7 @@ RESHARD_API int32_t reshard_sim_search_run(const struct reshard_sim_search *sear
  * @param print_data [in] handed to print.
  * @param report_out [in,out] its struct_size is set by the caller: violated, checker, depth.
  * @return as reshard_sim_search_run(); E_ARGUMENT also for a decision that is not possible there.
- * Calls: print.  Allocates: yes.  Threads: any.  Re-entry: no.
+ * Calls: print, and the search's log.  Allocates: yes.  Threads: any.  Re-entry: no.
  */
 RESHARD_API int32_t reshard_sim_search_replay(const struct reshard_sim_search *search,
     reshard_sim_print print, void *print_data, struct reshard_sim_search_report *report_out);

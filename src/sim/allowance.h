@@ -12,12 +12,15 @@ struct reshard_sim;
 
 /* What a search may still do (search_moves.c): by kind of move, and which requests were made. */
 struct allowance {
-    uint8_t left[16];
+    uint8_t left[24];
     uint32_t begun;
 };
 
 /* world.c: one that was planned happens now, whatever its time; the order of others is lost. */
 void reshard__sim_happen(struct reshard_sim *sim, size_t index);
+/* client.c: the time of a value: what has it is let go when somebody asks for it. */
+void reshard__value_dies(struct reshard_sim *sim, uint64_t value, uint64_t deadline_ns);
+bool reshard__value_due(const struct reshard_sim *sim, uint64_t value);
 /* task.c: whether it is a fence that must wait for requests. */
 bool reshard__task_waits(const struct reshard_sim *sim, struct host *host, uint64_t id);
 

@@ -68,7 +68,7 @@ static uint64_t deadline_of(const struct reshard_sim *sim, uint64_t value)
     return deadline ? deadline : UINT64_MAX;
 }
 
-static void value_dies(struct reshard_sim *sim, uint64_t value, uint64_t deadline_ns)
+void reshard__value_dies(struct reshard_sim *sim, uint64_t value, uint64_t deadline_ns)
 {
     sim->deadlines = reshard__sim_grow(
         sim->deadlines, &sim->deadline_capacity, (size_t)value + 1, sizeof *sim->deadlines);
@@ -87,11 +87,11 @@ void reshard__client_begin(struct reshard_sim *sim, uint32_t index, uint32_t op,
     client->request.key_count = key_count;
     client->request.value = op == RESHARD_OP_WRITE ? ++sim->values_made : 0;
     if (client->request.value && client->life_ns)
-        value_dies(sim, client->request.value, sim->now_ns + client->life_ns);
+        reshard__value_dies(sim, client->request.value, sim->now_ns + client->life_ns);
     client->busy = true;
     client->answered = false;
     client->tries = 0;
-    client->started_ns = sim->now_ns;
+    client->started_ns = reshard__told_ns(sim);
     for (uint32_t i = 0; i < key_count; i++) {
         client->request.keys[i] = keys[i];
         client->operations[i] =
@@ -370,7 +370,7 @@ static uint32_t verdict_of(struct reshard_sim *sim, struct host *host,
     return verdict;
 }
 
-static bool due(const struct reshard_sim *sim, uint64_t value)
+bool reshard__value_due(const struct reshard_sim *sim, uint64_t value)
 {
     return sim->now_ns >= deadline_of(sim, value) &&
            !reshard__sabotaged(sim, RESHARD_SABOTAGE_EXPIRY);
@@ -380,7 +380,7 @@ static bool due(const struct reshard_sim *sim, uint64_t value)
 void reshard__key_expire(struct reshard_sim *sim, struct host *host, uint32_t key, bool any)
 {
     uint64_t value = host->disk->values[key];
-    if (!host->up || host->frozen || host->fenced || value == 0 || !(any || due(sim, value)))
+    if (!host->up || host->frozen || host->fenced || value == 0 || !(any || reshard__value_due(sim, value)))
         return;
     struct request request = {.op = RESHARD_OP_REMOVE, .key_count = 1, .keys = {key}};
     struct reshard_route route = {.struct_size = sizeof route};

@@ -85,7 +85,7 @@ static bool line_begin(struct reshard_sim *sim, const char *type)
         line_flush(sim);
     }
     line_open(sim, type);
-    put_number(sim, "t", sim->now_ns);
+    put_number(sim, "t", reshard__told_ns(sim));
     return true;
 }
 
@@ -104,7 +104,7 @@ void reshard__log_message(struct reshard_sim *sim, struct packet *packet, const 
     if (!line_begin(sim, "message"))
         return;
     packet->log_id = ++sim->log_packets;
-    put_number(sim, "at", arrival_ns);
+    put_number(sim, "at", sim->log_arrivals ? 0 : arrival_ns);
     put_number(sim, "id", packet->log_id);
     put_host(sim, "from", packet->from);
     put_host(sim, "to", packet->to);
@@ -114,12 +114,23 @@ void reshard__log_message(struct reshard_sim *sim, struct packet *packet, const 
     line_flush(sim);
 }
 
-void reshard__log_lost(struct reshard_sim *sim, const struct packet *packet)
+static void packet_ended(struct reshard_sim *sim, const struct packet *packet, const char *type)
 {
-    if (!line_begin(sim, "lost"))
+    if (!line_begin(sim, type))
         return;
     put_number(sim, "id", packet->log_id);
     line_flush(sim);
+}
+
+void reshard__log_lost(struct reshard_sim *sim, const struct packet *packet)
+{
+    packet_ended(sim, packet, "lost");
+}
+
+void reshard__log_arrived(struct reshard_sim *sim, const struct packet *packet)
+{
+    if (sim->log_arrivals)
+        packet_ended(sim, packet, "arrived");
 }
 
 void reshard__log_event(

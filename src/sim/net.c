@@ -308,6 +308,7 @@ void reshard__net_deliver(struct reshard_sim *sim, struct packet *packet)
         fly(sim, packet, SIM_MILLI);
         return;
     }
+    reshard__log_arrived(sim, packet);
     reshard__host_receive(sim, host, packet);
     reshard__packet_free(packet);
 }

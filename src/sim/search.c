@@ -501,7 +501,9 @@ int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
     if (!search.arena)
         return RESHARD_E_NOMEM;
     struct arena *before = reshard__arena_use(search.arena);
-    search.sim = reshard__search_world(search.config, spec->sabotage, NULL, NULL);
+    struct reshard_sim_search silent = *spec;
+    silent.log = NULL;
+    search.sim = reshard__search_world(search.config, &silent, NULL, NULL);
     reshard__arena_idle(search.arena, reshard__search_idle, search.sim);
     if (!violation_take(&search, NO_STATE, (struct move){0}))
         search_run(&search);
@@ -515,6 +517,22 @@ int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
     return RESHARD_OK;
 }
 
+/* False: this is not possible here. */
+static bool decision_follow(struct reshard_sim *sim, const struct search_config *config,
+    const struct reshard_sim_decision *decision)
+{
+    struct move moves[SEARCH_MOVES_MAX];
+    size_t count = reshard__search_moves(sim, config, moves);
+    for (size_t m = 0; m < count; m++) {
+        if (moves[m].kind != decision->kind || moves[m].value != decision->value ||
+            moves[m].index != decision->ordinal)
+            continue;
+        reshard__search_move(sim, config, moves[m]);
+        return true;
+    }
+    return false;
+}
+
 int32_t reshard_sim_search_replay(const struct reshard_sim_search *spec, reshard_sim_print print,
     void *print_data, struct reshard_sim_search_report *report_out)
 {
@@ -522,24 +540,16 @@ int32_t reshard_sim_search_replay(const struct reshard_sim_search *spec, reshard
     if (status)
         return status;
     const struct search_config *config = config_find(spec->name);
-    struct move moves[SEARCH_MOVES_MAX];
-    struct reshard_sim *sim = reshard__search_world(config, spec->sabotage, print, print_data);
+    struct reshard_sim *sim = reshard__search_world(config, spec, print, print_data);
     reshard_sim_search_report_init(report_out);
     for (uint64_t i = 0; i < spec->decision_count && !sim->violated && !status; i++) {
-        const struct reshard_sim_decision *decision = &spec->decisions[i];
-        size_t count = reshard__search_moves(sim, config, moves), m = 0;
-        while (m < count && (moves[m].kind != decision->kind ||
-                                moves[m].value != decision->value ||
-                                moves[m].index != decision->ordinal))
-            m++;
-        if (m == count)
+        if (!decision_follow(sim, config, &spec->decisions[i]))
             status = RESHARD_E_ARGUMENT;
-        else
-            reshard__search_move(sim, config, moves[m]);
         report_out->depth++;
     }
     report_out->violated = sim->violated;
     memcpy(report_out->checker, sim->violation, sizeof sim->violation);
+    reshard__log_end(sim, status != RESHARD_OK);
     reshard__sim_free(sim);
     return status;
 }

@@ -34,6 +34,9 @@ enum move_kind {
     MOVE_COORDINATOR, /* a second one starts */
     MOVE_FAILOVER,    /* of shard `value` to its replica */
     MOVE_OPEN,        /* a second migration */
+    MOVE_EVICT,       /* a host lets a key go by itself: value */
+    MOVE_EXPIRE,      /* the time of what a key has at a host comes: value, as above */
+    MOVE_WAIT,        /* a clock jumps while a process is down; not limited: MOVE_TICK */
     MOVE_KIND_COUNT
 };
 
@@ -73,8 +76,8 @@ const struct search_config *reshard__search_config(uint32_t index);
 
 /* search_moves.c */
 /* The world of a configuration, as it is when the search begins. Memory is the thread's. */
-struct reshard_sim *reshard__search_world(
-    const struct search_config *config, uint32_t sabotage, reshard_sim_print print, void *data);
+struct reshard_sim *reshard__search_world(const struct search_config *config,
+    const struct reshard_sim_search *spec, reshard_sim_print print, void *print_data);
 /* What can happen next; at most SEARCH_MOVES_MAX. */
 size_t reshard__search_moves(
     const struct reshard_sim *sim, const struct search_config *config, struct move *moves);

@@ -5,7 +5,7 @@
  * - pointers: what they point to is taken in their place;
  * - moments: now, past, or how far ahead (search.h);
  * - names that nobody compares but for equality: ids of actions, tickets, places in tables;
- * - figures that only people read: progress, pauses, counts.
+ * - figures that only people read: pauses, counts, a coordinator's progress (a node's travels).
  */
 #include "sim/search.h"
 
@@ -132,9 +132,11 @@ static void put_part(struct sink *sink, const struct reshard_node *node,
     copy.ranges = NULL;
     copy.keywise = NULL;
     copy.want.blob.data = NULL;
+    if (copy.want.kind == 0)
+        memset(&copy.want, 0, sizeof copy.want); /* what it borrowed may be gone */
     copy.cell = 0;
     copy.ticket = copy.last_action = 0;
-    copy.keys = copy.bytes = copy.pause_ns = 0;
+    copy.pause_ns = 0;
     copy.pause_began_ns = copy.pause_began_ns != 0;
     blank(&copy.heard_ns, now_ns);
     blank(&copy.reported_ns, now_ns);
@@ -146,7 +148,7 @@ static void put_part(struct sink *sink, const struct reshard_node *node,
     put_number(sink, part->stream.send_next ? part->stream.send_next->sequence : 0);
     put_chunks(sink, &part->stream.numbered);
     put_chunks(sink, &part->stream.captured);
-    put_bytes(sink, part->want.blob.data, part->want.blob.size);
+    put_bytes(sink, part->want.blob.data, copy.want.blob.size);
     put(sink, &node->cells[part->cell], sizeof node->cells[part->cell]);
     put_keywise(sink, part, now_ns);
 }
@@ -312,6 +314,7 @@ static void put_host(struct sink *sink, const struct reshard_sim *sim, const str
 {
     bool stuck = host->failed_deadline > reshard__host_now(sim, host);
     const uint64_t fields[] = {host->up, host->frozen, host->fenced, host->acting, host->boot,
+        host->heir, host->follows, host->follows ? host->disk->journal_size - host->fed : 0,
         host->task_count, host->parked_count, host->admitted_count, host->seen_version,
         host->seen_term, stuck};
     put(sink, fields, sizeof fields);
@@ -343,6 +346,14 @@ static void put_client(
         put_request(sink, sim, &client->request);
         put(sink, client->operations, sizeof client->operations);
     }
+}
+
+static void put_deadlines(struct sink *sink, const struct reshard_sim *sim)
+{
+    for (size_t value = 0; value < sim->deadline_capacity; value++)
+        if (sim->deadlines[value])
+            put_number(sink, value);
+    put_number(sink, 0);
 }
 
 /* Of two operations on a key only the order counts in which one ended before the other began. */
@@ -464,6 +475,7 @@ struct reshard_digest reshard__search_digest(const struct reshard_sim *sim)
     for (size_t i = 0; i < sim->client_count; i++)
         put_client(&sink, sim, &sim->clients[i]);
     put_history(&sink, sim);
+    put_deadlines(&sink, sim);
     put_heap(&sink, sim);
     XXH128_hash_t hash = XXH3_128bits(sink.bytes, sink.size);
     return (struct reshard_digest){.low = hash.low64, .high = hash.high64};

@@ -229,6 +229,43 @@ static bool superseded(const struct reshard_sim *sim, const struct host *host)
            reshard_coordinator_leads(host->coordinator) == RESHARD_E_FENCED;
 }
 
+static bool all_up(const struct reshard_sim *sim)
+{
+    for (size_t i = 0; i < sim->host_count; i++)
+        if (!sim->hosts[i]->up)
+            return false;
+    return true;
+}
+
+/* As long as a target is down its source freezes, gives up and freezes again, under an order of
+ * another number each time: these rounds may be limited, for there is no end of them. */
+static void add_jump(const struct reshard_sim *sim, const struct search_config *config,
+    struct list *list, size_t index)
+{
+    const uint8_t *left = sim->allowance.left;
+    enum move_kind kind = MOVE_EARLY;
+    if (reshard__host_deadline(sim, sim->hosts[index]) == UINT64_MAX)
+        return;
+    if (calm(sim))
+        kind = config->limits[MOVE_WAIT] && !all_up(sim) ? MOVE_WAIT : MOVE_TICK;
+    if (kind == MOVE_TICK || left[kind])
+        add(list, kind, index, 0);
+}
+
+/* Keys that go without a client. */
+static void add_losses(const struct reshard_sim *sim, struct list *list, size_t index)
+{
+    const struct host *host = sim->hosts[index];
+    const uint8_t *left = sim->allowance.left;
+    for (uint32_t key = 0; host->acting && key < sim->set.key_count; key++) {
+        uint64_t value = host->disk->values[key];
+        if (left[MOVE_EVICT] && value)
+            add(list, MOVE_EVICT, index, key);
+        if (left[MOVE_EXPIRE] && value && !reshard__value_due(sim, value))
+            add(list, MOVE_EXPIRE, index, key);
+    }
+}
+
 static void add_host(const struct reshard_sim *sim, const struct search_config *config,
     struct list *list, size_t index)
 {
@@ -237,12 +274,8 @@ static void add_host(const struct reshard_sim *sim, const struct search_config *
         add(list, MOVE_START, index, 0);
         return;
     }
-    if (reshard__host_deadline(sim, host) != UINT64_MAX) {
-        if (calm(sim))
-            add(list, MOVE_TICK, index, 0);
-        else if (sim->allowance.left[MOVE_EARLY])
-            add(list, MOVE_EARLY, index, 0);
-    }
+    add_jump(sim, config, list, index);
+    add_losses(sim, list, index);
     if (sim->allowance.left[MOVE_CRASH] && config->crashes >> index & 1)
         for (uint32_t fate = 0; fate < crash_fates(host); fate++)
             add(list, MOVE_CRASH, index, fate);
@@ -335,6 +368,7 @@ static void do_take(struct reshard_sim *sim, const struct search_config *config,
     reshard__sim_happen(sim, move.index);
 }
 
+/* Planned when the other has arrived: what is planned moves others in the heap. */
 static void do_repeat(struct reshard_sim *sim, const struct search_config *config, struct move move)
 {
     const struct packet *packet = sim->heap[move.index].data;
@@ -345,8 +379,8 @@ static void do_repeat(struct reshard_sim *sim, const struct search_config *confi
     memcpy(twin->data, packet->data, packet->size);
     struct happening happening = {.kind = EVENT_MESSAGE, .host = packet->to, .data = twin};
     reshard__sim_say(sim, "this comes twice:");
-    reshard__sim_schedule(sim, &happening);
     do_take(sim, config, move);
+    reshard__sim_schedule(sim, &happening);
 }
 
 static void do_drop(struct reshard_sim *sim, const struct search_config *config, struct move move)
@@ -354,6 +388,7 @@ static void do_drop(struct reshard_sim *sim, const struct search_config *config,
     (void)config;
     struct packet *packet = sim->heap[move.index].data;
     reshard__packet_name(sim, "  dropped", packet);
+    reshard__log_lost(sim, packet);
     sim->heap[move.index] = sim->heap[--sim->heap_count];
     reshard__packet_free(packet);
 }
@@ -468,6 +503,23 @@ static void do_coordinator(
     reshard__host_start(sim, host);
 }
 
+/* Where it may not be removed now nothing happens. */
+static void do_evict(struct reshard_sim *sim, const struct search_config *config, struct move move)
+{
+    (void)config;
+    size_t before = sim->history_count;
+    reshard__key_expire(sim, sim->hosts[move.index], move.value, true);
+    if (sim->history_count == before)
+        sim->allowance.left[MOVE_EVICT]++;
+}
+
+static void do_expire(struct reshard_sim *sim, const struct search_config *config, struct move move)
+{
+    (void)config;
+    reshard__sim_say(sim, "the time of k%u has come", (uint64_t)move.value);
+    reshard__value_dies(sim, sim->hosts[move.index]->disk->values[move.value], sim->now_ns);
+}
+
 void reshard__search_move(
     struct reshard_sim *sim, const struct search_config *config, struct move move)
 {
@@ -488,17 +540,22 @@ void reshard__search_move(
         [MOVE_COORDINATOR] = do_coordinator,
         [MOVE_FAILOVER] = do_failover,
         [MOVE_OPEN] = do_open,
+        [MOVE_EVICT] = do_evict,
+        [MOVE_EXPIRE] = do_expire,
+        [MOVE_WAIT] = do_tick,
     };
     uint64_t clock = sim->history_clock;
     for (size_t i = 0; i < sim->host_count; i++)
         sim->hosts[i]->ticks = 0; /* between moves any time may pass */
     sim->steps++;
+    sim->log_ahead_ns += SIM_MILLI;
     if (move.kind >= MOVE_DROP)
         sim->allowance.left[move.kind]--;
     acts[move.kind](sim, config, move);
     settle(sim, config);
     if (sim->history_clock != clock && !sim->violated)
         reshard__history_check(sim);
+    reshard__log_state(sim);
 }
 
 /* ---- how it begins and ends ---- */
@@ -515,14 +572,19 @@ static void clients_make(struct reshard_sim *sim, const struct search_config *co
 }
 
 struct reshard_sim *reshard__search_world(
-    const struct search_config *config, uint32_t sabotage, reshard_sim_print print, void *data)
+    const struct search_config *config, const struct reshard_sim_search *spec,
+    reshard_sim_print print, void *print_data)
 {
     struct script script = {.sim = reshard__sim_make()};
     struct reshard_sim *sim = script.sim;
     sim->print = print;
-    sim->print_data = data;
-    sim->quiet = print == NULL;
-    sim->set.sabotage = sabotage;
+    sim->print_data = print_data;
+    sim->log = spec->log;
+    sim->log_data = spec->log_data;
+    sim->log_arrivals = true;
+    sim->quiet = print == NULL && spec->log == NULL;
+    sim->set.trace = spec->trace;
+    sim->set.sabotage = spec->sabotage;
     sim->choices.calm = true;
     if (reshard__script_lines(&script, config->script, strlen(config->script)) || script.bad)
         reshard__sim_violate(sim, "script", "the world cannot be built");

@@ -390,6 +390,8 @@ struct reshard_sim {
     void *log_data;
     struct text log_line;
     bool log_begun, log_started;
+    bool log_arrivals; /* nobody knows when a message will arrive: a search decides that late */
+    uint64_t log_ahead_ns; /* what moves of a search took, in transcript and log alone */
     uint64_t log_packets, log_version;
     size_t log_migrations;
     /* script.c */
@@ -401,6 +403,10 @@ struct reshard_sim {
 };
 
 /* ---- text.c, for a world ---- */
+static inline uint64_t reshard__told_ns(const struct reshard_sim *sim)
+{
+    return sim->now_ns + sim->log_ahead_ns;
+}
 /* A line of the transcript, with the time in front. */
 void reshard__sim_say(struct reshard_sim *sim, const char *format, ...);
 /* The first violation is told and kept; the world goes no further. */
@@ -410,10 +416,12 @@ uint64_t reshard__sim_hash(const void *bytes, size_t size, uint64_t seed);
 /* ---- log.c ---- */
 /* A line of the transcript. */
 void reshard__log_text(struct reshard_sim *sim, const char *type, const struct text *line);
-/* A message is under way, or will never arrive; log_lost: it did not. */
+/* A message is under way, or will never arrive; log_lost: it did not. Where its arrival is not
+ * known before, 0 is told, and log_arrived when it comes. */
 void reshard__log_message(struct reshard_sim *sim, struct packet *packet, const char *name,
     const char *fate, uint64_t arrival_ns);
 void reshard__log_lost(struct reshard_sim *sim, const struct packet *packet);
+void reshard__log_arrived(struct reshard_sim *sim, const struct packet *packet);
 void reshard__log_event(
     struct reshard_sim *sim, const struct host *host, const struct reshard_event *event);
 void reshard__log_request(

@@ -122,7 +122,7 @@ static void line_begin(struct reshard_sim *sim)
 {
     struct text time = {0};
     sim->line.size = 0;
-    text_time(&time, sim->now_ns);
+    text_time(&time, reshard__told_ns(sim));
     for (size_t i = time.size; i < 10; i++)
         reshard__text_char(&sim->line, ' ');
     for (size_t i = 0; i < time.size; i++)
