@@ -380,7 +380,8 @@ bool reshard__value_due(const struct reshard_sim *sim, uint64_t value)
 void reshard__key_expire(struct reshard_sim *sim, struct host *host, uint32_t key, bool any)
 {
     uint64_t value = host->disk->values[key];
-    if (!host->up || host->frozen || host->fenced || value == 0 || !(any || reshard__value_due(sim, value)))
+    if (!host->up || host->frozen || host->fenced || value == 0 ||
+        !(any || reshard__value_due(sim, value)))
         return;
     struct request request = {.op = RESHARD_OP_REMOVE, .key_count = 1, .keys = {key}};
     struct reshard_route route = {.struct_size = sizeof route};

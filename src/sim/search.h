@@ -3,8 +3,9 @@
  *
  * Time is abstracted: every process has its own clock, which stands still but for moves that let it
  * jump past all its deadlines. What arrives when, and which clock jumps when, is decided by moves
- * alone. search_moves.c: what can happen next; search_digest.c: which worlds are the same one;
- * search_configs.c: the worlds; search.c: the search.
+ * alone. search_moves.c: what can happen next; search_settle.c: what follows at once;
+ * search_digest.c: which worlds are the same one; search_configs.c: the worlds; search.c: the
+ * search.
  */
 #ifndef RESHARD_SIM_SEARCHING_H
 #define RESHARD_SIM_SEARCHING_H
@@ -86,6 +87,15 @@ void reshard__search_move(
     struct reshard_sim *sim, const struct search_config *config, struct move move);
 /* Whether all came to its end: migrations, requests, messages. */
 bool reshard__search_ended(const struct reshard_sim *sim, const struct search_config *config);
+
+/* search_settle.c */
+/* What takes no time happens; invariants are checked. */
+void reshard__search_settle(struct reshard_sim *sim, const struct search_config *config);
+/* What the host is at, by the action's id. */
+const struct task *reshard__search_task(const struct host *host, uint64_t id);
+/* Whether a task of this host may fail now. */
+bool reshard__search_fails(
+    const struct reshard_sim *sim, const struct search_config *config, const struct host *host);
 
 /* search_digest.c */
 struct reshard_digest reshard__search_digest(const struct reshard_sim *sim);

@@ -314,12 +314,14 @@ static void put_host(struct sink *sink, const struct reshard_sim *sim, const str
 {
     bool stuck = host->failed_deadline > reshard__host_now(sim, host);
     const uint64_t fields[] = {host->up, host->frozen, host->fenced, host->acting, host->boot,
-        host->heir, host->follows, host->follows ? host->disk->journal_size - host->fed : 0,
+        host->heir, host->follows,
         host->task_count, host->parked_count, host->admitted_count, host->seen_version,
         host->seen_term, stuck};
     put(sink, fields, sizeof fields);
     if (host->disk)
         put_disk(sink, sim, host->disk);
+    if (host->disk && host->follows)
+        put_number(sink, host->disk->journal_size - host->fed);
     if (host->node)
         put_node(sink, host->node);
     if (host->coordinator)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Room sim: what can happen next in a world that is searched, and making it happen. What takes no
- * time in a configuration happens with the move that caused it. */
+/* Room sim: what can happen next in a world that is searched, and making it happen. */
 #include "sim/search.h"
+
+#include <stdlib.h>
 
 enum { VALUE_FIRST = 100 };
 
@@ -12,123 +13,10 @@ struct list {
 
 static void add(struct list *list, enum move_kind kind, size_t index, uint32_t value)
 {
-    if (list->count < SEARCH_MOVES_MAX)
-        list->moves[list->count++] =
-            (struct move){.kind = (uint8_t)kind, .value = (uint8_t)value, .index = (uint16_t)index};
-}
-
-static const struct task *task_of(const struct host *host, uint64_t id)
-{
-    for (size_t i = 0; i < host->task_count; i++)
-        if (host->tasks[i].action.id == id)
-            return &host->tasks[i];
-    return NULL;
-}
-
-static size_t host_index(const struct reshard_sim *sim, const struct host *host)
-{
-    size_t index = 0;
-    while (sim->hosts[index] != host)
-        index++;
-    return index;
-}
-
-static bool may_fail(
-    const struct reshard_sim *sim, const struct search_config *config, const struct host *host)
-{
-    return sim->allowance.left[MOVE_FAULT] > 0 && config->faults >> host_index(sim, host) & 1;
-}
-
-/* Of a process that is gone: it happens to nobody. */
-static bool stale(const struct host *host, const struct happening *happening)
-{
-    return !host || !host->up || host->boot != happening->boot;
-}
-
-static bool task_eager(const struct reshard_sim *sim, const struct search_config *config,
-    const struct happening *happening)
-{
-    struct host *host = reshard__host_find(sim, happening->host);
-    if (stale(host, happening))
-        return true;
-    const struct task *task = task_of(host, happening->number);
-    if (!task)
-        return true;
-    bool append = task->action.kind == RESHARD_ACTION_APPEND;
-    bool slow = config->slow >> task->action.kind & 1 || (append && may_fail(sim, config, host));
-    return !slow && !reshard__task_waits(sim, host, happening->number);
-}
-
-/* A map that its receiver has already changes nothing. */
-static bool message_eager(const struct reshard_sim *sim, const struct happening *happening)
-{
-    const struct packet *packet = happening->data;
-    const struct host *host = reshard__host_find(sim, packet->to);
-    if (!host || !host->up || !host->node)
-        return false;
-    struct peek peek = reshard__peek(packet->data, packet->size);
-    return peek.type == 2 && peek.version <= reshard_map_version(reshard_node_map(host->node));
-}
-
-static bool eager(const struct reshard_sim *sim, const struct search_config *config,
-    const struct happening *happening)
-{
-    switch (happening->kind) {
-    case EVENT_MESSAGE:
-        return message_eager(sim, happening);
-    case EVENT_TASK:
-        return task_eager(sim, config, happening);
-    case EVENT_REPLY:
-        return true;
-    case EVENT_EXECUTE:
-        return stale(reshard__host_find(sim, happening->host), happening);
-    default:
-        return false;
-    }
-}
-
-/* Timeouts are moves of their own. */
-static void timeouts_forget(struct reshard_sim *sim)
-{
-    for (size_t i = 0; i < sim->heap_count;)
-        if (sim->heap[i].kind == EVENT_CLIENT)
-            sim->heap[i] = sim->heap[--sim->heap_count];
-        else
-            i++;
-}
-
-/* A deadline that is now, or as good as: no clock has to move. */
-static struct host *due_now(const struct reshard_sim *sim)
-{
-    for (size_t i = 0; i < sim->host_count; i++)
-        if (reshard__host_deadline(sim, sim->hosts[i]) <= sim->now_ns + 1)
-            return sim->hosts[i];
-    return NULL;
-}
-
-static bool settle_one(struct reshard_sim *sim, const struct search_config *config)
-{
-    size_t first = SIZE_MAX;
-    for (size_t i = 0; i < sim->heap_count; i++)
-        if (eager(sim, config, &sim->heap[i]) &&
-            (first == SIZE_MAX || sim->heap[i].serial < sim->heap[first].serial))
-            first = i;
-    if (first != SIZE_MAX) {
-        reshard__sim_happen(sim, first);
-        return true;
-    }
-    struct host *host = due_now(sim);
-    if (host)
-        reshard__host_tick(sim, host);
-    return host != NULL;
-}
-
-static void settle(struct reshard_sim *sim, const struct search_config *config)
-{
-    do {
-        timeouts_forget(sim);
-        reshard__check_step(sim);
-    } while (!sim->violated && settle_one(sim, config));
+    if (list->count == SEARCH_MOVES_MAX)
+        abort(); /* a search without some of its moves proves nothing */
+    list->moves[list->count++] =
+        (struct move){.kind = (uint8_t)kind, .value = (uint8_t)value, .index = (uint16_t)index};
 }
 
 /* ---- what can happen ---- */
@@ -185,10 +73,10 @@ static void add_task(const struct reshard_sim *sim, const struct search_config *
     if (reshard__task_waits(sim, host, happening->number))
         return;
     add(list, MOVE_TAKE, index, 0);
-    if (!may_fail(sim, config, host))
+    if (!reshard__search_fails(sim, config, host))
         return;
     uint32_t fates = 1;
-    if (task_of(host, happening->number)->action.kind == RESHARD_ACTION_APPEND)
+    if (reshard__search_task(host, happening->number)->action.kind == RESHARD_ACTION_APPEND)
         fates = host->shard ? NODE_FATES : COORDINATOR_FATES;
     for (uint32_t fate = 1; fate <= fates; fate++)
         add(list, MOVE_FAULT, index, fate);
@@ -552,7 +440,7 @@ void reshard__search_move(
     if (move.kind >= MOVE_DROP)
         sim->allowance.left[move.kind]--;
     acts[move.kind](sim, config, move);
-    settle(sim, config);
+    reshard__search_settle(sim, config);
     if (sim->history_clock != clock && !sim->violated)
         reshard__history_check(sim);
     reshard__log_state(sim);
@@ -590,7 +478,7 @@ struct reshard_sim *reshard__search_world(
         reshard__sim_violate(sim, "script", "the world cannot be built");
     memcpy(sim->allowance.left, config->limits, sizeof config->limits);
     clients_make(sim, config);
-    settle(sim, config);
+    reshard__search_settle(sim, config);
     return sim;
 }
 
