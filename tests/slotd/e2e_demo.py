@@ -37,6 +37,7 @@ def stopped_behind(count, signals):
         try:
             seen = [process.stdout.readline() for _ in range(count)]
             assert all(line.startswith("done") for line in seen), seen
+            wait_for(lambda: os.listdir(directory), "its first file")
             try:
                 process.wait(SOURCE.uniform(0, 1))
                 raise AssertionError("the demo has ended: " + process.stdout.read())
