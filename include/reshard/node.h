@@ -20,7 +20,7 @@ struct reshard_node;
 /** What a node is and how much it may use. Zero fields mean the default beside them. */
 struct reshard_node_config {
     uint32_t struct_size;     /**< sizeof(struct reshard_node_config) */
-    uint32_t flags;           /**< 0 or RESHARD_NODE_FOLLOWS */
+    uint32_t flags;           /**< RESHARD_NODE_* */
     reshard_node_id node;     /**< own id, not 0 */
     uint32_t slot_count;      /**< RESHARD_SLOT_COUNT_DEFAULT */
     uint32_t migration_limit; /**< open migrations at once: 256 */
@@ -43,8 +43,11 @@ struct reshard_node_config {
 
 /** Bits of `flags`. */
 enum {
-    RESHARD_NODE_FOLLOWS = 1 /**< the journal may be another node's, that of the shard's primary;
-                                  see reshard_node_restore. Without it such a journal is refused */
+    RESHARD_NODE_FOLLOWS = 1, /**< the journal may be another node's, that of the shard's primary;
+                                   see reshard_node_restore. Without it such a journal is refused */
+    RESHARD_NODE_ONE_LOG = 2  /**< journal and store are one log: a record that is durable proves
+                                   that all that was applied before it is. A target then seals a
+                                   copy without a SYNC before */
 };
 
 /** What finds damage to the data on its way, mode snapshot (field `check`). Everything else, and

@@ -58,7 +58,8 @@ static int32_t config_import(
         reshard__struct_import(config, sizeof *config, sizeof(struct reshard_node_config), from);
     if (status)
         return status;
-    if (config->flags & ~(uint32_t)RESHARD_NODE_FOLLOWS || config->reserved)
+    const uint32_t known = RESHARD_NODE_FOLLOWS | RESHARD_NODE_ONE_LOG;
+    if (config->flags & ~known || config->reserved)
         return RESHARD_E_FLAGS;
     if (config->node == 0)
         return RESHARD_E_NODE;

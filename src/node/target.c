@@ -155,6 +155,12 @@ static bool whole(const struct reshard__part *part)
            reshard__order_equal(part->fin_copy, part->stored.open_copy);
 }
 
+/* R8: synced, then sealed. Where journal and store are one log, the seal's write is both. */
+static bool sealable(const struct reshard_node *node, const struct reshard__part *part)
+{
+    return part->synced >= part->applied || node->config.flags & RESHARD_NODE_ONE_LOG;
+}
+
 uint32_t reshard__duty_seal(struct reshard_node *node, struct reshard__part *part)
 {
     if (!reshard__order_equal(part->order_copy, part->stored.open_copy))
@@ -168,7 +174,7 @@ uint32_t reshard__duty_seal(struct reshard_node *node, struct reshard__part *par
         return RESHARD__RESULT_WORKING;
     if (part->mismatch_attempt == part->attempt)
         return RESHARD__RESULT_MISMATCH;
-    if (part->synced < part->applied) {
+    if (!sealable(node, part)) {
         (void)reshard__part_ask(node, part, RESHARD_ACTION_SYNC, RESHARD__BUSY_SYNC);
         return RESHARD__RESULT_WORKING;
     }

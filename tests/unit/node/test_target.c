@@ -73,6 +73,26 @@ Test(target, ready_waits_for_the_sync_r8)
     rig_free(&rig);
 }
 
+Test(target, seal_of_one_log_needs_no_sync_before_it_r8)
+{
+    rig_boot(&rig, 2);
+    rig_free(&rig);
+    target_to(RESHARD_PHASE_COPY);
+    rig.node->config.flags = RESHARD_NODE_ONE_LOG;
+    rig.store.sync_later = true;
+    rig.automatic &= ~(RIG_BIT(SYNC) | RIG_BIT(APPEND));
+    rig_give(&rig, 3, 5, 55);
+    rig_order(&rig, RESHARD_PHASE_FREEZE);
+    rig_clear(&rig);
+    rig_fin(&rig, 3);
+    cr_assert_null(rig_find(&rig, RESHARD_ACTION_SYNC));
+    cr_assert_neq(rig_result(&rig), RESHARD__RESULT_READY, "the seal itself is waited for");
+    rig_do(&rig, RESHARD_ACTION_APPEND);
+    cr_assert_eq(rig_record_count(&rig, RESHARD__RECORD_SEAL), 1);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_READY);
+    rig_free(&rig);
+}
+
 Test(target, seal_is_durable_before_ready_is_said_r8)
 {
     target_to(RESHARD_PHASE_CATCHUP);
