@@ -37,7 +37,9 @@ struct reshard_coordinator_config {
     struct reshard_allocator allocator; /**< all-zero = malloc */
     uint64_t converge_ns;     /**< not converging: a lag without new low for so long: 30 s */
     uint32_t compact_count;   /**< records after which the journal is compacted: 4,096 */
-    uint32_t reserved;        /**< 0 */
+    uint32_t copies_in_limit; /**< undecided migrations in mode snapshot that run at once into one
+                                   shard; others wait, so that no copy is in the way of
+                                   another's freeze: 0 = no limit but in_flight_limit */
     uint64_t bandwidth_total; /**< bytes per second of all copies and walks together, divided
                                    equally among those that run and are not paused; what drains
                                    in a freeze, or goes back, is not held up: 0 = no limit */

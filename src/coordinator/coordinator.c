@@ -79,7 +79,7 @@ static int32_t config_import(struct reshard_coordinator_config *config,
     config_complete(config);
     if (config->slot_count > RESHARD_SLOT_COUNT_MAX)
         return RESHARD_E_SLOT_COUNT;
-    bool in_range = config->unique && !config->reserved && durations_fit(config);
+    bool in_range = config->unique && durations_fit(config);
     return in_range ? RESHARD_OK : RESHARD_E_ARGUMENT;
 }
 

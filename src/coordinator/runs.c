@@ -267,6 +267,21 @@ static bool startable(
     return run->waiting && !(run->state & RESHARD_RUN_PAUSED) && undecided(coordinator, run);
 }
 
+/* Whether as many copies run into the target as may: what is committed takes no more. */
+static bool target_busy(
+    const struct reshard_coordinator *coordinator, const struct reshard__run *run)
+{
+    uint32_t count = 0;
+    if (run->mode != RESHARD_MODE_SNAPSHOT || coordinator->config.copies_in_limit == 0)
+        return false;
+    for (size_t i = 0; i < coordinator->run_count; i++) {
+        const struct reshard__run *other = &coordinator->runs[i];
+        count += !other->waiting && other->mode == run->mode &&
+                 other->phase <= RESHARD_PHASE_COMMIT && other->shards[1] == run->shards[1];
+    }
+    return count >= coordinator->config.copies_in_limit;
+}
+
 /* The next to start, by priority, then by age; NULL when none may. */
 static struct reshard__run *next_waiting(struct reshard_coordinator *coordinator)
 {
@@ -275,7 +290,8 @@ static struct reshard__run *next_waiting(struct reshard_coordinator *coordinator
     for (size_t i = 0; i < coordinator->run_count; i++) {
         struct reshard__run *run = &coordinator->runs[i];
         active += !run->waiting;
-        if (startable(coordinator, run) && (!first || run->priority > first->priority))
+        bool before = !first || run->priority > first->priority;
+        if (before && startable(coordinator, run) && !target_busy(coordinator, run))
             first = run;
     }
     return active < coordinator->config.in_flight_limit ? first : NULL;
@@ -362,6 +378,8 @@ void reshard__runs_follow(
     if (change->kind == RESHARD_CHANGE_MIGRATION_ABORT)
         (void)reshard__run_step(
             coordinator, run, decision_event(run->mode, RESHARD_DECISION_ABORT));
+    if (coordinator->config.copies_in_limit > 0 && run->phase > RESHARD_PHASE_COMMIT)
+        reshard__runs_start(coordinator);
     if (change->kind == RESHARD_CHANGE_MIGRATION_END) {
         reshard__run_tell(coordinator, RESHARD_EVENT_END, run, run->last_error, run->attempts);
         reshard__jobs_follow(coordinator, run);

@@ -32,7 +32,6 @@ Test(coordinator, create_bad_configs_are_refused)
     WITH(flags, 1, RESHARD_E_FLAGS);
     WITH(node, 0, RESHARD_E_NODE);
     WITH(unique, 0, RESHARD_E_ARGUMENT);
-    WITH(reserved, 1, RESHARD_E_ARGUMENT);
     WITH(slot_count, RESHARD_SLOT_COUNT_MAX + 1, RESHARD_E_SLOT_COUNT);
     WITH(retry_ns, UINT64_MAX, RESHARD_E_ARGUMENT);
     WITH(freeze_ns, UINT64_MAX, RESHARD_E_ARGUMENT);

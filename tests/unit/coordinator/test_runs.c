@@ -181,6 +181,32 @@ Test(runs, limit_and_priority_decide_what_starts)
     fixture_close(&fixture);
 }
 
+Test(runs, copies_into_one_shard_wait_until_the_one_before_is_decided)
+{
+    fixture_init(&fixture);
+    fixture.config.copies_in_limit = 1;
+    fixture_open(&fixture);
+    struct reshard_migration_spec spec;
+    reshard_migration_spec_init(&spec);
+    reshard_migration_id ids[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        spec.mode = i == 2 ? RESHARD_MODE_KEYWISE : RESHARD_MODE_SNAPSHOT;
+        ids[i] = fixture_migration_of(&fixture, &spec, 4 * i, 4 * i + 3);
+    }
+    cr_assert_eq(fixture_phase(&fixture, ids[0]), RESHARD_PHASE_PREPARE);
+    cr_assert_eq(fixture_progress(&fixture, ids[1]).state, RESHARD_RUN_WAITING);
+    cr_assert_eq(fixture_phase(&fixture, ids[2]), RESHARD_PHASE_PREPARE, "keywise copies nothing");
+    fixture_reach(&fixture, ids[0], RESHARD_PHASE_HOLD);
+    cr_assert_eq(fixture_phase(&fixture, ids[1]), RESHARD_PHASE_NONE);
+    fixture_reach(&fixture, ids[0], RESHARD_PHASE_SETTLE);
+    cr_assert_eq(fixture_phase(&fixture, ids[1]), RESHARD_PHASE_PREPARE);
+    cr_assert_eq(fixture_phase(&fixture, ids[3]), RESHARD_PHASE_NONE);
+    cr_assert_eq(reshard_coordinator_abort(fixture.coordinator, ids[1]), RESHARD_OK);
+    fixture_reach(&fixture, ids[1], RESHARD_PHASE_UNDO);
+    cr_assert_eq(fixture_phase(&fixture, ids[3]), RESHARD_PHASE_PREPARE);
+    fixture_close(&fixture);
+}
+
 Test(runs, backoff_doubles_and_freezes_that_expire_are_not_converging)
 {
     fixture_init(&fixture);
