@@ -206,6 +206,8 @@ struct store_sync;
 struct store_sync *store_sync_begin(struct store *store);
 void store_sync_work(struct store_sync *sync);
 int store_sync_end(struct store_sync *sync);
+/* Clients wait for somebody's disk: a sync that is under way holds still, for a while. */
+void store_sync_still(struct store *store, bool still);
 /* The same, but only for what no write of a client is: records, named values, slots' generations,
  * staged data. Small: it syncs the redo log and nothing else. One at a time, beside the other. */
 struct store_log_sync;

@@ -15,6 +15,7 @@
  * frame = size 4 | 0 4 | epoch 8 | number 8 | checksum 8 | operations
  * operation = size 4 | kind 1 | body
  */
+#define _GNU_SOURCE 1 /* sync_file_range */
 #include "store_room.h"
 
 #include <errno.h>
@@ -29,7 +30,8 @@ enum {
     FRAME_HEADER_SIZE = 32,
     OPERATION_HEADER_SIZE = 5,
     FILE_FIRST_SIZE = 1 << 20, /* written in full when it is made */
-    PENDING_KEEP_SIZE = 1 << 20
+    PENDING_KEEP_SIZE = 1 << 20,
+    WRITE_BACK_SIZE = 1 << 18
 };
 
 enum {
@@ -177,6 +179,23 @@ static void file_write(int file, const uint8_t *data, size_t size, uint64_t offs
     }
 }
 
+/* A copy on its way in is on its way to the disk at once, so that the sync that its seal waits for
+ * finds little left. What is small waits for its sync alone. */
+static void write_back(struct store_log_file *file, size_t size)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+    uint64_t end = file->end + size;
+    if (end - file->written_back < WRITE_BACK_SIZE)
+        return;
+    (void)sync_file_range(file->file, (off_t)file->written_back,
+        (off_t)(end - file->written_back), SYNC_FILE_RANGE_WRITE);
+    file->written_back = end;
+#else
+    (void)file;
+    (void)size;
+#endif
+}
+
 void store__log_write(struct store *store)
 {
     struct store_log *log = &store->log;
@@ -190,6 +209,7 @@ void store__log_write(struct store *store)
     put_u64(log->pending.data + FRAME_SUM, frame_sum(log->pending.data, log->pending.size));
     struct store_log_file *file = &log->files[log->epoch % 2];
     file_write(file->file, log->pending.data, log->pending.size, file->end);
+    write_back(file, log->pending.size);
     file->end += log->pending.size;
     file->dirty = true;
     buffer_clear(&log->pending, PENDING_KEEP_SIZE);
@@ -248,6 +268,7 @@ void store__log_turn(struct store *store)
         return;
     log->epoch = store->checkpoint_turn;
     log->files[log->epoch % 2].end = 0;
+    log->files[log->epoch % 2].written_back = 0;
 }
 
 uint64_t store__log_number(const struct store *store)
@@ -286,6 +307,7 @@ struct store_log_sync *store_log_sync_begin(struct store *store)
         log->files[index].dirty = false;
     }
     log->syncing = sync;
+    atomic_store(&log->waited_for, true);
     return sync;
 }
 
@@ -303,6 +325,7 @@ void store_log_sync_end(struct store_log_sync *sync)
     if (sync->result != 0)
         log_fatal("store_failed", "call=redo_sync error=\"%s\"", strerror(sync->result));
     sync->store->log.syncing = NULL;
+    atomic_store(&sync->store->log.waited_for, false);
     free(sync);
 }
 

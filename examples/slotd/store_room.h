@@ -18,6 +18,7 @@
 #include "store.h"
 
 #include <lmdb.h>
+#include <stdatomic.h>
 
 enum {
     NAME_INLINE_MAX = 480,
@@ -42,6 +43,7 @@ struct store_log_file {
     int file;
     bool dirty; /* has frames that no sync has begun to cover */
     uint64_t end;
+    uint64_t written_back; /* so far it was sent to the disk without a sync */
 };
 
 struct store_log {
@@ -54,6 +56,7 @@ struct store_log {
     uint32_t last_slot;    /* where that one ends, when it is of slots */
     uint8_t last_change;
     struct store_log_sync *syncing;
+    atomic_bool waited_for; /* a sync of it is under way; checkpoints look from their thread */
 };
 
 struct store {
@@ -85,6 +88,7 @@ struct store {
     /* sync (store_sync.c) */
     MDB_txn *pin;          /* snapshot that the checkpoint names: its pages stay untouched */
     struct store_sync *syncing;
+    atomic_bool sync_still; /* looked at by a checkpoint's thread */
     uint64_t synced_commit_count;
     char boot_id[40];
     uint64_t checkpoint_turn;
