@@ -131,10 +131,12 @@ bool engine__node_start(struct engine *engine)
         .sync = &engine->sync, .stream = HOST_STREAM_NODE};
     reshard_node_config_init(&config);
     config.node = engine->node_id;
-    config.flags = RESHARD_NODE_FOLLOWS; /* a replica's journal is its primary's */
+    /* A replica's journal is its primary's; records and data are committed together. */
+    config.flags = RESHARD_NODE_FOLLOWS | RESHARD_NODE_ONE_LOG;
     config.slot_count = STORE_SLOT_COUNT;
     config.boot = slotd_random(engine->slotd);
     config.chunk_size = HOST_CHUNK_SIZE;
+    config.window_size = HOST_WINDOW_SIZE;
     reshard_transport_init(&transport);
     transport.user_data = engine;
     transport.send = on_send;
@@ -164,6 +166,7 @@ static int32_t coordinator_start(struct engine *engine)
     config.node = engine->node_id;
     config.unique = slotd_random(engine->slotd) | 1;
     config.slot_count = STORE_SLOT_COUNT;
+    config.copies_in_limit = 1; /* writes pause while nobody else's copy takes the processor */
     reshard_transport_init(&transport);
     transport.user_data = engine;
     transport.send = on_send;
@@ -196,7 +199,7 @@ bool engine__start(struct engine *engine)
     return status == RESHARD_OK;
 }
 
-static void messages_free(struct bus_message *message)
+void engine__messages_free(struct bus_message *message)
 {
     while (message != NULL) {
         struct bus_message *next = message->next;
@@ -213,7 +216,7 @@ void engine__node_stop(struct engine *engine)
     engine->node_driver = NULL;
     engine->node = NULL;
     host_store_free(&engine->store);
-    messages_free(engine->held);
+    engine__messages_free(engine->held);
     engine->held = NULL;
 }
 
@@ -293,7 +296,7 @@ static void address_tell(struct engine *engine)
     buffer_free(&words);
 }
 
-static void lead(struct engine *engine)
+void engine__lead(struct engine *engine)
 {
     if (engine->led || engine->coordinator == NULL ||
         reshard_coordinator_leads(engine->coordinator) != 1)
@@ -301,61 +304,6 @@ static void lead(struct engine *engine)
     engine->led = true;
     if (reshard_map_node_count(reshard_coordinator_map(engine->coordinator)) == 0)
         cluster_begin(engine);
-}
-
-static void library_take(struct engine *engine, struct bus_message *message)
-{
-    int32_t receiver = reshard_message_receiver(message->data, message->size);
-    if (message->foreign) {
-        free(message);
-    } else if (receiver == RESHARD_RECEIVER_NODE) {
-        (void)reshard_driver_receive(
-            engine->node_driver, message->from, message->data, message->size);
-        message->next = engine->held;
-        engine->held = message;
-    } else {
-        if (receiver == RESHARD_RECEIVER_COORDINATOR && engine->coordinator != NULL)
-            (void)reshard_driver_receive(
-                engine->coordinator_driver, message->from, message->data, message->size);
-        free(message);
-    }
-}
-
-/* Take one message; false when there is none. */
-static bool message_take(struct engine *engine)
-{
-    struct bus_message *message = engine__inbox_take(engine);
-    if (message == NULL)
-        return false;
-    if (message->kind == BUS_LIBRARY) {
-        library_take(engine, message);
-        return true;
-    }
-    if (message->kind == BUS_REQUEST)
-        engine__request_take(engine, message);
-    else if (message->kind == BUS_ANSWER)
-        engine__answer_take(engine, message);
-    else if (!message->foreign)
-        engine__replica_message(engine, message);
-    free(message);
-    return true;
-}
-
-/* Run one driver a little; true when it has more to do at once. */
-static bool driver_run(struct engine *engine, struct reshard_driver *driver)
-{
-    uint64_t deadline_ns = UINT64_MAX;
-    if (driver == NULL)
-        return false;
-    int32_t status = reshard_driver_run(
-        driver, clock_monotonic_ns(), ENGINE_TURN_ACTIONS, &deadline_ns);
-    if (status == RESHARD_E_FATAL || status == RESHARD_E_FENCED)
-        log_fatal("engine_failed", "call=run error=%s", reshard_strname(status));
-    if (status != RESHARD_OK)
-        log_event(LOG_WARNING, "engine_status", "error=%s", reshard_strname(status));
-    if (deadline_ns < engine->deadline_ns)
-        engine->deadline_ns = deadline_ns;
-    return deadline_ns == 0;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -374,35 +322,13 @@ static void timer_set(struct engine *engine, uint64_t now_ns)
     (void)uv_timer_start(&engine->timer, on_timer, wait_ns / 1000000 + 1, 0);
 }
 
-static void library_run(struct engine *engine)
-{
-    uint64_t end_ns = clock_monotonic_ns() + ENGINE_TURN_NS;
-    bool busy = false;
-    do {
-        /* What was fed cannot be passed by what comes later: no more than is worked off at once. */
-        for (int count = 0; !busy && count < ENGINE_TURN_MESSAGES; count++)
-            if (!message_take(engine))
-                break;
-        engine->deadline_ns = UINT64_MAX;
-        lead(engine);
-        busy = driver_run(engine, engine->coordinator_driver);
-        busy = driver_run(engine, engine->node_driver) || busy;
-        engine->more = busy || engine->inbox_count > 0;
-    } while (engine->more && clock_monotonic_ns() < end_ns);
-    /* Whatever could start has started: only what waits for a sync may still read them. */
-    if (engine->sync.store_count == 0 && !engine->more) {
-        messages_free(engine->held);
-        engine->held = NULL;
-    }
-}
-
 void engine_turn(struct engine *engine)
 {
     uint64_t now_ns = clock_monotonic_ns();
     if (!engine->dirty && !engine->more && now_ns < engine->deadline_ns)
         return;
     engine->dirty = false;
-    library_run(engine);
+    engine__library_run(engine);
     engine__role_follow(engine);
     cluster__map_set(engine->slotd->cluster, engine_map(engine), engine->node_id);
     engine__events(engine);

@@ -16,6 +16,13 @@ static void event_log(const struct reshard_event *event, const char *who)
         reshard_strname(event->status), (unsigned long long)event->value);
 }
 
+/* While writes pause here, what can wait for the disk does. */
+static void event_still(const struct reshard_event *event, struct store *store)
+{
+    if (event->kind == RESHARD_EVENT_PAUSE || event->kind == RESHARD_EVENT_RESUME)
+        store_sync_still(store, event->kind == RESHARD_EVENT_PAUSE);
+}
+
 static void event_count(const struct reshard_event *event, struct statistics *statistics)
 {
     if (event->kind == RESHARD_EVENT_RESUME) {
@@ -33,6 +40,21 @@ static bool event_dull(const struct reshard_event *event)
     return event->kind == RESHARD_EVENT_HOOK_FAILED && event->value == RESHARD_ACTION_SEND;
 }
 
+/* From FREEZE on the source's writes wait for this node. */
+static void pause_follow(struct engine *engine, const struct reshard_event *event)
+{
+    const struct reshard_map *map = reshard_node_newest_map(engine->node);
+    struct reshard_map_migration open = {.struct_size = sizeof(open)};
+    struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
+    bool pauses = event->phase_to == RESHARD_PHASE_FREEZE ||
+        event->phase_to == RESHARD_PHASE_HOLD || event->phase_to == RESHARD_PHASE_SETTLE;
+    if (event->side == RESHARD_SIDE_TARGET &&
+        reshard_map_migration_find(map, event->migration, &open) == RESHARD_OK &&
+        open.mode == RESHARD_MODE_SNAPSHOT &&
+        reshard_map_shard_find(map, open.source, &shard) == RESHARD_OK)
+        engine__inbox_pause(engine, shard.primary, pauses);
+}
+
 void engine__events(struct engine *engine)
 {
     struct reshard_event event = {.struct_size = sizeof(event)};
@@ -40,6 +62,9 @@ void engine__events(struct engine *engine)
         /* MIGRATE waits for its phase, others for what the map says. */
         engine->store.wake_wanted |=
             event.kind == RESHARD_EVENT_MAP || event.kind == RESHARD_EVENT_ORDERED;
+        if (event.kind == RESHARD_EVENT_ORDERED)
+            pause_follow(engine, &event);
+        event_still(&event, engine->slotd->store);
         event_count(&event, &engine->slotd->statistics);
         if (!event_dull(&event))
             event_log(&event, "node");

@@ -15,10 +15,13 @@
 enum {
     ENGINE_WORD_MAX = 65536,     /* words of one request */
     ENGINE_JOBS_MAX = 256,       /* requests remembered at the coordinator */
-    ENGINE_TURN_ACTIONS = 8,     /* between two looks at the clock */
+    ENGINE_TURN_ACTIONS = 2,     /* between two looks at the clock */
     ENGINE_TURN_MESSAGES = 4
 };
 #define ENGINE_TURN_NS ((uint64_t)2000000)
+#define ENGINE_SHARE_NS ((uint64_t)100000)
+#define ENGINE_HELD_NS ((uint64_t)5000000)  /* look again at what lets a pause go first */
+#define ENGINE_ASKED_NS ((uint64_t)5000000) /* clients ask until so long after the last request */
 #define ENGINE_RESEND_NS ((uint64_t)200000000)
 #define ENGINE_ANSWER_NS ((uint64_t)30000000000)
 #define ENGINE_MEET_NS ((uint64_t)3000000000) /* for a link to the node that is met */
@@ -84,6 +87,8 @@ struct engine {
     bool dirty;       /* something was fed */
     bool more;        /* the turn's share was used up */
     uint64_t deadline_ns;
+    uint64_t commands_seen;
+    uint64_t asked_ns; /* when a client was last seen to ask */
     uint64_t swept_version;
     struct ticket *tickets;
     uint64_t next_ticket;
@@ -107,10 +112,20 @@ void engine__identity_draw(struct engine *engine);
 struct reshard_change engine__self(struct engine *engine, char *address, size_t size,
     reshard_shard_id shard, uint32_t role);
 
+/* While a coordinator here leads for the first time: this node goes into its map. */
+void engine__lead(struct engine *engine);
+
+/* engine_turn.c */
+void engine__library_run(struct engine *engine);
+
 /* engine_inbox.c */
 void engine__inbox_put(struct engine *engine, struct bus_message *message);
 struct bus_message *engine__inbox_take(struct engine *engine); /* NULL: there is none */
+bool engine__inbox_ready(const struct engine *engine);
+void engine__messages_free(struct bus_message *message); /* and those behind it */
 void engine__inbox_free(struct engine *engine);
+/* The sender's writes pause until this node has what it sent; or they do no more. */
+void engine__inbox_pause(struct engine *engine, uint64_t from, bool pauses);
 
 /* The library's node alone. */
 void engine__node_stop(struct engine *engine);

@@ -63,19 +63,25 @@ struct host_store {
     struct host_sync *sync;
     struct reshard_driver *driver;
     struct host_export *exports;
+    struct host_paced *paced; /* exports that let clients go first */
+    bool clients_ask;         /* set by the engine, each turn */
+    uint64_t export_ns;       /* not before, while they do */
     bool own_change; /* a hook changes live keys: nothing to be captured */
     bool wake_wanted;
 };
 
 enum {
     HOST_CHUNK_SIZE = 524288, /* fits a record with a whole piece of a value */
-    HOST_EXPORT_SIZE = 65536  /* read at a time: requests wait no longer than this takes */
+    HOST_WINDOW_SIZE = 32 << 20, /* a quarter of it is synced at once: no such sync in a freeze */
+    HOST_EXPORT_SIZE = 32768  /* read at a time: requests wait no longer than this takes */
 };
 
 void host_store_hooks(struct host_store *host, struct reshard_store *hooks_out);
 /* Forget exports and positions of migrations that the map has closed. */
 void host_store_sweep(struct host_store *host, const struct reshard_map *map);
 void host_store_free(struct host_store *host);
+/* Go on with exports that waited, if it is time. Returns when it will be; UINT64_MAX: never. */
+uint64_t host_exports_run(struct host_store *host, uint64_t now_ns);
 
 /* host_position.c: how far a copy or a stream has been applied. */
 enum { HOST_POSITION_STAGING = 1, HOST_POSITION_ACTIVE = 2 };

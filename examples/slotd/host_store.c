@@ -2,10 +2,20 @@
 /* Room host: hooks of mode snapshot, and those that both modes share. See host.h. */
 #include "host.h"
 
+#include "log.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-enum { PURGE_SLOTS = 256 /* one purge */ };
+enum {
+    PURGE_SLOTS = 256, /* one purge */
+    EXPORT_REST = 3    /* of the time that one took, while clients ask: theirs is the rest */
+};
+
+struct host_paced {
+    struct host_paced *next;
+    struct reshard_action action;
+};
 
 /* An export that is under way. Its cursor counts steps: 0 starts over. */
 struct host_export {
@@ -67,10 +77,9 @@ static void export_read(
     }
 }
 
-static int32_t on_export(void *user_data, const struct reshard_action *action,
+static int32_t export_run(struct host_store *host, const struct reshard_action *action,
     struct reshard_completion *completion)
 {
-    struct host_store *host = user_data;
     struct host_export *export_state = export_find(host, action);
     if (export_state == NULL)
         return RESHARD_E_STATE;
@@ -95,6 +104,46 @@ static int32_t on_export(void *user_data, const struct reshard_action *action,
     if (completion->done)
         export_drop(host, action->migration);
     return RESHARD_OK;
+}
+
+/* A copy takes time from clients here, and again where it is applied. */
+static int32_t export_timed(struct host_store *host, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    uint64_t begin_ns = clock_monotonic_ns();
+    int32_t status = export_run(host, action, completion);
+    uint64_t end_ns = clock_monotonic_ns();
+    host->export_ns = end_ns + (end_ns - begin_ns) * EXPORT_REST;
+    return status;
+}
+
+static int32_t on_export(void *user_data, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    struct host_store *host = user_data;
+    if (!host->clients_ask || clock_monotonic_ns() >= host->export_ns)
+        return export_timed(host, action, completion);
+    struct host_paced **link = &host->paced;
+    struct host_paced *paced = memory_take(sizeof(*paced));
+    while (*link != NULL)
+        link = &(*link)->next;
+    paced->action = *action;
+    *link = paced;
+    return RESHARD_PENDING;
+}
+
+uint64_t host_exports_run(struct host_store *host, uint64_t now_ns)
+{
+    while (host->paced != NULL && (!host->clients_ask || now_ns >= host->export_ns)) {
+        struct host_paced *paced = host->paced;
+        struct reshard_completion completion;
+        reshard_completion_init(&completion);
+        host->paced = paced->next;
+        completion.status = export_timed(host, &paced->action, &completion);
+        (void)reshard_driver_complete(host->driver, paced->action.id, &completion);
+        free(paced);
+    }
+    return host->paced != NULL ? host->export_ns : UINT64_MAX;
 }
 
 static void slots_stage(struct host_store *host, const struct reshard_action *action)
@@ -288,6 +337,11 @@ void host_store_sweep(struct host_store *host, const struct reshard_map *map)
 
 void host_store_free(struct host_store *host)
 {
+    while (host->paced != NULL) {
+        struct host_paced *next = host->paced->next;
+        free(host->paced);
+        host->paced = next;
+    }
     while (host->exports != NULL)
         export_drop(host, host->exports->migration);
 }

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Room engine: a turn of the library: messages to it, its drivers, and how much time they get. */
+#include "engine_room.h"
+
+#include <stdlib.h>
+
+static void library_take(struct engine *engine, struct bus_message *message)
+{
+    int32_t receiver = reshard_message_receiver(message->data, message->size);
+    if (message->foreign) {
+        free(message);
+    } else if (receiver == RESHARD_RECEIVER_NODE) {
+        (void)reshard_driver_receive(
+            engine->node_driver, message->from, message->data, message->size);
+        message->next = engine->held;
+        engine->held = message;
+    } else {
+        if (receiver == RESHARD_RECEIVER_COORDINATOR && engine->coordinator != NULL)
+            (void)reshard_driver_receive(
+                engine->coordinator_driver, message->from, message->data, message->size);
+        free(message);
+    }
+}
+
+/* Take one message; false when there is none. */
+static bool message_take(struct engine *engine)
+{
+    struct bus_message *message = engine__inbox_take(engine);
+    if (message == NULL)
+        return false;
+    if (message->kind == BUS_LIBRARY) {
+        library_take(engine, message);
+        return true;
+    }
+    if (message->kind == BUS_REQUEST)
+        engine__request_take(engine, message);
+    else if (message->kind == BUS_ANSWER)
+        engine__answer_take(engine, message);
+    else if (!message->foreign)
+        engine__replica_message(engine, message);
+    free(message);
+    return true;
+}
+
+/* Run one driver a little; true when it has more to do at once. */
+static bool driver_run(struct engine *engine, struct reshard_driver *driver)
+{
+    uint64_t deadline_ns = UINT64_MAX;
+    if (driver == NULL)
+        return false;
+    int32_t status = reshard_driver_run(
+        driver, clock_monotonic_ns(), ENGINE_TURN_ACTIONS, &deadline_ns);
+    if (status == RESHARD_E_FATAL || status == RESHARD_E_FENCED)
+        log_fatal("engine_failed", "call=run error=%s", reshard_strname(status));
+    if (status != RESHARD_OK)
+        log_event(LOG_WARNING, "engine_status", "error=%s", reshard_strname(status));
+    if (deadline_ns < engine->deadline_ns)
+        engine->deadline_ns = deadline_ns;
+    return deadline_ns == 0;
+}
+
+/* While clients ask, they come first: a turn of them waits for one small share. */
+static uint64_t turn_share_ns(struct engine *engine, uint64_t now_ns)
+{
+    uint64_t commands = engine->slotd->statistics.commands;
+    if (commands != engine->commands_seen)
+        engine->asked_ns = now_ns;
+    engine->commands_seen = commands;
+    engine->store.clients_ask =
+        engine->asked_ns != 0 && now_ns - engine->asked_ns < ENGINE_ASKED_NS;
+    return engine->store.clients_ask ? ENGINE_SHARE_NS : ENGINE_TURN_NS;
+}
+
+/* True when there is more to do at once; *busy: the drivers have more of what they were fed. */
+static bool library_step(struct engine *engine, bool *busy)
+{
+    /* What was fed cannot be passed by what comes later: no more than is worked off at once. */
+    for (int count = 0; !*busy && count < ENGINE_TURN_MESSAGES; count++)
+        if (!message_take(engine))
+            break;
+    engine->deadline_ns = host_exports_run(&engine->store, clock_monotonic_ns());
+    engine__lead(engine);
+    *busy = driver_run(engine, engine->coordinator_driver);
+    *busy = driver_run(engine, engine->node_driver) || *busy;
+    return *busy || engine__inbox_ready(engine);
+}
+
+/* Messages in, both drivers, until nothing is left to do at once or the share is used up. */
+void engine__library_run(struct engine *engine)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t end_ns = now_ns + turn_share_ns(engine, now_ns);
+    bool busy = false;
+    do
+        engine->more = library_step(engine, &busy);
+    while (engine->more && clock_monotonic_ns() < end_ns);
+    if (!engine->more && engine->inbox_count > 0 && now_ns + ENGINE_HELD_NS < engine->deadline_ns)
+        engine->deadline_ns = now_ns + ENGINE_HELD_NS;
+    /* Whatever could start has started: only what waits for a sync may still read them. */
+    if (engine->sync.store_count == 0 && !engine->more) {
+        engine__messages_free(engine->held);
+        engine->held = NULL;
+    }
+}
