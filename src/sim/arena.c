@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE = 64, BITS = 64, STRETCH = 8, CLASSES = 144, HEAD = 16, DEAD_MAX = 32 };
+enum { LINE = 64, STRETCH = 8, CLASSES = 144, HEAD = 16, DEAD_MAX = 32 };
 
 /* In front of each block; in a free one `next` stands behind it. */
 struct block {
@@ -56,9 +56,8 @@ struct arena {
     struct lines marked;  /* where mark and its base may differ */
     struct lines changed; /* where alive and mark do */
     struct lines between; /* where the mark's base and the last one do */
+    struct lines known;   /* where mark and the last one may */
     struct lines saved;   /* of an image that is being made */
-    uint64_t *candidates; /* for it: a bit a line */
-    size_t candidate_count;
     uint32_t *lists;      /* the memory of those above */
 };
 
@@ -75,15 +74,14 @@ static struct heap *heap_of(const struct arena *arena)
     return (struct heap *)(void *)arena->alive;
 }
 
-enum { LISTS = 4 };
+enum { LISTS = 5 };
 
 static bool memory_make(struct arena *arena)
 {
     size_t line_count = arena->capacity / LINE;
     arena->memory = calloc(2 * arena->capacity + DEAD_MAX * arena->dead_size + LINE, 1);
     arena->lists = malloc(LISTS * line_count * sizeof *arena->lists);
-    arena->candidates = calloc(line_count / BITS + 1, sizeof *arena->candidates);
-    if (!arena->memory || !arena->lists || !arena->candidates)
+    if (!arena->memory || !arena->lists)
         return false;
     arena->alive = arena->memory + LINE - (uintptr_t)arena->memory % LINE;
     arena->mark = arena->alive + arena->capacity;
@@ -91,7 +89,8 @@ static bool memory_make(struct arena *arena)
     arena->marked.items = arena->lists;
     arena->changed.items = arena->marked.items + line_count;
     arena->between.items = arena->changed.items + line_count;
-    arena->saved.items = arena->between.items + line_count;
+    arena->known.items = arena->between.items + line_count;
+    arena->saved.items = arena->known.items + line_count;
     heap_of(arena)->used = lines_of(sizeof(struct heap));
     return true;
 }
@@ -118,7 +117,6 @@ void reshard__arena_free(struct arena *arena)
     free(arena->bases);
     free(arena->memory);
     free(arena->lists);
-    free(arena->candidates);
     free(arena);
 }
 
@@ -336,6 +334,21 @@ static void undo(struct arena *arena)
         line_copy(arena->alive, arena->mark, arena->changed.items[i]);
 }
 
+static struct lines *lines_join(
+    struct lines *both, const struct lines *one, const struct lines *two)
+{
+    size_t i = 0, k = 0;
+    both->count = 0;
+    while (i < one->count || k < two->count) {
+        bool first = k == two->count || (i < one->count && one->items[i] <= two->items[k]);
+        uint32_t line = first ? one->items[i] : two->items[k];
+        k += k < two->count && two->items[k] == line;
+        i += first;
+        both->items[both->count++] = line;
+    }
+    return both;
+}
+
 /* ---- bases ---- */
 
 static const uint8_t *base_of(const struct arena *arena, uint32_t index)
@@ -368,6 +381,7 @@ void reshard__arena_base(struct arena *arena)
     if (arena->base_count == 1)
         arena->idle = idle_lines(arena);
     between_find(arena);
+    (void)lines_join(&arena->known, &arena->marked, &arena->between);
 }
 
 /* The mark and what is alive become a base. */
@@ -385,36 +399,16 @@ static void base_take(struct arena *arena, uint32_t index)
 
 /* ---- images: numbers of lines, then the lines ---- */
 
-static void candidates_add(struct arena *arena, const struct lines *lines)
-{
-    for (size_t i = 0; i < lines->count; i++) {
-        uint64_t *word = &arena->candidates[lines->items[i] / BITS];
-        uint64_t bit = UINT64_C(1) << lines->items[i] % BITS;
-        arena->candidate_count += (*word & bit) == 0;
-        *word |= bit;
-    }
-}
-
-/* Lines that differ from the last base: of those that may. */
+/* Lines that differ from the last base. */
 static void saved_find(struct arena *arena)
 {
     const uint8_t *base = base_of(arena, arena->base_count - 1);
-    struct lines *saved = &arena->saved;
-    candidates_add(arena, &arena->marked);
-    candidates_add(arena, &arena->changed);
-    candidates_add(arena, &arena->between);
+    struct lines *saved = lines_join(&arena->saved, &arena->known, &arena->changed);
+    size_t count = saved->count;
     saved->count = 0;
-    for (uint32_t word = 0; arena->candidate_count > 0; word++) {
-        uint64_t bits = arena->candidates[word];
-        arena->candidates[word] = 0;
-        for (uint32_t line = word * BITS; bits; bits >>= 1, line++) {
-            if ((bits & 1) == 0)
-                continue;
-            arena->candidate_count--;
-            if (!line_same(arena->alive, base, line))
-                saved->items[saved->count++] = line;
-        }
-    }
+    for (size_t i = 0; i < count; i++)
+        if (!line_same(arena->alive, base, saved->items[i]))
+            saved->items[saved->count++] = saved->items[i];
 }
 
 static struct image image_make(struct arena *arena)
@@ -485,6 +479,7 @@ void reshard__arena_restore(struct arena *arena, const struct image *image)
     uint32_t *items = marked->items;
     *marked = (struct lines){saved->items, image->line_count};
     saved->items = items;
+    (void)lines_join(&arena->known, marked, &arena->between);
     arena->idle = idle_lines(arena);
 }
 
