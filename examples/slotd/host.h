@@ -66,6 +66,7 @@ struct host_store {
     struct host_paced *paced; /* exports that let clients go first */
     bool clients_ask;         /* set by the engine, each turn */
     uint64_t export_ns;       /* not before, while they do */
+    size_t export_size;       /* read at a time: as much as takes a small, equal time */
     bool own_change; /* a hook changes live keys: nothing to be captured */
     bool wake_wanted;
 };
@@ -73,7 +74,7 @@ struct host_store {
 enum {
     HOST_CHUNK_SIZE = 524288, /* fits a record with a whole piece of a value */
     HOST_WINDOW_SIZE = 32 << 20, /* a quarter of it is synced at once: no such sync in a freeze */
-    HOST_EXPORT_SIZE = 32768  /* read at a time: requests wait no longer than this takes */
+    HOST_EXPORT_SIZE = 16384 /* read at a time, at least */
 };
 
 void host_store_hooks(struct host_store *host, struct reshard_store *hooks_out);

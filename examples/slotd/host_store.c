@@ -9,7 +9,9 @@
 
 enum {
     PURGE_SLOTS = 256, /* one purge */
-    EXPORT_REST = 3    /* of the time that one took, while clients ask: theirs is the rest */
+    EXPORT_ASKED_NS = 100000, /* an export takes about so long while clients ask */
+    EXPORT_IDLE_NS = 500000,
+    EXPORT_REST = 3 /* of the time that one took, while clients ask: theirs is the rest */
 };
 
 struct host_paced {
@@ -64,10 +66,10 @@ static struct host_export *export_find(
 static void export_read(
     struct host_store *host, struct host_export *export_state, const struct reshard_action *action)
 {
-    while (!export_state->ended && export_state->records.size < HOST_EXPORT_SIZE) {
+    while (!export_state->ended && export_state->records.size < host->export_size) {
         uint64_t end = ((uint64_t)action->ranges[export_state->range].last + 1) << 32;
         if (!store_export_step(host->store, &export_state->state, end,
-                HOST_EXPORT_SIZE - export_state->records.size, &export_state->records))
+                host->export_size - export_state->records.size, &export_state->records))
             continue;
         export_state->range++;
         export_state->ended = export_state->range == action->range_count;
@@ -106,13 +108,26 @@ static int32_t export_run(struct host_store *host, const struct reshard_action *
     return RESHARD_OK;
 }
 
+/* Small keys cost by their number, large ones by their size: what counts is the time. */
+static void export_resize(struct host_store *host, uint64_t took_ns)
+{
+    uint64_t wanted_ns = host->clients_ask ? EXPORT_ASKED_NS : EXPORT_IDLE_NS;
+    if (took_ns > wanted_ns && host->export_size > HOST_EXPORT_SIZE)
+        host->export_size /= 2;
+    else if (took_ns < wanted_ns / 2 && host->export_size < HOST_CHUNK_SIZE / 2)
+        host->export_size *= 2;
+}
+
 /* A copy takes time from clients here, and again where it is applied. */
 static int32_t export_timed(struct host_store *host, const struct reshard_action *action,
     struct reshard_completion *completion)
 {
+    if (host->export_size == 0)
+        host->export_size = HOST_EXPORT_SIZE;
     uint64_t begin_ns = clock_monotonic_ns();
     int32_t status = export_run(host, action, completion);
     uint64_t end_ns = clock_monotonic_ns();
+    export_resize(host, end_ns - begin_ns);
     host->export_ns = end_ns + (end_ns - begin_ns) * EXPORT_REST;
     return status;
 }
