@@ -9,7 +9,7 @@
 
 enum {
     PURGE_SLOTS = 256, /* one purge */
-    EXPORT_ASKED_NS = 100000, /* an export takes about so long while clients ask */
+    EXPORT_ASKED_NS = 150000, /* an export takes about so long while clients ask */
     EXPORT_IDLE_NS = 500000,
     EXPORT_REST = 3 /* of the time that one took, while clients ask: theirs is the rest */
 };
