@@ -1,74 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Room store of slotd: generations, records, digests, sums, journal. Each test has a directory. */
 #include "cluster.h"
-#include "store.h"
+#include "place.h"
 
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-struct place {
-    char path[64];
-    struct store *store;
-};
-
-static struct store *open_at(const char *path)
-{
-    struct store_options options = {path, DURABILITY_NONE, (uint64_t)1 << 30};
-    const char *error = NULL;
-    struct store *store = store_open(&options, &error);
-    cr_assert_not_null(store, "%s", error);
-    return store;
-}
-
-static struct place place_make(void)
-{
-    struct place place = {"/tmp/slotd-store-XXXXXX", NULL};
-    cr_assert_not_null(mkdtemp(place.path));
-    place.store = open_at(place.path);
-    return place;
-}
-
-static void place_remove(struct place *place)
-{
-    char path[400];
-    store_close(place->store);
-    DIR *folder = opendir(place->path);
-    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
-        (void)snprintf(path, sizeof path, "%s/%s", place->path, entry->d_name);
-        (void)unlink(path);
-    }
-    closedir(folder);
-    (void)rmdir(place->path);
-}
-
-static struct store_key key_of(const char *name)
-{
-    return (struct store_key){cluster_key_slot(bytes_of(name)), bytes_of(name)};
-}
-
-static void put(struct store *store, const char *name, const char *value)
-{
-    struct store_key key = key_of(name);
-    store_put(store, &key, bytes_of(value), 0);
-}
-
-static bool has(struct store *store, const char *name, const char *value)
-{
-    struct store_key key = key_of(name);
-    struct store_item item;
-    struct buffer found = {0};
-    if (!store_find(store, &key, &item))
-        return value == NULL;
-    store_item_value(store, &item, &found);
-    bool same =
-        value != NULL && bytes_equal((struct bytes){found.data, found.size}, bytes_of(value));
-    buffer_free(&found);
-    return same;
-}
 
 static bool stats_equal(const struct store_stats *a, const struct store_stats *b)
 {
@@ -120,7 +59,7 @@ static void change(struct store *store, uint64_t *state, char *value)
     (void)snprintf(name, sizeof name, "{t}%zu", number);
     if (number > 30) /* long names too */
         (void)snprintf(name + strlen(name), sizeof name - strlen(name), "%0500zu", number);
-    struct store_key key = key_of(name);
+    struct store_key key = place_key(name);
     size_t size = random >> 8 & 15 ? (random >> 12) % 3000 : (random >> 12) % 700000;
     int64_t expiry_ms = (random >> 40 & 3) == 0 ? store_time(store) + 1000000 : 0;
     memset(value, (int)(random >> 50 & 63) + 32, size);
@@ -157,7 +96,7 @@ Test(store, sums_stay_true_under_random_changes_and_restarts)
             struct store_stats before, after;
             store_slot_stats(place.store, slot, &before);
             store_close(place.store);
-            place.store = open_at(place.path);
+            place.store = place_open(place.path);
             store_slot_stats(place.store, slot, &after);
             cr_assert(stats_equal(&before, &after), "sums changed over a restart");
         }
@@ -269,13 +208,13 @@ Test(store, copy_under_writes_ends_equal)
 Test(store, records_applied_twice_change_nothing)
 {
     struct place place = place_make();
-    struct store_key key = key_of("k");
+    struct store_key key = place_key("k");
     struct buffer records = {0};
-    put(place.store, "k", "one");
+    place_put(place.store, "k", "one");
     store_record_key(place.store, &key, &records);
     (void)store_remove(place.store, &key);
     store_record_key(place.store, &key, &records);
-    put(place.store, "k", "two");
+    place_put(place.store, "k", "two");
     store_record_key(place.store, &key, &records);
     struct bytes all = {records.data, records.size};
     struct store_stats before, after;
@@ -283,12 +222,12 @@ Test(store, records_applied_twice_change_nothing)
     for (int round = 0; round < 2; round++)
         cr_assert_eq(store_apply(place.store, all, false), 0);
     store_slot_stats(place.store, key.slot, &after);
-    cr_assert(stats_equal(&before, &after) && has(place.store, "k", "two"));
+    cr_assert(stats_equal(&before, &after) && place_has(place.store, "k", "two"));
     records.size = 0;
     store_record_clear(key.slot, &records);
     cr_assert_eq(
         store_apply(place.store, (struct bytes){records.data, records.size}, false), 0);
-    cr_assert(has(place.store, "k", NULL));
+    cr_assert(place_has(place.store, "k", NULL));
     buffer_free(&records);
     place_remove(&place);
 }
@@ -296,9 +235,9 @@ Test(store, records_applied_twice_change_nothing)
 Test(store, damaged_records_are_refused)
 {
     struct place place = place_make();
-    struct store_key key = key_of("some key");
+    struct store_key key = place_key("some key");
     struct buffer records = {0};
-    put(place.store, "some key", "some value");
+    place_put(place.store, "some key", "some value");
     store_record_key(place.store, &key, &records);
     for (size_t size = 1; size < records.size; size++)
         cr_assert_eq(store_apply(place.store, (struct bytes){records.data, size}, false), -1);
@@ -324,33 +263,33 @@ Test(store, damaged_records_are_refused)
 Test(store, staging_is_invisible_until_activated_and_survives_restarts)
 {
     struct place place = place_make();
-    struct store_key key = key_of("k");
+    struct store_key key = place_key("k");
     struct buffer records = {0};
-    put(place.store, "k", "new");
+    place_put(place.store, "k", "new");
     store_record_key(place.store, &key, &records);
-    put(place.store, "k", "old");
-    put(place.store, "{k}2", "old too");
+    place_put(place.store, "k", "old");
+    place_put(place.store, "{k}2", "old too");
     store_slot_stage(place.store, key.slot);
     cr_assert_eq(
         store_apply(place.store, (struct bytes){records.data, records.size}, true), 0);
-    cr_assert(has(place.store, "k", "old") && store_slot_staged(place.store, key.slot));
+    cr_assert(place_has(place.store, "k", "old") && store_slot_staged(place.store, key.slot));
     store_close(place.store);
-    place.store = open_at(place.path);
+    place.store = place_open(place.path);
     struct store_stats staged;
     store_staged_stats(place.store, key.slot, &staged);
     cr_assert_eq(staged.key_count, 1);
     store_slot_activate(place.store, key.slot);
-    cr_assert(has(place.store, "k", "new") && has(place.store, "{k}2", NULL));
+    cr_assert(place_has(place.store, "k", "new") && place_has(place.store, "{k}2", NULL));
     cr_assert_eq(store_garbage_count(place.store), 1);
     store_slot_discard(place.store, key.slot);
     store_close(place.store);
-    place.store = open_at(place.path);
-    cr_assert(has(place.store, "k", "new"));
+    place.store = place_open(place.path);
+    cr_assert(place_has(place.store, "k", "new"));
     cr_assert_not(store_purge(place.store, 1));
     while (!store_purge(place.store, 1))
         ;
     cr_assert_eq(store_garbage_count(place.store), 0);
-    cr_assert(has(place.store, "k", "new"));
+    cr_assert(place_has(place.store, "k", "new"));
     buffer_free(&records);
     place_remove(&place);
 }
@@ -364,9 +303,9 @@ static bool visible_if(void *user_data, uint32_t slot)
 Test(store, hidden_slots_are_not_seen)
 {
     struct place place = place_make();
-    struct store_key key = key_of("k");
+    struct store_key key = place_key("k");
     struct buffer name = {0};
-    put(place.store, "k", "v");
+    place_put(place.store, "k", "v");
     bool visible = false;
     store_observe(place.store, &(struct store_observer){&visible, NULL, NULL, visible_if});
     cr_assert_not(store_slot_visible(place.store, key.slot));
@@ -391,7 +330,7 @@ static bool may_not(void *user_data, const struct store_key *key)
 Test(store, expiry_asks_first_and_leaves_staging_alone)
 {
     struct place place = place_make();
-    struct store_key key = key_of("k");
+    struct store_key key = place_key("k");
     struct buffer records = {0};
     bool may = false;
     store_observe(place.store, &(struct store_observer){&may, NULL, may_not, NULL});
@@ -402,7 +341,7 @@ Test(store, expiry_asks_first_and_leaves_staging_alone)
         store_apply(place.store, (struct bytes){records.data, records.size}, true), 0);
     cr_assert_eq(store_expire(place.store, 100), 0);
     store_time_set(place.store, store_time(place.store) + 20);
-    cr_assert(has(place.store, "k", NULL));
+    cr_assert(place_has(place.store, "k", NULL));
     cr_assert_eq(store_expire(place.store, 100), 0);
     cr_assert_eq(store_key_count(place.store), 1);
     may = true;
@@ -426,7 +365,7 @@ Test(store, journal_and_meta_commit_with_the_data)
     store_meta_put(place.store, "name", bytes_of("value"));
     store_journal_remove(place.store, 7, 2, 4);
     store_close(place.store);
-    place.store = open_at(place.path);
+    place.store = place_open(place.path);
     cr_assert(store_journal_next(place.store, 7, &index, &record) && index == 1);
     index++;
     cr_assert(store_journal_next(place.store, 7, &index, &record) && index == 5);
