@@ -144,6 +144,49 @@ def test_replicas_read_and_hand_over():
         cluster.check()
 
 
+def test_replicas_leave_with_their_keys_and_come_back():
+    """del-node of a replica that holds keys; it forgets them, and may follow again. Who has no
+    whole copy is not promoted, and a primary with slots is not removed."""
+    with Cluster(SLOTD, 4, "batch") as cluster:
+        cluster.manage("create", *[node.address for node in cluster.nodes[:3]], "--cluster-yes")
+        cluster.nodes, last = cluster.nodes[:3], cluster.nodes[3]
+        cluster.settle()
+        first = cluster.nodes[0]
+        for number in range(200):
+            key = f"k{number}"
+            slot = first.ask("CLUSTER", "KEYSLOT", key)
+            cluster.owners()[slot].ask("SET", key, number)
+        follow = ("add-node", last.address, first.address, "--cluster-slave",
+                  "--cluster-master-id", cluster.name(cluster.nodes[2]))
+        held = cluster.nodes[2].ask("DBSIZE")
+        for _ in range(2):
+            cluster.manage(*follow)
+            cluster.nodes.append(last)
+            cluster.settle()
+            ready(cluster)
+            assert last.ask("DBSIZE") == held > 0
+            refuses(first, "You should send CLUSTER FAILOVER to a replica", "FAILOVER")
+            cluster.manage("del-node", first.address, cluster.name(last))
+            cluster.nodes.remove(last)
+            cluster.settle()
+            cluster.check()
+            wait_for(lambda: last.ask("DBSIZE") == 0, "it to forget the keys")
+            assert len(last.ask("CLUSTER", "NODES").splitlines()) == 1
+        code, text = cluster.cli_end(cluster.cli_start(
+            "--cluster", "del-node", first.address, cluster.name(cluster.nodes[1])))
+        assert code == 1 and "is not empty" in text, text
+        last.stop()
+
+
+def refuses(node, text, *words):
+    try:
+        node.ask("CLUSTER", *words)
+    except Failed as failure:
+        assert text in str(failure), failure
+        return
+    raise Failed(f"{words} was not refused")
+
+
 def reads_at_replica(cluster, writer):
     """Without READONLY it sends on; with it, it answers what the primary acknowledged."""
     primary = next(node for node in primaries(cluster) if replicas_of(cluster, node))
