@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Room sim: the invariants of DESIGN part 7 that are looked at while a world goes on. What breaks is
- * told by reshard__sim_violate. */
+/* Room sim: the invariants of DESIGN part 7 that are looked at while a world goes on. What breaks
+ * is told by reshard__sim_violate. */
 #ifndef RESHARD_SIM_CHECK_H
 #define RESHARD_SIM_CHECK_H
 

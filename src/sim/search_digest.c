@@ -291,8 +291,11 @@ static void put_staging(struct sink *sink, const struct staging *staging)
     }
 }
 
-static void put_disk(struct sink *sink, const struct reshard_sim *sim, const struct disk *disk)
+/* And how much of its journal a replica has not taken. */
+static void put_disk(struct sink *sink, const struct reshard_sim *sim, const struct host *host)
 {
+    const struct disk *disk = host->disk;
+    put_number(sink, host->follows ? disk->journal_size - host->fed : 0);
     put_bytes(sink, disk->journal, disk->journal_size);
     put(sink, disk->values, sim->set.key_count * sizeof *disk->values);
     for (size_t i = 0; i < disk->staging_count; i++)
@@ -314,14 +317,11 @@ static void put_host(struct sink *sink, const struct reshard_sim *sim, const str
 {
     bool stuck = host->failed_deadline > reshard__host_now(sim, host);
     const uint64_t fields[] = {host->up, host->frozen, host->fenced, host->acting, host->boot,
-        host->heir, host->follows,
-        host->task_count, host->parked_count, host->admitted_count, host->seen_version,
-        host->seen_term, stuck};
+        host->heir, host->follows, host->task_count, host->parked_count, host->admitted_count,
+        host->seen_version, host->seen_term, stuck};
     put(sink, fields, sizeof fields);
     if (host->disk)
-        put_disk(sink, sim, host->disk);
-    if (host->disk && host->follows)
-        put_number(sink, host->disk->journal_size - host->fed);
+        put_disk(sink, sim, host);
     if (host->node)
         put_node(sink, host->node);
     if (host->coordinator)
