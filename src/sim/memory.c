@@ -4,13 +4,14 @@
  * be as large as what it took, and all of it. */
 #include "sim/sim.h"
 
+#include <stdalign.h>
+
 /* Digests are taken only when a refusal is near: a call rarely asks for so much at once. */
 enum { REFUSAL_NEAR = 128 };
 
 /* Keeps what follows aligned for anything. */
-union head {
-    size_t size;
-    max_align_t align;
+struct head {
+    alignas(max_align_t) size_t size;
 };
 
 /* A random run's part: so many requests are refused, after so many others. */
@@ -42,7 +43,7 @@ static bool refused(struct memory *memory)
 static void *resize(void *user_data, void *ptr, size_t old_size, size_t new_size)
 {
     struct memory *memory = user_data;
-    union head *head = ptr ? (union head *)ptr - 1 : NULL;
+    struct head *head = ptr ? (struct head *)ptr - 1 : NULL;
     if (old_size != (head ? head->size : 0))
         reshard__sim_violate(memory->sim, "memory", "%h: a block of %u bytes is said to have %u",
             memory->host, (uint64_t)(head ? head->size : 0), (uint64_t)old_size);

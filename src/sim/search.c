@@ -5,6 +5,7 @@
 #include "sim/search.h"
 
 #include "base/outbox.h"
+#include <stdalign.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -497,7 +498,7 @@ int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
     search.report = report_out;
     /* Events are pulled within the move that brings them; memory.c keeps a size in front. */
     search.arena = reshard__arena_make(ARENA_SIZE,
-        sizeof(max_align_t) + RESHARD__EVENT_RING * sizeof(struct reshard_event));
+        alignof(max_align_t) + RESHARD__EVENT_RING * sizeof(struct reshard_event));
     if (!search.arena)
         return RESHARD_E_NOMEM;
     struct arena *before = reshard__arena_use(search.arena);

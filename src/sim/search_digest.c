@@ -161,6 +161,23 @@ static void put_map(struct sink *sink, const struct reshard_map *map)
     put(sink, &digest, sizeof digest);
 }
 
+/* With changes that are still to be written; without them it is the map that is known. */
+static void put_next(
+    struct sink *sink, const struct reshard_map *next, const struct reshard_map *map)
+{
+    bool same = next && reshard_map_version(next) == reshard_map_version(map);
+    put_number(sink, same);
+    if (!same)
+        put_map(sink, next);
+}
+
+/* A version is what the authority says that it is: reshard__check_node looks at that. */
+static void put_version(struct sink *sink, const struct reshard_map *map)
+{
+    put_number(sink, reshard_map_version(map));
+    put_number(sink, reshard_map_term(map, NULL));
+}
+
 /* The bytes of what is being written stand in the task that writes them. */
 static void put_journal(
     struct sink *sink, const struct reshard__journal *journal, uint64_t now_ns)
@@ -186,8 +203,8 @@ static void put_node(struct sink *sink, const struct reshard_node *node)
     put(sink, fields, sizeof fields);
     put(sink, &node->gate, sizeof node->gate);
     put_journal(sink, &log->journal, node->now_ns);
-    put_map(sink, node->map);
-    put_map(sink, node->next);
+    put_version(sink, node->map);
+    put_next(sink, node->next, node->map);
     put_bytes(sink, node->quarantine, node->quarantine_count * sizeof *node->quarantine);
     put_bytes(sink, node->purge, node->purge_count * sizeof *node->purge);
     for (size_t i = 0; i < node->part_count; i++)
@@ -225,7 +242,7 @@ static void put_coordinator(struct sink *sink, const struct reshard_coordinator 
     put_journal(sink, &coordinator->ledger.journal, now_ns);
     put(sink, fields, sizeof fields);
     put_map(sink, coordinator->map);
-    put_map(sink, coordinator->next);
+    put_next(sink, coordinator->next, coordinator->map);
     for (size_t i = 0; i < coordinator->run_count; i++)
         put_run(sink, coordinator, &coordinator->runs[i]);
     put(sink, coordinator->peers, coordinator->peer_count * sizeof *coordinator->peers);

@@ -30,7 +30,7 @@ void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item
 {
     if (count <= *capacity)
         return block;
-    size_t wanted = *capacity ? *capacity * 2 : 8;
+    size_t wanted = *capacity ? *capacity * 2 : 4;
     if (wanted < count)
         wanted = count;
     uint8_t *moved = reshard__sim_resize(block, wanted, item_size);
