@@ -5,7 +5,7 @@
 
 #include "sim/sim.h"
 
-enum { WORDS_MAX = 24, WORD_SIZE = 32 };
+enum { WORDS_MAX = 32, WORD_SIZE = 32 };
 
 struct script {
     struct reshard_sim *sim;
