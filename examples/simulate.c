@@ -136,12 +136,15 @@ static int seed_run(struct replay *replay, int shrinks, struct reshard_sim_repor
         (void)reshard_sim_shrink(
             spec, replay->decisions, &spec->decision_count, report->checker);
     memcpy(replay->checker, report->checker, sizeof replay->checker);
-    printf("seed %llu: %s, %llu decisions, %llu left\n", (unsigned long long)spec->seed,
-        report->checker, (unsigned long long)report->decision_count,
-        (unsigned long long)spec->decision_count);
-    (void)fflush(stdout);
     (void)snprintf(path, sizeof path, "replay-%llu.txt", (unsigned long long)spec->seed);
-    int status = replay_write(replay, path);
+    struct reshard_sim_report left;
+    int status = replay_write(replay, path, &left);
+    printf("seed %llu: %s, %llu events, %llu left: %llu faults, %llu operations, %llu migrations\n",
+        (unsigned long long)spec->seed, report->checker,
+        (unsigned long long)reshard_sim_report_events(report),
+        (unsigned long long)reshard_sim_report_events(&left), (unsigned long long)left.faults,
+        (unsigned long long)left.operations, (unsigned long long)left.migrations);
+    (void)fflush(stdout);
     *spec = whole;
     return status ? 2 : 1;
 }

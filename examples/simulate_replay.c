@@ -31,6 +31,21 @@ static void line_write(void *user_data, const char *text, size_t size)
     (void)fwrite(text, 1, size, file);
 }
 
+/* A client that leaves something out: the operations that it keeps, by number. */
+static void skips_write(FILE *file, uint32_t client, const uint64_t *skipped)
+{
+    uint64_t any = 0;
+    for (uint32_t i = 0; i < RESHARD_SIM_OPERATIONS / 64; i++)
+        any |= skipped[i];
+    if (!any)
+        return;
+    (void)fprintf(file, "client %" PRIu32 " keeps", client + 1);
+    for (uint32_t i = 0; i < RESHARD_SIM_OPERATIONS; i++)
+        if (!(skipped[i / 64] >> i % 64 & 1))
+            (void)fprintf(file, " %" PRIu32, i + 1);
+    (void)fputc('\n', file);
+}
+
 static void head_write(FILE *file, const struct replay *replay, const char *checker)
 {
     const struct reshard_sim_swarm *swarm = &replay->swarm;
@@ -39,27 +54,27 @@ static void head_write(FILE *file, const struct replay *replay, const char *chec
     (void)fprintf(file, "seed %" PRIu64 " mode %" PRIu32 " sabotage %" PRIu32 "\n", swarm->seed,
         swarm->mode, swarm->sabotage);
     (void)fprintf(file,
-        "limits clients %" PRIu32 " operations %" PRIu32 " keys %" PRIu32 " replicas %" PRIu32
-        " chaos_ms %" PRIu32 "\n",
-        swarm->client_limit, swarm->operation_limit, swarm->key_limit, swarm->replica_limit,
-        swarm->chaos_limit_ms);
+        "limits nodes %" PRIu32 " replicas %" PRIu32 " keys %" PRIu32 " chaos_ms %" PRIu32 "\n",
+        swarm->node_limit, swarm->replica_limit, swarm->key_limit, swarm->chaos_limit_ms);
+    for (uint32_t client = 0; client < RESHARD_SIM_CLIENTS; client++)
+        skips_write(file, client, swarm->skipped[client]);
     for (uint64_t i = 0; i < swarm->decision_count; i++)
         (void)fprintf(file, "decision %" PRIu32 " %" PRIu64 " %" PRIu32 "\n",
             replay->decisions[i].kind, replay->decisions[i].ordinal, replay->decisions[i].value);
 }
 
-int replay_write(const struct replay *replay, const char *path)
+int replay_write(
+    const struct replay *replay, const char *path, struct reshard_sim_report *report_out)
 {
     struct reshard_sim_swarm swarm = replay->swarm;
-    struct reshard_sim_report report;
+    reshard_sim_report_init(report_out);
     FILE *file = fopen(path, "w");
     if (!file)
         return -1;
     swarm.replay = 1;
     head_write(file, replay, replay->checker);
-    reshard_sim_report_init(&report);
-    int32_t status = reshard_sim_swarm_run(&swarm, line_write, file, NULL, 0, &report);
-    (void)fprintf(file, "transcript %016" PRIx64 "\n", report.transcript);
+    int32_t status = reshard_sim_swarm_run(&swarm, line_write, file, NULL, 0, report_out);
+    (void)fprintf(file, "transcript %016" PRIx64 "\n", report_out->transcript);
     int failed = ferror(file);
     failed |= fclose(file);
     return failed || status ? -1 : 0;
@@ -68,10 +83,29 @@ int replay_write(const struct replay *replay, const char *path)
 static int limits_read(const char *line, struct reshard_sim_swarm *swarm)
 {
     return sscanf(line,
-               "limits clients %" SCNu32 " operations %" SCNu32 " keys %" SCNu32
-               " replicas %" SCNu32 " chaos_ms %" SCNu32,
-               &swarm->client_limit, &swarm->operation_limit, &swarm->key_limit,
-               &swarm->replica_limit, &swarm->chaos_limit_ms) == 5;
+               "limits nodes %" SCNu32 " replicas %" SCNu32 " keys %" SCNu32 " chaos_ms %" SCNu32,
+               &swarm->node_limit, &swarm->replica_limit, &swarm->key_limit,
+               &swarm->chaos_limit_ms) == 4;
+}
+
+static int skips_read(const char *line, struct reshard_sim_swarm *swarm)
+{
+    uint32_t client;
+    int used = 0;
+    if (sscanf(line, "client %" SCNu32 " keeps%n", &client, &used) != 1 || used == 0 ||
+        client < 1 || client > RESHARD_SIM_CLIENTS)
+        return 0;
+    uint64_t *skipped = swarm->skipped[client - 1];
+    memset(skipped, 0xFF, sizeof swarm->skipped[0]);
+    for (line += used; *line && *line != '\n';) {
+        char *end;
+        unsigned long number = strtoul(line, &end, 10);
+        if (end == line || number < 1 || number > RESHARD_SIM_OPERATIONS)
+            return 0;
+        skipped[(number - 1) / 64] &= ~(UINT64_C(1) << (number - 1) % 64);
+        line = end;
+    }
+    return 1;
 }
 
 static int decision_read(const char *line, struct replay *replay)
@@ -89,7 +123,8 @@ static int decision_read(const char *line, struct replay *replay)
 static int line_read(const char *line, struct replay *replay)
 {
     struct reshard_sim_swarm *swarm = &replay->swarm;
-    return line[0] == '|' || limits_read(line, swarm) || decision_read(line, replay) ||
+    return line[0] == '|' || limits_read(line, swarm) || skips_read(line, swarm) ||
+           decision_read(line, replay) ||
            sscanf(line, "version %" SCNx32, &replay->version) == 1 ||
            sscanf(line, "checker %31s", replay->checker) == 1 ||
            sscanf(line, "transcript %" SCNx64, &replay->transcript) == 1 ||

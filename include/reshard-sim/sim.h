@@ -55,6 +55,8 @@ struct reshard_sim_report {
     uint64_t steps;            /**< things that happened */
     uint64_t faults;           /**< injected */
     uint64_t requests;         /**< answered to clients */
+    uint64_t operations;       /**< that clients began */
+    uint64_t migrations;       /**< that were opened */
     uint64_t virtual_ns;       /**< time that passed inside */
     uint64_t transcript;       /**< XXH3-64 of the transcript */
     uint64_t decision_count;   /**< decisions other than "nothing special" */
@@ -117,6 +119,11 @@ enum { RESHARD_SIM_CELLS = 1536 };
 
 struct reshard_sim_store; /* store.h */
 
+enum {
+    RESHARD_SIM_CLIENTS = 3,     /**< of a random run */
+    RESHARD_SIM_OPERATIONS = 128 /**< of each, at most */
+};
+
 /** A random run: everything follows from the seed, or from the seed and a list of decisions. */
 struct reshard_sim_swarm {
     uint32_t struct_size; /**< sizeof(struct reshard_sim_swarm) */
@@ -130,14 +137,16 @@ struct reshard_sim_swarm {
     uint64_t decision_count;                      /**< items */
     reshard_sim_print log; /**< takes the event log; NULL = none */
     void *log_data;        /**< handed to log */
-    uint32_t client_limit;    /**< clients, at most; UINT32_MAX = as many as the seed says */
-    uint32_t operation_limit; /**< operations of a client, likewise */
-    uint32_t key_limit;       /**< keys, likewise */
+    uint32_t key_limit;       /**< keys, at most; UINT32_MAX = as many as the seed says */
+    uint32_t node_limit;      /**< primaries, likewise, from 2 */
     uint32_t replica_limit;   /**< replicas, likewise */
     uint32_t chaos_limit_ms;  /**< how long faults happen, in virtual time, likewise */
     uint32_t calm_limit_ms;   /**< how soon everything must end after that, likewise */
+    uint64_t step_limit;      /**< steps, at most: the run ends there, and holds */
     uint64_t *cells;       /**< RESHARD_SIM_CELLS counts, added to; NULL = none */
     const struct reshard_sim_store *store; /**< the nodes' store; NULL = the built-in one */
+    /** By client, a bit for each of its operations: 1 = it is left out, the others stay. */
+    uint64_t skipped[RESHARD_SIM_CLIENTS][RESHARD_SIM_OPERATIONS / 64];
 };
 
 /** Zero a swarm, set its struct_size, and limit nothing.
@@ -163,9 +172,18 @@ RESHARD_API int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm,
     reshard_sim_print print, void *print_data, struct reshard_sim_decision *decisions_out,
     uint64_t capacity, struct reshard_sim_report *report_out);
 
-/** Make a failure smaller: take decisions away and lower the swarm's limits as long as the same
- * checker still fires. A few thousand runs at most.
- * @param swarm [in,out] a failing run; its limits are lowered.
+/** How much somebody who reads a run has to follow.
+ * @param report [in] of a run.
+ * @return faults that struck (decisions other than "nothing special": messages lost, delayed or
+ *   repeated, crashes, an operator's wishes ...), operations that clients began, and migrations
+ *   that were opened. 0 for NULL.
+ * Calls: nothing.  Allocates: never.  Threads: any.  Re-entry: yes.
+ */
+RESHARD_API uint64_t reshard_sim_report_events(const struct reshard_sim_report *report);
+
+/** Make a failure smaller: take decisions and clients' operations away, and lower the swarm's
+ * limits, as long as the same checker still fires. A few thousand runs at most.
+ * @param swarm [in,out] a failing run; its limits are lowered, its `skipped` grow.
  * @param decisions [in,out] its decisions; on return the fewest that were found.
  * @param count [in,out] items.
  * @param checker [in] the checker that must fire, NUL-terminated.

@@ -109,14 +109,14 @@ static void time_stop(struct reshard_sim *sim, struct host *host)
 /* Once soon, or for a while. */
 static void memory_once(struct reshard_sim *sim, struct host *host)
 {
-    host->memory.left = 1 + sim->steps % 5;
+    host->memory.left = 1 + sim->choices.taken % 5;
     host->memory.failing = 1;
 }
 
 static void memory_long(struct reshard_sim *sim, struct host *host)
 {
     host->memory.left = 1;
-    host->memory.failing = 4 + sim->steps % 9;
+    host->memory.failing = 4 + sim->choices.taken % 9;
 }
 
 static void (*const strikes[])(struct reshard_sim *sim, struct host *host) = {crash_short,
@@ -163,7 +163,8 @@ void reshard__chaos_move(struct reshard_sim *sim, uint32_t mode, uint64_t random
     while (range.last + 1 < sim->set.slot_count && (random >> 8 & 3) &&
            reshard_map_slot_owner(sim->authority.map, range.last + 1) == spec.source)
         range.last++;
-    spec.target = 1 + (spec.source + (uint32_t)(random >> 16) % 2) % 3;
+    uint32_t shards = sim->shard_count;
+    spec.target = 1 + (spec.source + (uint32_t)(random >> 16) % (shards - 1)) % shards;
     spec.mode = mode ? mode : 1 + (uint32_t)(random >> 24) % 2;
     spec.ranges = &range;
     spec.range_count = 1;
@@ -226,7 +227,7 @@ static void operators(struct reshard_sim *sim, uint32_t mode)
     uint32_t fate = reshard__choose(sim, CHOICE_OPERATOR, FATES + 1);
     if (fate == 0)
         return;
-    uint64_t random = sim->steps * UINT64_C(0x9E3779B97F4A7C15) >> 8;
+    uint64_t random = sim->choices.taken;
     fate--;
     if (fate < OPEN)
         reshard__chaos_move(sim, mode, random);
@@ -246,7 +247,7 @@ static void data(struct reshard_sim *sim)
     if (fate == 0)
         return;
     struct host *host = sim->hosts[(fate - 1) / 2 % sim->host_count];
-    uint64_t random = sim->steps * UINT64_C(0x9E3779B97F4A7C15) >> 32;
+    uint64_t random = sim->choices.taken;
     if (!host->disk)
         return;
     reshard__key_expire(sim, host, (uint32_t)(random % sim->set.key_count), (fate - 1) % 2 != 0);
@@ -256,8 +257,9 @@ static void data(struct reshard_sim *sim)
 /* As long as faults come something is on the move. */
 static void keep_moving(struct reshard_sim *sim, uint32_t mode)
 {
+    uint64_t state = sim->set.seed + sim->moving_count;
     if (reshard_map_migration_count(sim->authority.map) == 0 && sim->steps % 16 == 0)
-        reshard__chaos_move(sim, mode, sim->steps * UINT64_C(0x9E3779B97F4A7C15) >> 16);
+        reshard__chaos_move(sim, mode, reshard__sim_random(&state));
 }
 
 void reshard__chaos_step(struct reshard_sim *sim, uint32_t mode)

@@ -12,12 +12,21 @@ uint64_t reshard__sim_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
+/* What else it needs follows from the decision, not from what came before it: the same when others
+ * are taken away, and when it strikes later. */
+static void taken(struct choices *choices, enum choice_kind kind, uint64_t ordinal)
+{
+    uint64_t state = ordinal * CHOICE_COUNT + (uint64_t)kind;
+    choices->taken = reshard__sim_random(&state);
+}
+
 static void keep(struct choices *choices, enum choice_kind kind, uint64_t ordinal, uint32_t value)
 {
     choices->decisions = reshard__sim_grow(choices->decisions, &choices->decision_capacity,
         choices->decision_count + 1, sizeof *choices->decisions);
     choices->decisions[choices->decision_count++] =
         (struct reshard_sim_decision){.kind = (uint32_t)kind, .value = value, .ordinal = ordinal};
+    taken(choices, kind, ordinal);
 }
 
 /* The next decision of a kind whose moment has come. In a list that was thinned out the very moment
@@ -31,6 +40,7 @@ static uint32_t replay(struct choices *choices, enum choice_kind kind, uint64_t 
         if (decision->ordinal > ordinal)
             return 0;
         ++*next;
+        taken(choices, kind, decision->ordinal);
         return decision->value;
     }
     return 0;

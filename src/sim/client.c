@@ -88,6 +88,7 @@ void reshard__client_begin(struct reshard_sim *sim, uint32_t index, uint32_t op,
     client->request.value = op == RESHARD_OP_WRITE ? ++sim->values_made : 0;
     if (client->request.value && client->life_ns)
         reshard__value_dies(sim, client->request.value, sim->now_ns + client->life_ns);
+    sim->operations_begun++;
     client->busy = true;
     client->answered = false;
     client->tries = 0;
@@ -100,12 +101,36 @@ void reshard__client_begin(struct reshard_sim *sim, uint32_t index, uint32_t op,
     request_send(sim, client, first_host(sim, client));
 }
 
+static void work_plan(struct reshard_sim *sim, struct client *client)
+{
+    if (client->left == 0)
+        return;
+    uint64_t due = client->started_ns + client->period_ns;
+    wake_later(sim, client->request.client, 0, due > sim->now_ns ? due - sim->now_ns : 0);
+}
+
+/* Its turn passes, so that those that follow stay what they are, with values of their own. */
+static bool work_skip(struct reshard_sim *sim, struct client *client)
+{
+    uint64_t drawn = client->drawn++;
+    if (!client->skipped)
+        return false;
+    sim->values_made = sim->set.key_count + drawn * sim->client_count + client->request.client;
+    if (!(client->skipped[drawn / 64] >> drawn % 64 & 1))
+        return false;
+    client->started_ns = sim->now_ns;
+    work_plan(sim, client);
+    return true;
+}
+
 /* The next of a client that works by itself. */
 static void work_begin(struct reshard_sim *sim, uint32_t index)
 {
     struct client *client = &sim->clients[index];
     client->left--;
     uint64_t random = reshard__sim_random(&client->work);
+    if (work_skip(sim, client))
+        return;
     uint32_t span = client->last_key - client->first_key + 1;
     uint32_t keys[SIM_KEYS_MAX] = {client->first_key + (uint32_t)(random % span)};
     uint32_t percent = (uint32_t)(random >> 32) % 100, count = 1;
@@ -122,14 +147,6 @@ static void work_begin(struct reshard_sim *sim, uint32_t index)
     bool dies = (random >> 40 & 0xFF) * 100 / 256 < client->expire_percent;
     client->life_ns = dies ? (1 + (random >> 20) % 30) * SIM_MILLI : 0;
     reshard__client_begin(sim, index, op, keys, count);
-}
-
-static void work_plan(struct reshard_sim *sim, struct client *client)
-{
-    if (client->left == 0)
-        return;
-    uint64_t due = client->started_ns + client->period_ns;
-    wake_later(sim, client->request.client, 0, due > sim->now_ns ? due - sim->now_ns : 0);
 }
 
 void reshard__client_wake(struct reshard_sim *sim, uint32_t index, uint64_t attempt)

@@ -132,6 +132,8 @@ void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_repor
     report->steps = sim->steps;
     report->faults = sim->faults;
     report->requests = sim->requests_done;
+    report->operations = sim->operations_begun;
+    report->migrations = sim->moving_count;
     report->virtual_ns = sim->now_ns;
     report->transcript = sim->transcript;
     report->digest = sim->digest;
@@ -260,6 +262,11 @@ uint32_t reshard__script_lines(struct script *script, const char *text, size_t s
             return line;
     }
     return 0;
+}
+
+uint64_t reshard_sim_report_events(const struct reshard_sim_report *report)
+{
+    return report ? report->faults + report->operations + report->migrations : 0;
 }
 
 void reshard_sim_report_init(struct reshard_sim_report *report)

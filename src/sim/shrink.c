@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: shrinking. Delta debugging (Zeller and Hildebrandt: Simplifying and isolating
- * failure-inducing input, 2002: ddmin) over a run's decisions, and over the sizes that its seed
- * chose: clients, their operations, keys, replicas, the time in which faults happen. What is left
- * makes the same checker fire. */
+ * failure-inducing input, 2002: ddmin) over a run's decisions and its clients' operations, and over
+ * the sizes that its seed chose: nodes, replicas, keys, the time in which faults happen. What is
+ * left makes the same checker fire. Items that cannot go one by one may go together, elsewhere in
+ * time: at last some are taken away, and moved, at random. */
 #include "sim/sim.h"
 
 enum {
-    RUNS_MAX = 4000, /* so that it ends within a minute */
-    STUCK_MS = 1500  /* a run that is stuck so long is worth waiting for its end */
+    STEPS_MAX = 4000000, /* of all runs, so that it ends within a minute */
+    LONGER = 2,          /* no run takes so many times the steps of the last that fired */
+    STUCK_MS = 1500,     /* who is stuck so long most often stays so */
+    MISSES_MAX = 600     /* tries at random in a row that are for nothing */
 };
 
 struct shrinking {
@@ -16,35 +19,46 @@ struct shrinking {
     struct reshard_sim_decision *fewer;
     uint64_t *count;
     const char *checker;
-    uint32_t runs;
+    uint32_t calm_limit_ms; /* 0 = the swarm's own */
+    uint64_t steps;      /* of all runs */
+    uint64_t last_steps; /* of the last that fired */
+    uint64_t events;     /* likewise */
+    uint64_t random;
 };
 
-static bool run_fires(const struct shrinking *shrinking,
-    const struct reshard_sim_decision *decisions, uint64_t count, uint32_t calm_limit_ms)
+static bool fires(
+    struct shrinking *shrinking, const struct reshard_sim_decision *decisions, uint64_t count)
 {
+    if (shrinking->steps >= STEPS_MAX)
+        return false;
     struct reshard_sim_swarm try = *shrinking->swarm;
     struct reshard_sim_report report;
     try.replay = 1;
     try.decisions = decisions;
     try.decision_count = count;
-    try.calm_limit_ms = calm_limit_ms;
+    if (shrinking->calm_limit_ms)
+        try.calm_limit_ms = shrinking->calm_limit_ms;
+    try.step_limit = shrinking->last_steps * LONGER;
     try.cells = NULL;
     try.log = NULL;
     reshard_sim_report_init(&report);
-    return reshard_sim_swarm_run(&try, NULL, NULL, NULL, 0, &report) == RESHARD_OK &&
-           report.violated && strcmp(report.checker, shrinking->checker) == 0;
+    if (reshard_sim_swarm_run(&try, NULL, NULL, NULL, 0, &report) != RESHARD_OK)
+        return false;
+    shrinking->steps += report.steps;
+    uint64_t events = reshard_sim_report_events(&report);
+    bool fired = report.violated && strcmp(report.checker, shrinking->checker) == 0 &&
+                 events <= shrinking->events;
+    if (fired) {
+        shrinking->last_steps = report.steps;
+        shrinking->events = events;
+    }
+    return fired;
 }
 
-static bool fires(
-    struct shrinking *shrinking, const struct reshard_sim_decision *decisions, uint64_t count)
+/* As it stands. */
+static bool still_fires(struct shrinking *shrinking)
 {
-    if (shrinking->runs == RUNS_MAX)
-        return false;
-    shrinking->runs++;
-    bool stuck = strcmp(shrinking->checker, "stuck") == 0;
-    if (stuck && !run_fires(shrinking, decisions, count, STUCK_MS))
-        return false;
-    return run_fires(shrinking, decisions, count, shrinking->swarm->calm_limit_ms);
+    return fires(shrinking, shrinking->decisions, *shrinking->count);
 }
 
 /* Go through the list in steps of `piece` and leave out what is not needed. */
@@ -75,16 +89,54 @@ static bool decisions_drop(struct shrinking *shrinking)
     return dropped;
 }
 
+/* Leave out operations first ... first + count - 1; false when all were left out before. */
+static bool range_skip(uint64_t *skipped, uint32_t first, uint32_t count)
+{
+    bool fewer = false;
+    for (uint32_t i = first; i < first + count; i++) {
+        uint64_t bit = UINT64_C(1) << i % 64;
+        fewer |= (skipped[i / 64] & bit) == 0;
+        skipped[i / 64] |= bit;
+    }
+    return fewer;
+}
+
+static bool operations_skip(
+    struct shrinking *shrinking, uint32_t client, uint32_t first, uint32_t count)
+{
+    uint64_t *skipped = shrinking->swarm->skipped[client];
+    uint64_t before[RESHARD_SIM_OPERATIONS / 64];
+    memcpy(before, skipped, sizeof before);
+    if (!range_skip(skipped, first, count))
+        return false;
+    if (still_fires(shrinking))
+        return true;
+    memcpy(skipped, before, sizeof before);
+    return false;
+}
+
+/* Whole clients first, then halves of what each does, and so on. */
+static bool operations_drop(struct shrinking *shrinking)
+{
+    bool dropped = false;
+    for (uint32_t piece = RESHARD_SIM_OPERATIONS; piece > 0; piece /= 2)
+        for (uint32_t client = 0; client < RESHARD_SIM_CLIENTS; client++)
+            for (uint32_t first = 0; first < RESHARD_SIM_OPERATIONS; first += piece)
+                dropped |= operations_skip(shrinking, client, first, piece);
+    return dropped;
+}
+
 /* Lower a limit as far as the checker still fires; from `top` on it limits nothing. */
-static bool limit_lower(struct shrinking *shrinking, uint32_t *limit, uint32_t top)
+static bool limit_lower(
+    struct shrinking *shrinking, uint32_t *limit, uint32_t least, uint32_t top)
 {
     bool lowered = false;
     uint32_t value = *limit < top ? *limit : top;
-    for (uint32_t step = value; step > 0; step /= 2)
-        while (value >= step) {
+    for (uint32_t step = value - least; step > 0; step /= 2)
+        while (value >= least + step) {
             uint32_t before = *limit;
             *limit = value - step;
-            if (!fires(shrinking, shrinking->decisions, *shrinking->count)) {
+            if (!still_fires(shrinking)) {
                 *limit = before;
                 break;
             }
@@ -96,14 +148,103 @@ static bool limit_lower(struct shrinking *shrinking, uint32_t *limit, uint32_t t
 
 static bool limits_lower(struct shrinking *shrinking)
 {
-    enum { CLIENTS = 4, OPERATIONS = 128, KEYS = 64, REPLICAS = 4, MILLISECONDS = 512 };
+    enum { NODES = 3, KEYS = 64, REPLICAS = 4, MILLISECONDS = 512 };
     struct reshard_sim_swarm *swarm = shrinking->swarm;
-    bool lowered = limit_lower(shrinking, &swarm->chaos_limit_ms, MILLISECONDS);
-    lowered |= limit_lower(shrinking, &swarm->client_limit, CLIENTS);
-    lowered |= limit_lower(shrinking, &swarm->operation_limit, OPERATIONS);
-    lowered |= limit_lower(shrinking, &swarm->replica_limit, REPLICAS);
-    lowered |= limit_lower(shrinking, &swarm->key_limit, KEYS);
+    bool lowered = limit_lower(shrinking, &swarm->chaos_limit_ms, 0, MILLISECONDS);
+    lowered |= limit_lower(shrinking, &swarm->replica_limit, 0, REPLICAS);
+    lowered |= limit_lower(shrinking, &swarm->node_limit, 2, NODES);
+    lowered |= limit_lower(shrinking, &swarm->key_limit, 1, KEYS);
     return lowered;
+}
+
+/* One in 2, 4, 8 ... */
+static bool now_and_then(struct shrinking *shrinking, uint32_t rarity)
+{
+    return reshard__sim_random(&shrinking->random) >> (64 - rarity) == 0;
+}
+
+/* A copy without some of the decisions, and with some earlier: behind the last of their kind. */
+static uint64_t decisions_thin(struct shrinking *shrinking, uint32_t rarity)
+{
+    uint64_t last[CHOICE_COUNT] = {0}, count = 0;
+    for (uint64_t i = 0; i < *shrinking->count; i++) {
+        struct reshard_sim_decision *decision = &shrinking->fewer[count];
+        if (now_and_then(shrinking, rarity))
+            continue;
+        *decision = shrinking->decisions[i];
+        uint64_t *least = &last[decision->kind % CHOICE_COUNT];
+        if (*least < decision->ordinal && now_and_then(shrinking, rarity))
+            decision->ordinal -=
+                reshard__sim_random(&shrinking->random) % (decision->ordinal - *least);
+        *least = decision->ordinal;
+        count++;
+    }
+    return count;
+}
+
+static bool thinner(struct shrinking *shrinking, uint32_t rarity)
+{
+    struct reshard_sim_swarm *swarm = shrinking->swarm;
+    const struct reshard_sim_swarm before = *swarm;
+    uint64_t events = shrinking->events, count = decisions_thin(shrinking, rarity);
+    for (uint32_t client = 0; client < RESHARD_SIM_CLIENTS; client++)
+        for (uint32_t i = 0; i < RESHARD_SIM_OPERATIONS; i++)
+            if (now_and_then(shrinking, rarity))
+                (void)range_skip(swarm->skipped[client], i, 1);
+    if (!fires(shrinking, shrinking->fewer, count)) {
+        *swarm = before;
+        return false;
+    }
+    memcpy(shrinking->decisions, shrinking->fewer, count * sizeof *shrinking->fewer);
+    *shrinking->count = count;
+    return shrinking->events < events;
+}
+
+static bool thin_out(struct shrinking *shrinking)
+{
+    enum { RARITIES = 5 };
+    bool smaller = false;
+    for (uint32_t misses = 0; misses < MISSES_MAX; misses++)
+        if (thinner(shrinking, 1 + misses % RARITIES)) {
+            misses = 0;
+            smaller = true;
+        }
+    return smaller;
+}
+
+static void all_lower(struct shrinking *shrinking)
+{
+    for (bool smaller = true; smaller;) {
+        smaller = operations_drop(shrinking);
+        smaller |= decisions_drop(shrinking);
+        smaller |= limits_lower(shrinking);
+        if (!smaller)
+            smaller = thin_out(shrinking);
+    }
+}
+
+/* Runs that are stuck are long: they are cut short, and only what is left is waited for. */
+static bool stuck_lower(struct shrinking *shrinking)
+{
+    const struct reshard_sim_swarm whole = *shrinking->swarm;
+    uint64_t count = *shrinking->count;
+    struct reshard_sim_decision *decisions =
+        reshard__sim_resize(NULL, count + 1, sizeof *decisions);
+    memcpy(decisions, shrinking->decisions, count * sizeof *decisions);
+    shrinking->calm_limit_ms = STUCK_MS;
+    all_lower(shrinking);
+    shrinking->calm_limit_ms = 0;
+    shrinking->steps = 0;
+    shrinking->last_steps = UINT64_MAX / LONGER;
+    shrinking->events = UINT64_MAX;
+    bool fired = still_fires(shrinking);
+    if (!fired) {
+        *shrinking->swarm = whole;
+        *shrinking->count = count;
+        memcpy(shrinking->decisions, decisions, count * sizeof *decisions);
+    }
+    reshard__sim_release(decisions);
+    return fired;
 }
 
 int32_t reshard_sim_shrink(struct reshard_sim_swarm *swarm, struct reshard_sim_decision *decisions,
@@ -111,14 +252,13 @@ int32_t reshard_sim_shrink(struct reshard_sim_swarm *swarm, struct reshard_sim_d
 {
     if (!swarm || !decisions || !count || !checker)
         return RESHARD_E_NULL;
-    struct shrinking shrinking = {swarm, decisions, NULL, count, checker, 0};
-    if (!fires(&shrinking, decisions, *count))
+    struct shrinking shrinking = {.swarm = swarm, .decisions = decisions, .count = count,
+        .checker = checker, .last_steps = UINT64_MAX / LONGER, .events = UINT64_MAX};
+    if (!still_fires(&shrinking))
         return RESHARD_E_STATE;
     shrinking.fewer = reshard__sim_resize(NULL, *count + 1, sizeof *shrinking.fewer);
-    for (bool smaller = true; smaller;) {
-        smaller = limits_lower(&shrinking);
-        smaller |= decisions_drop(&shrinking);
-    }
+    if (strcmp(checker, "stuck") != 0 || !stuck_lower(&shrinking))
+        all_lower(&shrinking);
     reshard__sim_release(shrinking.fewer);
     return RESHARD_OK;
 }

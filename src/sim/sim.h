@@ -116,7 +116,8 @@ struct client {
     uint64_t started_ns;
     uint64_t period_ns; /* 0 = only when the script says so */
     uint32_t first_key, last_key;
-    uint64_t left;    /* operations still to begin */
+    uint64_t left, drawn; /* operations still to begin; begun or left out */
+    const uint64_t *skipped; /* swarm.c: bits of those that are left out; NULL = none */
     uint64_t life_ns; /* of what it writes next; 0 = for ever */
     uint32_t read_percent, remove_percent, multi_percent, expire_percent;
     uint64_t work; /* state of its own generator */
@@ -299,7 +300,7 @@ struct choices {
     bool random;
     bool calm; /* no faults any more, but those that are forced */
     uint32_t forced[CHOICE_COUNT];
-    uint64_t state;
+    uint64_t state, taken; /* taken: random bits of the last decision that was not 0 */
     uint64_t ordinals[CHOICE_COUNT];
     uint32_t parts_per_million[CHOICE_COUNT];
     struct reshard_sim_decision *decisions; /* other than 0, made or to be replayed */
@@ -377,9 +378,8 @@ struct reshard_sim {
     bool judging;    /* the last reads: what has expired must be gone */
     struct allowance allowance;
     bool stop;       /* a rule said: hand over to the script */
-    bool violated;
+    bool violated, quiet;
     char violation[32];
-    bool quiet;
     struct text line;
     uint64_t transcript; /* running digest */
     uint64_t digest;     /* likewise, of all that happens */
@@ -399,7 +399,7 @@ struct reshard_sim {
     uint32_t shard_count;
     bool started;
     int32_t last_status;
-    uint64_t requests_done;
+    uint64_t operations_begun, requests_done;
 };
 
 /* ---- text.c, for a world ---- */

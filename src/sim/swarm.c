@@ -3,7 +3,7 @@
  * faults stop, and everything must end. */
 #include "sim/script.h"
 
-enum { CHAOS_MS = 300, CALM_MS = 10000, CLIENTS = 3, OPERATIONS = 120 };
+enum { CHAOS_MS = 300, CALM_MS = 10000, OPERATIONS = 120, NODES = 3 };
 
 static uint32_t pick(uint64_t *state, uint32_t low, uint32_t high)
 {
@@ -65,14 +65,24 @@ static uint32_t at_most(uint32_t value, uint32_t limit)
     return value < limit ? value : limit;
 }
 
-/* Clients beyond the limit are drawn all the same: the others stay what they are. */
+/* The last that is not left out, and one. */
+static uint32_t operation_count(const uint64_t *skipped)
+{
+    uint32_t count = OPERATIONS;
+    while (count > 0 && skipped[(count - 1) / 64] >> (count - 1) % 64 & 1)
+        count--;
+    return count;
+}
+
+/* A client without operations is drawn all the same: the others stay what they are. */
 static void clients_start(
     struct reshard_sim *sim, const struct reshard_sim_swarm *swarm, uint64_t *state)
 {
-    for (uint32_t i = 0; i < CLIENTS; i++) {
+    for (uint32_t i = 0; i < RESHARD_SIM_CLIENTS; i++) {
         struct client *client = reshard__client_add(sim);
         client->period_ns = pick(state, 100, 3000) * SIM_MICRO;
-        client->left = i < swarm->client_limit ? at_most(OPERATIONS, swarm->operation_limit) : 0;
+        client->skipped = swarm->skipped[i];
+        client->left = operation_count(client->skipped);
         client->last_key = sim->set.key_count - 1;
         client->read_percent = pick(state, 20, 60);
         client->remove_percent = pick(state, 5, 30);
@@ -105,6 +115,11 @@ static void stuck(struct reshard_sim *sim)
     reshard__sim_violate(sim, "stuck", "%u migrations", open);
 }
 
+static bool step(struct reshard_sim *sim, const struct reshard_sim_swarm *swarm)
+{
+    return sim->steps < swarm->step_limit && reshard__sim_step(sim);
+}
+
 /* Nothing breaks any more: all must come to an end within the bound. */
 static void calm(struct script *script, const struct reshard_sim_swarm *swarm)
 {
@@ -121,7 +136,7 @@ static void calm(struct script *script, const struct reshard_sim_swarm *swarm)
         }
         if (sim->now_ns > end_ns)
             stuck(sim);
-        if (!reshard__sim_step(sim))
+        if (!step(sim, swarm))
             return;
     }
     say(script, "expect intact\n");
@@ -131,7 +146,8 @@ static void calm(struct script *script, const struct reshard_sim_swarm *swarm)
 
 static void cluster_start(struct script *script, const struct reshard_sim_swarm *swarm)
 {
-    say(script, "nodes 3\n");
+    bool fewer = swarm->node_limit < NODES;
+    say(script, fewer ? "nodes 2\n" : "nodes 3\n");
     for (uint32_t i = 0; i < sizeof replicas / sizeof *replicas && i < swarm->replica_limit; i++)
         say(script, replicas[i]);
     say(script, "start\n");
@@ -159,7 +175,7 @@ static void swarm_play(struct script *script, const struct reshard_sim_swarm *sw
     clients_start(sim, swarm, &state);
     reshard__chaos_move(sim, swarm->mode, reshard__sim_random(&state));
     uint64_t end_ns = sim->now_ns + at_most(CHAOS_MS, swarm->chaos_limit_ms) * SIM_MILLI;
-    while (sim->now_ns < end_ns && !script->failed && reshard__sim_step(sim))
+    while (sim->now_ns < end_ns && !script->failed && step(sim, swarm))
         reshard__chaos_step(sim, swarm->mode);
     if (!sim->violated)
         calm(script, swarm);
@@ -171,7 +187,8 @@ void reshard_sim_swarm_init(struct reshard_sim_swarm *swarm)
         return;
     memset(swarm, 0, sizeof *swarm);
     swarm->struct_size = sizeof *swarm;
-    swarm->client_limit = swarm->operation_limit = swarm->key_limit = UINT32_MAX;
+    swarm->key_limit = swarm->node_limit = UINT32_MAX;
+    swarm->step_limit = UINT64_MAX;
     swarm->replica_limit = swarm->chaos_limit_ms = swarm->calm_limit_ms = UINT32_MAX;
 }
 

@@ -10,12 +10,17 @@ import time
 from build import ROOT
 
 SECONDS = 60  # a run that takes longer hangs
+SHORT_SEEDS = 5  # that are looked at for one that is easily shrunk
 HUNTED_SEEDS = 300  # where the recorded seed holds: the simulator changed, and with it what it does
 MODES = ("snapshot", "keywise")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 FAILED_TEST = re.compile(r"^\[(FAIL|CRASH)\] (\w+)::(\w+):", re.M)
 VIOLATION = re.compile(r"VIOLATION ([\w-]+):")
-FAILED_SEED = re.compile(r"^seed (\d+): ([\w-]+),", re.M)
+FAILED_SEED = re.compile(r"^seed (\d+): ([\w-]+), (\d+) events", re.M)
+SHRUNK_SEED = re.compile(
+    r"^seed \d+: (?P<checker>[\w-]+), (?P<from>\d+) events, (?P<to>\d+) left: "
+    r"(?P<faults>\d+) faults, (?P<operations>\d+) operations, (?P<migrations>\d+) migrations", re.M)
+REPLAYS = 3  # of a shrunk failure: each must be the same
 
 
 class Outcome:
@@ -102,7 +107,7 @@ class Swarm:
         """[(seed, checker)] that fail, and the outcome."""
         outcome = run(
             [programs["simulate"], "swarm", str(first), str(count), mode], 5 + 0.3 * count)
-        found = [(int(seed), checker) for seed, checker in FAILED_SEED.findall(outcome.text)]
+        found = [(int(seed), checker) for seed, checker, _ in FAILED_SEED.findall(outcome.text)]
         if outcome.died() and count == 1:
             found = [(first, outcome.died())]
         elif outcome.died():
@@ -124,17 +129,39 @@ class Swarm:
 
     @staticmethod
     def shrink(programs, what):
-        """{from, to: decisions, ms: of a processor's time} of a seed's failure."""
+        """{from, to: events, those left by their kind, ms: of a processor's time} of a seed's
+        failure; None when it does not fail, or when its file does not bring the failure back."""
         mode, seed = what.split()
+        simulate = programs["simulate"]
         with tempfile.TemporaryDirectory() as folder:
-            with subprocess.Popen([programs["simulate"], "swarm", seed, "1", mode, "shrink"],
+            with subprocess.Popen([simulate, "swarm", seed, "1", mode, "shrink"],
                                   cwd=folder, stdout=subprocess.PIPE, text=True) as process:
                 text = process.stdout.read()
                 _, _, used = os.wait4(process.pid, 0)
                 process.returncode = 0
-        left = re.search(r"(\d+) decisions, (\d+) left", text)
+            left = SHRUNK_SEED.search(text)
+            for _ in range(REPLAYS if left else 0):
+                again = subprocess.run([simulate, "replay", f"replay-{seed}.txt"], cwd=folder,
+                                       capture_output=True, text=True, check=False)
+                if f"now {left['checker']}: the same history" not in again.stderr:
+                    return None
+        kinds = ("from", "to", "faults", "operations", "migrations")
         milliseconds = round(1000 * (used.ru_utime + used.ru_stime))
-        return left and {"from": int(left[1]), "to": int(left[2]), "ms": milliseconds}
+        return left and {**{kind: int(left[kind]) for kind in kinds}, "ms": milliseconds}
+
+    @staticmethod
+    def short(programs, what):
+        """Seeds that fail as `what` should, the shortest runs first."""
+        mode, seed = what.split()
+        ranges = [(seed, 1)] + [(first, 10) for first in range(1, HUNTED_SEEDS, 10)]
+        found = {}
+        for first, count in ranges:
+            outcome = run([programs["simulate"], "swarm", str(first), str(count), mode])
+            for one, _, events in FAILED_SEED.findall(outcome.text):
+                found[one] = int(events)
+            if len(found) >= SHORT_SEEDS:
+                break
+        return [f"{mode} {one}" for one in sorted(found, key=found.get)]
 
     def hunt(self, programs, depth):
         """The first seeds that fail, of either mode."""

@@ -73,7 +73,10 @@ def shrunk(mutant):
     if "shrunk" not in mutant:
         return ""
     result = mutant["shrunk"]
-    return f"{result['from']} → {result['to']}, {result['ms'] / 1000:.1f} s"
+    if not result["from"]:
+        return "not"
+    left = "+".join(str(result[kind]) for kind in ("faults", "operations", "migrations"))
+    return f"{result['from']} → {result['to']} ({left}), {result['ms'] / 1000:.1f} s"
 
 
 def table(mutants):

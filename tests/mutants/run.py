@@ -21,10 +21,11 @@ import time
 
 import listing
 from build import Build, JOBS, PatchError, ROOT, read
-from killers import HUNTED_SEEDS, TECHNIQUES
+from killers import TECHNIQUES
 
 FLOOR = 65
 EVENTS_MAX = 25
+SHRINK_MS = 60000
 RULES = {f"R{number}" for number in range(1, 28)}
 ROOMS_ABOVE = {
     "map": ["map"], "phase": ["phase", "node"],
@@ -194,17 +195,21 @@ def hunt(arguments):
 
 
 def shrink_mutant(build, mutant):
-    """How few decisions of the swarm's failure are left, after how much time of a processor."""
+    """How few events of the swarm's failure are left, after how much time of a processor: of the
+    first of its seeds whose failure becomes small, or else of the one that became smallest."""
     swarm, name = TECHNIQUES["swarm"], mutant["name"]
     killer = next(one for one in mutant["killers"] if one["by"] == "swarm")
     programs = build.mutant(name, listing.patch(name), ["simulate"])
-    result = swarm.shrink(programs, killer["what"])
-    if not result:
-        found = next(swarm.hunt(programs, HUNTED_SEEDS), None)
-        killer.update(found or {})
-        result = found and swarm.shrink(programs, found["what"])
+    best, spent = {"from": 0, "to": 0, "ms": 0}, 0
+    for what in swarm.short(programs, killer["what"]):
+        result = swarm.shrink(programs, what)
+        spent += result["ms"] if result else 0
+        if result and (not best["from"] or result["to"] < best["to"]):
+            best = result
+        if spent >= SHRINK_MS or 0 < best["from"] and best["to"] <= EVENTS_MAX:
+            break
     build.clear(name)
-    mutant["shrunk"] = result or {"from": 0, "to": 0, "ms": 0}
+    mutant["shrunk"] = {**best, "ms": spent}
     return mutant["shrunk"]
 
 
@@ -214,10 +219,10 @@ def shrink(arguments):
     chosen = [mutant for mutant in chosen if any(one["by"] == "swarm" for one in mutant["killers"])]
     small = 0
     for mutant, result in zip(chosen, each(lambda m: shrink_mutant(build, m), chosen)):
-        small += 0 < result["ms"] <= 60000 and result["to"] <= EVENTS_MAX
+        small += 0 < result["ms"] <= SHRINK_MS and result["to"] <= EVENTS_MAX
         print(mutant["name"], result, flush=True)
         listing.save(mutants)
-    print(f"{small} of {len(chosen)} have at most {EVENTS_MAX} decisions left within a minute")
+    print(f"{small} of {len(chosen)} have at most {EVENTS_MAX} events left within a minute")
     return 0 if small >= 0.9 * len(chosen) else 1
 
 

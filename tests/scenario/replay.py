@@ -16,7 +16,7 @@ import tempfile
 BROKEN = {"PURGE": 4, "DISCARD": 5, "FENCE_TERM": 8, "ROUTE": 9}  # RESHARD_SABOTAGE_*
 SEEDS = 40
 TIMES = 100
-DECISIONS_MAX = 25
+EVENTS_MAX = 25
 
 
 def recorded(path):
@@ -45,8 +45,8 @@ def sabotage(simulate, what):
     for seed in range(1, SEEDS):
         done = subprocess.run([simulate, "swarm", str(seed), "1", "shrink", str(1 << what)],
                               capture_output=True, text=True, check=False)
-        found = re.search(r"^seed \d+: \S+, \d+ decisions, (\d+) left", done.stdout, re.M)
-        if found and int(found.group(1)) > DECISIONS_MAX:
+        found = re.search(r"^seed \d+: \S+, \d+ events, (\d+) left", done.stdout, re.M)
+        if found and int(found.group(1)) > EVENTS_MAX:
             return [f"seed {seed}: {found.group(0)}"]
         if found:
             print(found.group(0))

@@ -2,6 +2,7 @@
 /* A failure becomes small, in decisions and in sizes, and what is left fails in the same way. */
 #include <criterion/criterion.h>
 #include <reshard-sim/sim.h>
+#include <string.h>
 
 enum { SEEDS = 60, DECISIONS = 20000, EVENTS_MAX = 25 };
 
@@ -41,9 +42,7 @@ Test(shrink, failure_shrunk_is_small_and_fails_alike)
         struct reshard_sim_report report = fail(&swarm, sabotages[i]);
         uint64_t count = report.decision_count;
         cr_assert_eq(reshard_sim_shrink(&swarm, decisions, &count, report.checker), RESHARD_OK);
-        cr_expect_leq(count, EVENTS_MAX, "%s: %llu left", report.checker,
-            (unsigned long long)count);
-        cr_expect_lt(swarm.client_limit, UINT32_MAX);
+        cr_expect(swarm.skipped[0][0], "no operation is left out");
         cr_expect_lt(swarm.chaos_limit_ms, UINT32_MAX);
         swarm.replay = 1;
         swarm.decisions = decisions;
@@ -51,7 +50,10 @@ Test(shrink, failure_shrunk_is_small_and_fails_alike)
         struct reshard_sim_report again = run(&swarm);
         cr_expect(again.violated);
         cr_expect_str_eq(again.checker, report.checker);
-        cr_expect_leq(again.faults, report.faults);
+        uint64_t events = reshard_sim_report_events(&again);
+        cr_expect_leq(events, EVENTS_MAX, "%s: %llu left", report.checker,
+            (unsigned long long)events);
+        cr_expect_leq(again.faults, count);
     }
 }
 
@@ -62,7 +64,8 @@ Test(shrink, nothing_fails_is_refused)
     swarm.seed = 1;
     uint64_t count = run(&swarm).decision_count;
     cr_expect_eq(reshard_sim_shrink(&swarm, decisions, &count, "commit"), RESHARD_E_STATE);
-    cr_expect_eq(swarm.client_limit, UINT32_MAX);
+    cr_expect_eq(swarm.node_limit, UINT32_MAX);
+    cr_expect_eq(swarm.skipped[0][0], 0);
     cr_expect_eq(reshard_sim_shrink(NULL, decisions, &count, "commit"), RESHARD_E_NULL);
     cr_expect_eq(reshard_sim_shrink(&swarm, NULL, &count, "commit"), RESHARD_E_NULL);
     cr_expect_eq(reshard_sim_shrink(&swarm, decisions, NULL, "commit"), RESHARD_E_NULL);
@@ -74,12 +77,32 @@ Test(shrink, limits_lowered_by_hand_count)
     struct reshard_sim_swarm swarm;
     reshard_sim_swarm_init(&swarm);
     swarm.seed = 3;
-    uint64_t requests = run(&swarm).requests;
-    swarm.client_limit = 1;
-    swarm.operation_limit = 10;
-    swarm.key_limit = 0;
+    cr_expect_gt(run(&swarm).operations, 300);
+    memset(swarm.skipped, 0xFF, sizeof swarm.skipped);
+    swarm.key_limit = 1;
+    swarm.node_limit = 2;
     swarm.replica_limit = 0;
+    uint64_t judged = run(&swarm).operations; /* what is read at the end */
+    swarm.skipped[1][0] = ~UINT64_C(5);       /* the first and the third of client 2 */
     struct reshard_sim_report report = run(&swarm);
     cr_expect_not(report.violated, "%s", report.checker);
-    cr_expect_lt(report.requests, requests / 2);
+    cr_expect_eq(report.operations, judged + 2);
+    cr_expect_geq(report.migrations, 1);
+    cr_expect_eq(reshard_sim_report_events(&report),
+        report.faults + report.operations + report.migrations);
+    cr_expect_eq(reshard_sim_report_events(NULL), 0);
+}
+
+/* Those behind it, and of the other clients, begin all the same. */
+Test(shrink, operation_left_out_leaves_the_others)
+{
+    struct reshard_sim_swarm swarm;
+    reshard_sim_swarm_init(&swarm);
+    swarm.seed = 5;
+    struct reshard_sim_report all = run(&swarm);
+    swarm.skipped[2][1] = ~UINT64_C(0); /* client 3 stops in the middle */
+    struct reshard_sim_report fewer = run(&swarm);
+    cr_expect_eq(all.operations - fewer.operations, 120 - 64);
+    swarm.step_limit = 500;
+    cr_expect_eq(run(&swarm).steps, 500);
 }
