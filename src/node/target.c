@@ -161,10 +161,23 @@ static bool sealable(const struct reshard_node *node, const struct reshard__part
     return part->synced >= part->applied || node->config.flags & RESHARD_NODE_ONE_LOG;
 }
 
+/* A target that was sealed by this order, and restarted, does not ask how far its staging is: when
+ * the order is one that comes late the staging may be activated, and gone as such. */
+static bool sealed_by_order(const struct reshard__part *part)
+{
+    return part->stored.kind == RESHARD__RECORD_SEAL && part->stored.sealed &&
+           part->stored.seal_attempt == part->attempt &&
+           reshard__order_equal(part->stored.order, part->order);
+}
+
 uint32_t reshard__duty_seal(struct reshard_node *node, struct reshard__part *part)
 {
     if (!reshard__order_equal(part->order_copy, part->stored.open_copy))
         return RESHARD__RESULT_LOST;
+    if (sealed_by_order(part) && !part->position_known) {
+        reshard__part_stand(node, part, RESHARD__STANCE_TARGET_SEALED);
+        return RESHARD__RESULT_READY;
+    }
     if (!position_known(node, part))
         return RESHARD__RESULT_WORKING;
     part->receiving = true;
