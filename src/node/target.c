@@ -19,10 +19,13 @@ static bool ranges_meet(
     return false;
 }
 
-/* Whether a part's records still speak of data in its slots. */
+/* Whether a part's records still speak of data in its slots, or what it asked for may yet delete
+ * there: a part that closes first, because another node purged, does not call its own purge back. */
 static bool stands(const struct reshard__part *part)
 {
     uint32_t kind = part->stored.kind;
+    if (part->busy & (RESHARD__BUSY_PURGE | RESHARD__BUSY_REMOVE))
+        return true;
     if (part->closed || kind == 0 || kind == RESHARD__RECORD_UNDONE ||
         kind == RESHARD__RECORD_ACTIVE)
         return false;
