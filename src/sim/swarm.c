@@ -128,7 +128,8 @@ static void calm(struct script *script, const struct reshard_sim_swarm *swarm)
     sim->choices.calm = true;
     reshard__sim_say(sim, "the faults stop");
     uint64_t end_ns = sim->now_ns + at_most(CALM_MS, swarm->calm_limit_ms) * SIM_MILLI;
-    uint64_t next_ns = sim->now_ns;
+    uint64_t next_ns = sim->now_ns + 100 * SIM_MILLI;
+    reshard__chaos_heal(sim); /* once at least: what died last may be all that is left to do */
     while (!quiet(sim)) {
         if (sim->now_ns >= next_ns) {
             next_ns = sim->now_ns + 100 * SIM_MILLI;
@@ -166,7 +167,9 @@ static void swarm_play(struct script *script, const struct reshard_sim_swarm *sw
     sizes_choose(sim, &state);
     if (swarm->key_limit < sim->set.key_count)
         sim->set.key_count = swarm->key_limit ? swarm->key_limit : 1;
+    sim->choices.calm = true; /* nothing strikes before there is something to be struck */
     cluster_start(script, swarm);
+    sim->choices.calm = false;
     faults_choose(sim, &state);
     if (pick(&state, 0, 3) == 0)
         sim->hosts[pick(&state, 0, (uint32_t)sim->host_count - 1)]->newer = true;
