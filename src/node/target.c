@@ -164,12 +164,16 @@ static bool sealable(const struct reshard_node *node, const struct reshard__part
     return part->synced >= part->applied || node->config.flags & RESHARD_NODE_ONE_LOG;
 }
 
+static bool sealed(const struct reshard__part *part)
+{
+    return part->stored.sealed && part->stored.seal_attempt == part->attempt;
+}
+
 /* A target that was sealed by this order, and restarted, does not ask how far its staging is: when
  * the order is one that comes late the staging may be activated, and gone as such. */
 static bool sealed_by_order(const struct reshard__part *part)
 {
-    return part->stored.kind == RESHARD__RECORD_SEAL && part->stored.sealed &&
-           part->stored.seal_attempt == part->attempt &&
+    return part->stored.kind == RESHARD__RECORD_SEAL && sealed(part) &&
            reshard__order_equal(part->stored.order, part->order);
 }
 
@@ -177,14 +181,14 @@ uint32_t reshard__duty_seal(struct reshard_node *node, struct reshard__part *par
 {
     if (!reshard__order_equal(part->order_copy, part->stored.open_copy))
         return RESHARD__RESULT_LOST;
-    if (sealed_by_order(part) && !part->position_known) {
+    if (sealed_by_order(part)) {
         reshard__part_stand(node, part, RESHARD__STANCE_TARGET_SEALED);
         return RESHARD__RESULT_READY;
     }
     if (!position_known(node, part))
         return RESHARD__RESULT_WORKING;
     part->receiving = true;
-    if (part->stored.sealed && part->stored.seal_attempt == part->attempt)
+    if (sealed(part))
         return seal_write(node, part);
     if (!whole(part))
         return RESHARD__RESULT_WORKING;
@@ -215,7 +219,7 @@ uint32_t reshard__duty_keep(struct reshard_node *node, struct reshard__part *par
         return RESHARD__RESULT_KEEPING;
     if (part->mode == RESHARD_MODE_KEYWISE)
         return part->stored.moving ? RESHARD__RESULT_READY : RESHARD__RESULT_LOST;
-    if (part->stored.sealed && part->stored.seal_attempt == part->attempt)
+    if (sealed(part))
         return RESHARD__RESULT_READY;
     return RESHARD__RESULT_LOST;
 }
