@@ -20,7 +20,7 @@ static bool ranges_meet(
 }
 
 /* Whether a part's records still speak of data in its slots, or what it asked for may yet delete
- * there: a part that closes first, because another node purged, does not call its own purge back. */
+ * there: a part that closes, because its migration ended elsewhere, calls no purge back. */
 static bool stands(const struct reshard__part *part)
 {
     uint32_t kind = part->stored.kind;
