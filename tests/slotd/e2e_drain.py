@@ -13,7 +13,7 @@ def counts(cluster):
 
 
 def rebalance(cluster, *options):
-    return cluster.manage("rebalance", cluster.nodes[0].address, *options, seconds=280)
+    return cluster.manage("rebalance", cluster.nodes[0].address, *options, seconds=700)
 
 
 def grow(cluster):
@@ -30,7 +30,7 @@ def grow(cluster):
 
 
 def test_four_nodes_and_back():
-    with Cluster(SLOTD, 3) as cluster:
+    with Cluster(SLOTD, 3, "none") as cluster:  # what waits for syncs, e2e_rebalance.py moves
         cluster.create()
         load = Load(LOAD, cluster.nodes[0].port, "--keys", KEYS, "--seconds", 600, "--quiet")
         try:
