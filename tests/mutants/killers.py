@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 
-from build import ROOT
+from build import ROOT, read
 
 SECONDS = 60  # a run that takes longer hangs
 SHORT_SEEDS = 5  # that are looked at for one that is easily shrunk
@@ -20,6 +20,9 @@ FAILED_SEED = re.compile(r"^seed (\d+): ([\w-]+), (\d+) events", re.M)
 SHRUNK_SEED = re.compile(
     r"^seed \d+: (?P<checker>[\w-]+), (?P<from>\d+) events, (?P<to>\d+) left: "
     r"(?P<faults>\d+) faults, (?P<operations>\d+) operations, (?P<migrations>\d+) migrations", re.M)
+SEARCHED = re.compile(r"VIOLATION ([\w-]+) after \d+ moves")
+SEARCHED_STATES = 60000  # of a configuration: the ways to what breaks are short
+CONFIGURATION = re.compile(r'\.name = "([\w-]+)"')
 REPLAYS = 3  # of a shrunk failure: each must be the same
 
 
@@ -176,6 +179,32 @@ class Swarm:
                 step = min(50, step * 2)
 
 
+class Search:
+    """A small world, searched exhaustively: the checker that breaks by the shortest way."""
+
+    name = "search"
+
+    @staticmethod
+    def programs(_what):
+        """What has to be built."""
+        return ["simulate"]
+
+    @staticmethod
+    def fire(programs, what):
+        """(checker or None, outcome) of one configuration."""
+        outcome = run([programs["simulate"], "search", what, "limit", str(SEARCHED_STATES)])
+        found = SEARCHED.search(outcome.text)
+        return outcome.died() or (found and found[1]), outcome
+
+    def hunt(self, programs, _depth):
+        """The configurations that fail."""
+        source = read(os.path.join(ROOT, "src/sim/search_configs.c"))
+        for what in CONFIGURATION.findall(source):
+            checker, outcome = self.fire(programs, what)
+            if checker:
+                yield killer(self.name, what, checker, outcome.milliseconds)
+
+
 class Unit:
     """A Criterion test of a room."""
 
@@ -216,4 +245,4 @@ class Unit:
         return found
 
 
-TECHNIQUES = {technique.name: technique for technique in (Unit(), Scenario(), Swarm())}
+TECHNIQUES = {technique.name: technique for technique in (Unit(), Scenario(), Swarm(), Search())}

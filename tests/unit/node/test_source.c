@@ -266,6 +266,22 @@ Test(source, purge_goes_on_after_a_restart_by_itself)
     rig_free(&rig);
 }
 
+Test(source, purge_under_way_keeps_the_slots_from_coming_back_r13)
+{
+    source_to(RESHARD_PHASE_LINGER);
+    rig.automatic &= ~RIG_BIT(PURGE);
+    rig_order(&rig, RESHARD_PHASE_CLEANUP);
+    cr_assert_not_null(rig_find(&rig, RESHARD_ACTION_PURGE));
+    rig_change(&rig, (struct reshard_change){.kind = RESHARD_CHANGE_MIGRATION_END, .migration = 1});
+    rig_open_back(&rig, 2, RESHARD_MODE_SNAPSHOT); /* another node said PURGED */
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_LEFTOVERS);
+    rig_do(&rig, RESHARD_ACTION_PURGE);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_PREPARED);
+    rig_free(&rig);
+}
+
 Test(source, undo_from_every_phase_serves_again)
 {
     static const uint32_t phases[] = {RESHARD_PHASE_PREPARE, RESHARD_PHASE_COPY,

@@ -253,6 +253,21 @@ Test(target, settle_with_the_seal_of_another_attempt_is_damaged_r12)
     rig_free(&rig);
 }
 
+Test(target, freeze_that_comes_late_keeps_the_seal_of_an_activated_staging_r12)
+{
+    target_to(RESHARD_PHASE_FREEZE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_READY);
+    rig.store.stagings[0].used = false; /* activated; it died before it could record that */
+    rig_restart(&rig);
+    rig_clear(&rig);
+    rig_again(&rig, RESHARD_PHASE_FREEZE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_READY);
+    rig_decide(&rig, RESHARD_CHANGE_MIGRATION_COMMIT);
+    rig_order(&rig, RESHARD_PHASE_SETTLE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_SETTLED);
+    rig_free(&rig);
+}
+
 Test(target, serving_waits_for_the_active_record_r12)
 {
     target_to(RESHARD_PHASE_HOLD);
