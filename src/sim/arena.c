@@ -371,13 +371,15 @@ static void between_find(struct arena *arena)
 void reshard__arena_base(struct arena *arena)
 {
     arena->bases = realloc(arena->bases, (arena->base_count + 1) * sizeof *arena->bases);
-    uint8_t *bytes = calloc(arena->capacity, 1); /* pages that nobody writes to cost nothing */
-    if (!arena->bases || !bytes)
+    if (!arena->bases)
         abort();
-    size_t used = lines_of((size_t)heap_of(arena)->used);
-    memcpy(bytes, arena->alive, used);
-    memcpy(arena->mark, arena->alive, used);
-    arena->bases[arena->base_count++] = (struct base){bytes, used};
+    struct base *base = &arena->bases[arena->base_count++];
+    base->used = lines_of((size_t)heap_of(arena)->used);
+    base->bytes = calloc(arena->capacity, 1); /* pages that nobody writes to cost nothing */
+    if (!base->bytes)
+        abort();
+    memcpy(base->bytes, arena->alive, base->used);
+    memcpy(arena->mark, arena->alive, base->used);
     if (arena->base_count == 1)
         arena->idle = idle_lines(arena);
     between_find(arena);

@@ -49,6 +49,13 @@ struct search {
     struct move last;
 };
 
+/* Events are pulled within the move that brings them; memory.c keeps a size in front. */
+struct arena *reshard__search_arena(void)
+{
+    return reshard__arena_make(ARENA_SIZE,
+        alignof(max_align_t) + RESHARD__EVENT_RING * sizeof(struct reshard_event));
+}
+
 /* The graph's memory is no world's. */
 static void *grow(void *block, size_t *capacity, size_t count, size_t item_size)
 {
@@ -496,9 +503,7 @@ int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
     search.verify = spec->verify;
     reshard_sim_search_report_init(report_out);
     search.report = report_out;
-    /* Events are pulled within the move that brings them; memory.c keeps a size in front. */
-    search.arena = reshard__arena_make(ARENA_SIZE,
-        alignof(max_align_t) + RESHARD__EVENT_RING * sizeof(struct reshard_event));
+    search.arena = reshard__search_arena();
     if (!search.arena)
         return RESHARD_E_NOMEM;
     struct arena *before = reshard__arena_use(search.arena);

@@ -75,6 +75,9 @@ struct search_config {
 /* search_configs.c */
 const struct search_config *reshard__search_config(uint32_t index);
 
+/* search.c: memory for a world; NULL: there is none. */
+struct arena *reshard__search_arena(void);
+
 /* search_moves.c */
 /* The world of a configuration, as it is when the search begins. Memory is the thread's. */
 struct reshard_sim *reshard__search_world(const struct search_config *config,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Room sim, benchmark: random seeds a core-hour, states a second in the search. In processor time,
- * so that a busy machine measures the same; against the limits that are set. Prints medians. */
-#include <reshard-sim/search.h>
+/* Room sim, benchmark: random seeds a core-hour. In processor time, so that a busy machine measures
+ * the same; against the limits that are set. Prints medians. */
 #include <reshard-sim/sim.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,30 +72,8 @@ static int bench_swarm(void)
     return missed;
 }
 
-/* How fast it is depends on the machine: told, not judged. */
-static void bench_search(void)
-{
-    double times[REPEATS];
-    struct reshard_sim_search search;
-    struct reshard_sim_search_report report;
-    reshard_sim_search_init(&search);
-    reshard_sim_search_report_init(&report);
-    search.name = "snapshot-requests";
-    for (int i = 0; i < REPEATS; i++) {
-        double start = now_s();
-        if (reshard_sim_search_run(&search, NULL, 0, &report) || report.violated) {
-            fprintf(stderr, "bench_sim: the search fails\n");
-            exit(1);
-        }
-        times[i] = now_s() - start;
-    }
-    (void)line("search: distinct states a second", (double)report.states / median(times), 200000);
-}
-
 int main(void)
 {
     printf("%-44s %10s %10s %8s\n", "", "is", "limit", "ratio");
-    int missed = bench_swarm();
-    bench_search();
-    return missed > 0;
+    return bench_swarm() > 0;
 }
