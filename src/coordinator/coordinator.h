@@ -74,6 +74,7 @@ struct reshard__run {
 /* A node that is told of the map. */
 struct reshard__peer {
     reshard_node_id node;
+    reshard_shard_id shard;
     uint64_t boot;
     uint64_t told; /* map version that was sent last */
 };
@@ -209,6 +210,8 @@ void reshard__run_classify(struct reshard_coordinator *coordinator, struct resha
 /* ---- peers.c ---- */
 int32_t reshard__peers_follow(struct reshard_coordinator *coordinator);
 void reshard__peers_tell(struct reshard_coordinator *coordinator);
+void reshard__peers_tell_shards(
+    struct reshard_coordinator *coordinator, reshard_shard_id source, reshard_shard_id target);
 void reshard__peers_beat(struct reshard_coordinator *coordinator);
 int32_t reshard__hello_receive(struct reshard_coordinator *coordinator, reshard_node_id from,
     const struct reshard__message *message);

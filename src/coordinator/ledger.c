@@ -82,6 +82,23 @@ static void fence(struct reshard_coordinator *coordinator)
         coordinator, RESHARD_EVENT_FENCED, NULL, RESHARD_E_FENCED, coordinator->term);
 }
 
+/* Everyone hears of a change at once; of a burst in pieces, but for a migration's two shards: what
+ * waits behind this change follows within a few appends. */
+static void change_tell(
+    struct reshard_coordinator *coordinator, const struct reshard_change *change)
+{
+    enum { PIECE = 32 };
+    struct reshard_map_migration migration = {.struct_size = sizeof migration};
+    bool burst = change_waits(coordinator) && change->kind != RESHARD_CHANGE_TERM &&
+                 change->kind != RESHARD_CHANGE_NODE_REMOVE &&
+                 reshard_map_version(coordinator->map) % PIECE != 0;
+    if (!burst)
+        reshard__peers_tell(coordinator);
+    else if (reshard_map_migration_find(coordinator->map, change->migration, &migration) ==
+             RESHARD_OK)
+        reshard__peers_tell_shards(coordinator, migration.source, migration.target);
+}
+
 /* What follows from a change that is durable now. */
 static void change_follow(
     struct reshard_coordinator *coordinator, const struct reshard_change *change)
@@ -93,7 +110,7 @@ static void change_follow(
     }
     if (starts || change->kind == RESHARD_CHANGE_NODE_PUT)
         coordinator->peers_stale = true;
-    reshard__peers_tell(coordinator);
+    change_tell(coordinator, change);
     /* After it was told: who leaves hears of it. */
     if (change->kind == RESHARD_CHANGE_NODE_REMOVE)
         coordinator->peers_stale = true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Room coordinator: the map's way out. Each change goes to every node as a delta; who misses one
- * notices by the next, or by the beat, says HELLO, and gets what it lacks. */
+/* Room coordinator: the map's way out. Each change goes to every node as a delta, those of a burst
+ * to whom they concern at once and to the others in pieces; who misses one notices by the next, or
+ * by the beat, says HELLO, and gets what it lacks. */
 #include "coordinator/coordinator.h"
 
 #include <string.h>
@@ -22,10 +23,12 @@ int32_t reshard__peers_follow(struct reshard_coordinator *coordinator)
         struct reshard_map_node node = {.struct_size = sizeof node};
         (void)reshard_map_node_at(coordinator->map, i, &node);
         peers[i].node = node.node;
+        reshard_shard_id shard = node.shard;
         while (old < coordinator->peer_count && coordinator->peers[old].node < node.node)
             old++;
         if (old < coordinator->peer_count && coordinator->peers[old].node == node.node)
             peers[i] = coordinator->peers[old];
+        peers[i].shard = shard;
     }
     reshard__mem_free(&coordinator->mem, coordinator->peers,
         coordinator->peer_capacity * sizeof *coordinator->peers);
@@ -125,9 +128,24 @@ static void shared_send(struct reshard_coordinator *coordinator, struct reshard_
     peer->told = reshard_map_version(coordinator->map);
 }
 
+/* Who is told: one node, or the nodes of two shards; all 0: everyone. */
+struct audience {
+    reshard_node_id node;
+    reshard_shard_id source, target;
+};
+
+static bool hears(const struct audience *audience, const struct reshard__peer *peer)
+{
+    if (audience->node)
+        return peer->node == audience->node;
+    return audience->source == 0 || peer->shard == audience->source ||
+           peer->shard == audience->target;
+}
+
 /* Send MAP to every peer that was told less than `below`; one encoding for all that share a
  * version. */
-static int32_t send_below(struct reshard_coordinator *coordinator, uint64_t below)
+static int32_t send_below(
+    struct reshard_coordinator *coordinator, const struct audience *audience, uint64_t below)
 {
     int32_t status = reshard__outbox_reserve(
         &coordinator->outbox, coordinator->peer_count + RESHARD__INPUT_RESERVE);
@@ -137,7 +155,7 @@ static int32_t send_below(struct reshard_coordinator *coordinator, uint64_t belo
     uint64_t shared_from = 0;
     for (size_t i = 0; i < coordinator->peer_count; i++) {
         struct reshard__peer *peer = &coordinator->peers[i];
-        if (peer->told >= below)
+        if (peer->told >= below || !hears(audience, peer))
             continue;
         if (!shared || shared_from != peer->told) {
             if (shared)
@@ -156,10 +174,11 @@ static int32_t send_below(struct reshard_coordinator *coordinator, uint64_t belo
 }
 
 /* Who gets nothing for want of memory gets it with the next beat. */
-static void tell_below(struct reshard_coordinator *coordinator, uint64_t below)
+static void tell_below(
+    struct reshard_coordinator *coordinator, const struct audience *audience, uint64_t below)
 {
     int32_t known = coordinator->peers_stale ? reshard__peers_follow(coordinator) : RESHARD_OK;
-    int32_t told = coordinator->leads ? send_below(coordinator, below) : RESHARD_OK;
+    int32_t told = coordinator->leads ? send_below(coordinator, audience, below) : RESHARD_OK;
     if (known || told)
         reshard__run_tell(coordinator, RESHARD_EVENT_NO_MEMORY, NULL, RESHARD_E_NOMEM,
             RESHARD_ACTION_SEND);
@@ -167,15 +186,24 @@ static void tell_below(struct reshard_coordinator *coordinator, uint64_t below)
 
 void reshard__peers_tell(struct reshard_coordinator *coordinator)
 {
-    tell_below(coordinator, reshard_map_version(coordinator->map));
+    static const struct audience everyone;
+    tell_below(coordinator, &everyone, reshard_map_version(coordinator->map));
+}
+
+void reshard__peers_tell_shards(
+    struct reshard_coordinator *coordinator, reshard_shard_id source, reshard_shard_id target)
+{
+    const struct audience audience = {.source = source, .target = target};
+    tell_below(coordinator, &audience, reshard_map_version(coordinator->map));
 }
 
 void reshard__peers_beat(struct reshard_coordinator *coordinator)
 {
+    static const struct audience everyone;
     if (!coordinator->leads || coordinator->now_ns < coordinator->beat_ns)
         return;
     coordinator->beat_ns = coordinator->now_ns + BEAT_RETRIES * coordinator->config.retry_ns;
-    tell_below(coordinator, UINT64_MAX);
+    tell_below(coordinator, &everyone, UINT64_MAX);
 }
 
 int32_t reshard__hello_receive(struct reshard_coordinator *coordinator, reshard_node_id from,
@@ -193,6 +221,7 @@ int32_t reshard__hello_receive(struct reshard_coordinator *coordinator, reshard_
         if (message->map_version < reshard_map_version(coordinator->map))
             peer->told = message->map_version;
     }
-    reshard__peers_tell(coordinator);
+    const struct audience audience = {.node = from};
+    tell_below(coordinator, &audience, reshard_map_version(coordinator->map));
     return RESHARD_OK;
 }

@@ -248,6 +248,7 @@ int32_t reshard_node_adopt(struct reshard_node *node, const struct reshard_map *
     reshard_map_destroy(node->next);
     node->next = next;
     node->next_snapshot = true;
+    node->parts_upto = 0;
     reshard__parts_follow(node);
     return reshard__node_feed_end(node, RESHARD_OK);
 }

@@ -214,6 +214,8 @@ struct reshard_node {
     struct reshard__gate gate;
     bool following;     /* follow.c: the journal is the primary's, fed record by record */
     bool parts_missing; /* there was no memory, or no place, for a part: again with each tick */
+    reshard_shard_id parts_shard;    /* whose migrations up to parts_upto were looked for */
+    reshard_migration_id parts_upto;
     uint64_t now_ns;
     struct reshard__part **parts; /* ascending ids */
     size_t part_count;

@@ -120,15 +120,21 @@ static int32_t part_insert(
     return RESHARD_OK;
 }
 
+/* Migrations' ids only grow, and those up to `parts_upto` were looked at when they came: a cluster
+ * may have thousands open that are none of this node's. */
 int32_t reshard__parts_open(struct reshard_node *node)
 {
     struct reshard_map_node self = {.struct_size = sizeof self};
     if (reshard_map_node_find(node->next, node->config.node, &self) || self.shard == 0)
         return RESHARD_OK;
-    uint32_t count = reshard_map_migration_count(node->next);
-    for (uint32_t i = 0; i < count; i++) {
+    if (node->parts_shard != self.shard)
+        node->parts_upto = 0;
+    node->parts_shard = self.shard;
+    for (uint32_t i = reshard_map_migration_count(node->next); i-- > 0;) {
         struct reshard_map_migration migration = {.struct_size = sizeof migration};
         (void)reshard_map_migration_at(node->next, i, &migration);
+        if (migration.migration <= node->parts_upto)
+            break;
         uint32_t side = migration.source == self.shard   ? RESHARD_SIDE_SOURCE
                         : migration.target == self.shard ? RESHARD_SIDE_TARGET
                                                          : 0;
@@ -138,6 +144,7 @@ int32_t reshard__parts_open(struct reshard_node *node)
         if (status)
             return status;
     }
+    node->parts_upto = reshard_map_last_migration(node->next);
     return RESHARD_OK;
 }
 

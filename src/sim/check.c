@@ -5,12 +5,12 @@
 
 enum { CELLS_A_STEP = 4096, TICKS_A_MILLISECOND = 1000 };
 
-static bool can_serve(const struct host *host)
+bool reshard__can_serve(const struct host *host)
 {
     return host->node && host->up && !host->fenced;
 }
 
-static bool serves(const struct host *host, uint32_t slot, uint32_t op)
+bool reshard__serves(const struct host *host, uint32_t slot, uint32_t op)
 {
     uint32_t verdict = reshard_node_route(host->node, slot, op, NULL);
     return verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE;
@@ -18,9 +18,9 @@ static bool serves(const struct host *host, uint32_t slot, uint32_t op)
 
 /* Replicas with a journal of their own answer reads only to who asked for stale ones; those that
  * follow answer as their primary does. */
-static bool reads_here(const struct host *host, uint32_t slot)
+bool reshard__reads_here(const struct host *host, uint32_t slot)
 {
-    return serves(host, slot, RESHARD_OP_READ) && (reshard__host_primary(host) || host->follows);
+    return reshard__serves(host, slot, RESHARD_OP_READ) && (reshard__host_primary(host) || host->follows);
 }
 
 /* Only replicas of one shard may both answer reads. */
@@ -40,11 +40,11 @@ static void check_writers(struct reshard_sim *sim, uint32_t slot)
     const struct host *writer = NULL, *reader = NULL;
     for (size_t i = 0; i < sim->host_count; i++) {
         const struct host *host = sim->hosts[i];
-        if (!can_serve(host))
+        if (!reshard__can_serve(host))
             continue;
-        if (serves(host, slot, RESHARD_OP_WRITE))
+        if (reshard__serves(host, slot, RESHARD_OP_WRITE))
             meet(sim, "one-writer", slot, &writer, host);
-        if (reads_here(host, slot))
+        if (reshard__reads_here(host, slot))
             meet(sim, "one-owner", slot, &reader, host);
     }
 }
@@ -72,12 +72,17 @@ static bool slot_explained(
 }
 
 /* 7: data stands at the owner, at a participant, where it was set aside, or nowhere. */
-static void check_data(struct reshard_sim *sim, const struct host *host)
+void reshard__check_data(
+    struct reshard_sim *sim, const struct host *host, uint32_t first, uint32_t last)
 {
-    for (uint32_t slot = 0; slot < sim->set.slot_count; slot++)
+    for (uint32_t slot = first; slot <= last; slot++)
         if (host->disk->slot_keys[slot] && !slot_explained(sim, host, slot))
             reshard__sim_violate(sim, "stray-data", "%h holds %u keys of slot %u", host->id,
                 (uint64_t)host->disk->slot_keys[slot], (uint64_t)slot);
+}
+
+static void check_stagings(struct reshard_sim *sim, const struct host *host)
+{
     for (size_t i = 0; i < host->disk->staging_count; i++) {
         const struct staging *staging = &host->disk->stagings[i];
         struct reshard_map_migration migration = {.struct_size = sizeof migration};
@@ -102,34 +107,41 @@ static void check_parked(struct reshard_sim *sim, const struct host *host)
     }
 }
 
-static void check_host(struct reshard_sim *sim, const struct host *host)
+void reshard__check_kept(struct reshard_sim *sim, const struct host *host)
 {
     if (host->disk)
-        check_data(sim, host);
+        check_stagings(sim, host);
     if (host->node && host->up)
         check_parked(sim, host);
 }
 
-/* In a large cluster a step looks at one slot and one host, in turn. */
-static void check_one(struct reshard_sim *sim)
+void reshard__check_all(struct reshard_sim *sim)
 {
-    const struct host *host = sim->hosts[sim->steps % sim->host_count];
-    check_writers(sim, (uint32_t)(sim->steps % sim->set.slot_count));
-    check_host(sim, host);
+    for (uint32_t slot = 0; slot < sim->set.slot_count; slot++)
+        check_writers(sim, slot);
+    for (size_t i = 0; i < sim->host_count; i++) {
+        if (sim->hosts[i]->disk)
+            reshard__check_data(sim, sim->hosts[i], 0, sim->set.slot_count - 1);
+        reshard__check_kept(sim, sim->hosts[i]);
+    }
+}
+
+static bool large(const struct reshard_sim *sim)
+{
+    return (uint64_t)sim->set.slot_count * sim->host_count > CELLS_A_STEP;
 }
 
 void reshard__check_step(struct reshard_sim *sim)
 {
-    if (!sim->authority.map || sim->violated)
-        return;
-    if ((uint64_t)sim->set.slot_count * sim->host_count > CELLS_A_STEP) {
-        check_one(sim);
-        return;
+    if (sim->authority.map && !sim->violated) {
+        if (large(sim))
+            reshard__check_touched(sim);
+        else
+            reshard__check_all(sim);
     }
-    for (uint32_t slot = 0; slot < sim->set.slot_count; slot++)
-        check_writers(sim, slot);
-    for (size_t i = 0; i < sim->host_count; i++)
-        check_host(sim, sim->hosts[i]);
+    for (size_t i = 0; i < sim->checks.touched_count; i++)
+        sim->hosts[sim->checks.touched[i]]->touched = false;
+    sim->checks.touched_count = 0;
 }
 
 /* Whether a node would serve a plain read of a key; a probe that changes nothing. */
@@ -151,6 +163,15 @@ static bool serves_key(
            (route.verdict == RESHARD_SERVE || route.verdict == RESHARD_SERVE_CAPTURE);
 }
 
+/* Everyone; in a large cluster those who may serve the key's slot. */
+static const struct host *suspect(
+    const struct reshard_sim *sim, uint32_t key, uint32_t *cursor)
+{
+    if (large(sim))
+        return reshard__suspect_next(sim, reshard__key_slot(sim, key), cursor);
+    return *cursor < sim->host_count ? sim->hosts[(*cursor)++] : NULL;
+}
+
 /* 1, for keys: what executes is the only one who would; and it is its shard's primary. */
 void reshard__check_executed(
     struct reshard_sim *sim, const struct host *host, const struct request *request)
@@ -158,9 +179,9 @@ void reshard__check_executed(
     if (request->op != RESHARD_OP_READ && !host->acting)
         reshard__sim_violate(sim, "primary", "%h executes a write of k%u and is a replica",
             host->id, (uint64_t)request->keys[0]);
-    for (size_t i = 0; i < sim->host_count; i++) {
-        const struct host *other = sim->hosts[i];
-        if (!can_serve(other) || other->shard == host->shard)
+    uint32_t cursor = 0;
+    for (const struct host *other; (other = suspect(sim, request->keys[0], &cursor)) != NULL;) {
+        if (!reshard__can_serve(other) || other->shard == host->shard)
             continue;
         for (uint32_t k = 0; k < request->key_count; k++)
             if (reshard__host_primary(other) && serves_key(sim, other, request->keys[k]))
@@ -169,16 +190,20 @@ void reshard__check_executed(
     }
 }
 
-static bool range_has(const struct moving *moving, uint32_t slot)
+uint32_t reshard__moving_slot(const struct moving *moving, uint32_t slot)
 {
-    return slot >= moving->range.first && slot <= moving->range.last;
+    for (size_t i = 0; i < moving->range_count; i++)
+        if (slot <= moving->ranges[i].last)
+            return slot > moving->ranges[i].first ? slot : moving->ranges[i].first;
+    return UINT32_MAX;
 }
 
 static void check_held(
     struct reshard_sim *sim, const struct moving *moving, const struct host *source)
 {
-    for (uint32_t slot = moving->range.first; slot <= moving->range.last; slot++)
-        if (can_serve(source) && serves(source, slot, RESHARD_OP_WRITE))
+    for (uint32_t slot = reshard__moving_slot(moving, 0); slot != UINT32_MAX;
+         slot = reshard__moving_slot(moving, slot + 1))
+        if (reshard__can_serve(source) && reshard__serves(source, slot, RESHARD_OP_WRITE))
             reshard__sim_violate(
                 sim, "commit", "m%u is decided while %h serves", moving->migration, source->id);
 }
@@ -199,8 +224,8 @@ static void check_commit(struct reshard_sim *sim, const struct moving *moving)
     if (staging && moving->mode == RESHARD_MODE_SNAPSHOT)
         reshard__staging_fold(sim, staging, values);
     for (uint32_t key = 0; key < sim->set.key_count; key++)
-        if (range_has(moving, reshard__key_slot(sim, key)) &&
-            source->disk->values[key] != values[key])
+        if (source->disk->values[key] != values[key] &&
+            reshard__moving_slot(moving, reshard__key_slot(sim, key)) == reshard__key_slot(sim, key))
             reshard__sim_violate(sim, "commit", "m%u: k%u is %u at the source, %u staged",
                 moving->migration, (uint64_t)key, source->disk->values[key], values[key]);
     reshard__sim_release(values);
@@ -213,10 +238,18 @@ static void check_end(struct reshard_sim *sim, struct moving *moving)
     const struct host *empty = reshard__host_acting(sim, moving->shards[done ? 0 : 1]);
     moving->closed = true;
     reshard__custom_check_staged(sim, reshard__host_acting(sim, moving->shards[1]), moving);
-    for (uint32_t slot = moving->range.first; empty && slot <= moving->range.last; slot++)
-        if (empty->disk->slot_keys[slot] && !set_aside(empty, slot))
+    for (uint32_t slot = reshard__moving_slot(moving, 0); slot != UINT32_MAX;
+         slot = reshard__moving_slot(moving, slot + 1))
+        if (empty && empty->disk->slot_keys[slot] && !set_aside(empty, slot))
             reshard__sim_violate(sim, "leftovers", "m%u ended, %h holds keys of slot %u",
                 moving->migration, empty->id, (uint64_t)slot);
+}
+
+static uint32_t *newest_of(struct checks *checks, reshard_shard_id shard)
+{
+    checks->newest = reshard__sim_grow(
+        checks->newest, &checks->newest_capacity, (size_t)shard + 1, sizeof *checks->newest);
+    return &checks->newest[shard];
 }
 
 static void moving_add(struct reshard_sim *sim, const struct reshard_change *change)
@@ -229,8 +262,39 @@ static void moving_add(struct reshard_sim *sim, const struct reshard_change *cha
     moving->mode = change->mode;
     moving->shards[0] = change->source;
     moving->shards[1] = change->target;
-    moving->range.first = change->ranges[0].first;
-    moving->range.last = change->ranges[change->range_count - 1].last;
+    moving->range_count = change->range_count;
+    moving->ranges = reshard__sim_resize(NULL, moving->range_count, sizeof *moving->ranges);
+    memcpy(moving->ranges, change->ranges, change->range_count * sizeof *moving->ranges);
+    for (int side = 0; side < 2; side++) {
+        uint32_t *newest = newest_of(&sim->checks, moving->shards[side]);
+        moving->older[side] = *newest;
+        *newest = (uint32_t)sim->moving_count;
+    }
+}
+
+static void version_add(struct reshard_sim *sim, const struct reshard_change *change)
+{
+    struct checks *checks = &sim->checks;
+    size_t number = (size_t)reshard_map_version(sim->authority.map);
+    checks->versions = reshard__sim_grow(
+        checks->versions, &checks->version_capacity, number + 1, sizeof *checks->versions);
+    checks->version_count = number + 1;
+    struct version *version = &checks->versions[number];
+    (void)reshard_map_digest(sim->authority.map, &version->digest);
+    version->migration = change->migration;
+    version->span = (struct reshard_range){1, 0};
+    if (change->range_count)
+        version->span = (struct reshard_range){
+            change->ranges[0].first, change->ranges[change->range_count - 1].last};
+}
+
+void reshard__checks_free(struct checks *checks)
+{
+    reshard__sim_release(checks->versions);
+    reshard__sim_release(checks->newest);
+    reshard__sim_release(checks->touched);
+    reshard__sim_release(checks->writers);
+    reshard__sim_release(checks->readers);
 }
 
 static void decide(struct reshard_sim *sim, struct moving *moving, uint32_t decision)
@@ -256,11 +320,7 @@ static void row_ignored(struct reshard_sim *sim, const struct reshard_change *ch
 
 void reshard__check_change(struct reshard_sim *sim, const struct reshard_change *change)
 {
-    uint64_t version = reshard_map_version(sim->authority.map);
-    sim->map_digests = reshard__sim_grow(sim->map_digests, &sim->map_digest_capacity,
-        (size_t)version + 1, sizeof *sim->map_digests);
-    (void)reshard_map_digest(sim->authority.map, &sim->map_digests[version]);
-    sim->map_digest_count = (size_t)version + 1;
+    version_add(sim, change);
     row_ignored(sim, change);
     if (change->kind == RESHARD_CHANGE_MIGRATION_OPEN)
         moving_add(sim, change);
@@ -286,8 +346,9 @@ void reshard__check_purge(struct reshard_sim *sim, const struct reshard_action *
         target ? reshard__staging_find(target->disk, moving->migration) : NULL;
     size_t keys = 0;
     const struct host *source = reshard__host_acting(sim, moving->shards[0]);
-    for (uint32_t slot = moving->range.first; source && slot <= moving->range.last; slot++)
-        keys += source->disk->slot_keys[slot];
+    for (uint32_t slot = reshard__moving_slot(moving, 0); slot != UINT32_MAX;
+         slot = reshard__moving_slot(moving, slot + 1))
+        keys += source ? source->disk->slot_keys[slot] : 0;
     if (moving->decision != RESHARD_DECISION_COMMIT || (keys && !(staging && staging->activated)))
         reshard__sim_violate(
             sim, "purge", "m%u: data goes before the target has it", moving->migration);
@@ -327,8 +388,9 @@ void reshard__check_node(struct reshard_sim *sim, struct host *host)
     host->seen_term = term;
     struct reshard_digest digest;
     (void)reshard_map_digest(map, &digest);
-    if (version >= sim->map_digest_count || digest.low != sim->map_digests[version].low ||
-        digest.high != sim->map_digests[version].high)
+    const struct checks *checks = &sim->checks;
+    if (version >= checks->version_count || digest.low != checks->versions[version].digest.low ||
+        digest.high != checks->versions[version].digest.high)
         reshard__sim_violate(
             sim, "map-agrees", "%h has a version %u of its own", host->id, version);
 }

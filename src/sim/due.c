@@ -60,8 +60,9 @@ void reshard__due_add(struct reshard_sim *sim, struct host *host)
         leaves_grow(sim);
 }
 
-void reshard__due_update(struct reshard_sim *sim, const struct host *host)
+void reshard__due_update(struct reshard_sim *sim, struct host *host)
 {
+    reshard__check_touch(sim, host);
     leaf_set(sim, host->index, reshard__host_deadline(sim, host));
 }
 

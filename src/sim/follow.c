@@ -38,7 +38,7 @@ static bool sabotaged(const struct reshard_sim *sim, const struct host *host)
 
 void reshard__followers_feed(struct reshard_sim *sim, const struct host *primary, bool anew)
 {
-    for (size_t i = 0; i < sim->host_count; i++) {
+    for (size_t i = 0; i < sim->host_count && primary->disk->references > 1; i++) {
         struct host *host = sim->hosts[i];
         if (!host->follows || host->acting || host->disk != primary->disk)
             continue;

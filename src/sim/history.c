@@ -38,29 +38,47 @@ static void operation_say(struct reshard_sim *sim, const struct operation *opera
             names[operation->op], operation->value, operation->begin, operation->end);
 }
 
-static void key_check(
-    struct reshard_sim *sim, uint32_t key, struct reshard_linear_operation *operations)
+/* Where each key's operations are, in order: those of key k from firsts[k] to firsts[k + 1]. */
+struct by_key {
+    size_t *firsts;
+    size_t *operations;
+};
+
+static struct by_key history_sort(const struct reshard_sim *sim)
+{
+    struct by_key sorted;
+    size_t key_count = sim->set.key_count;
+    sorted.firsts = reshard__sim_resize(NULL, key_count + 2, sizeof *sorted.firsts);
+    sorted.operations =
+        reshard__sim_resize(NULL, sim->history_count, sizeof *sorted.operations);
+    memset(sorted.firsts, 0, (key_count + 2) * sizeof *sorted.firsts);
+    for (size_t i = 0; i < sim->history_count; i++)
+        sorted.firsts[sim->history[i].key + 2]++;
+    for (size_t key = 2; key < key_count + 2; key++)
+        sorted.firsts[key] += sorted.firsts[key - 1];
+    /* Shifted by one key while it fills. */
+    for (size_t i = 0; i < sim->history_count; i++)
+        sorted.operations[sorted.firsts[sim->history[i].key + 1]++] = i;
+    return sorted;
+}
+
+static void key_check(struct reshard_sim *sim, uint32_t key, const size_t *indexes, size_t count,
+    struct reshard_linear_operation *operations)
 {
     struct reshard_linear_report report;
-    size_t count = 0;
-    for (size_t i = 0; i < sim->history_count; i++) {
-        const struct operation *operation = &sim->history[i];
-        if (operation->key != key)
-            continue;
-        struct reshard_linear_operation *copy = &operations[count++];
-        memset(copy, 0, sizeof *copy);
-        copy->op = operation->op;
-        copy->value = operation->value;
-        copy->invoked = operation->begin;
-        copy->returned = operation->end;
+    for (size_t i = 0; i < count; i++) {
+        const struct operation *operation = &sim->history[indexes[i]];
+        operations[i] = (struct reshard_linear_operation){.op = operation->op,
+            .value = operation->value,
+            .invoked = operation->begin,
+            .returned = operation->end};
     }
     reshard_linear_report_init(&report);
     int32_t status = reshard_linear_check(operations, count, NULL, &report);
     if (status)
         abort(); /* a simulation without memory proves nothing */
-    for (size_t i = 0; i < sim->history_count && !report.linear; i++)
-        if (sim->history[i].key == key)
-            operation_say(sim, &sim->history[i]);
+    for (size_t i = 0; i < count && !report.linear; i++)
+        operation_say(sim, &sim->history[indexes[i]]);
     if (!report.linear)
         reshard__sim_violate(sim, "linearizable", "k%u: %u operations fit no single copy",
             (uint64_t)key, (uint64_t)count);
@@ -68,9 +86,13 @@ static void key_check(
 
 void reshard__history_check(struct reshard_sim *sim)
 {
+    struct by_key sorted = history_sort(sim);
     struct reshard_linear_operation *operations =
         reshard__sim_resize(NULL, sim->history_count + 1, sizeof *operations);
     for (uint32_t key = 0; key < sim->set.key_count && !sim->violated; key++)
-        key_check(sim, key, operations);
+        key_check(sim, key, sorted.operations + sorted.firsts[key],
+            sorted.firsts[key + 1] - sorted.firsts[key], operations);
     reshard__sim_release(operations);
+    reshard__sim_release(sorted.operations);
+    reshard__sim_release(sorted.firsts);
 }

@@ -334,6 +334,7 @@ static int32_t engine_receive(
 static void engine_settle(struct reshard_sim *sim, struct host *host)
 {
     struct reshard_digest before;
+    host->memory.left = host->memory.failing = 0;
     do {
         engine_digest(host, &before);
         if (host->node)
@@ -349,7 +350,6 @@ static void receive_again(
     struct reshard_sim *sim, struct host *host, const struct packet *packet)
 {
     struct reshard_digest before;
-    host->memory.left = host->memory.failing = 0;
     engine_settle(sim, host);
     if (!host->up)
         return;
@@ -366,6 +366,10 @@ void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct pa
     bool fits = host->node ? receiver == RESHARD_RECEIVER_NODE
                            : receiver == RESHARD_RECEIVER_COORDINATOR;
     if (!fits && !packet->corrupted)
+        return;
+    if (packet->corrupted || packet->foreign)
+        engine_settle(sim, host);
+    if (!host->up)
         return;
     struct reshard_digest before;
     engine_digest(host, &before);
@@ -426,6 +430,9 @@ uint64_t reshard__host_deadline(const struct reshard_sim *sim, const struct host
 
 struct host *reshard__host_acting(const struct reshard_sim *sim, reshard_shard_id shard)
 {
+    struct host *first = reshard__host_find(sim, shard); /* most often */
+    if (first && first->shard == shard && first->acting)
+        return first;
     for (size_t i = 0; i < sim->host_count; i++)
         if (sim->hosts[i]->shard == shard && sim->hosts[i]->acting)
             return sim->hosts[i];

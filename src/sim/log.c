@@ -201,8 +201,8 @@ static void migrations_log(struct reshard_sim *sim)
         put_string(sim, "mode", moving->mode == RESHARD_MODE_SNAPSHOT ? "snapshot" : "keywise");
         put_number(sim, "source", moving->shards[0]);
         put_number(sim, "target", moving->shards[1]);
-        put_number(sim, "first", moving->range.first);
-        put_number(sim, "last", moving->range.last);
+        put_number(sim, "first", moving->ranges[0].first);
+        put_number(sim, "last", moving->ranges[moving->range_count - 1].last);
         line_flush(sim);
     }
 }

@@ -16,6 +16,8 @@ static const struct statement statements[] = {
     {"own", reshard__say_own},
     {"start", reshard__say_start},
     {"load", reshard__say_load},
+    {"join", reshard__say_join},
+    {"rebalance", reshard__say_rebalance},
     {"writer", reshard__say_writer},
     {"move", reshard__say_move},
     {"drop", reshard__say_drop},
@@ -110,8 +112,10 @@ void reshard__sim_free(struct reshard_sim *sim)
     reshard__sim_release(sim->rules);
     reshard__sim_release(sim->task_rules);
     reshard__sim_release(sim->cuts);
+    for (size_t i = 0; i < sim->moving_count; i++)
+        reshard__sim_release(sim->movings[i].ranges);
     reshard__sim_release(sim->movings);
-    reshard__sim_release(sim->map_digests);
+    reshard__checks_free(&sim->checks);
     reshard__sim_release(sim->deadlines);
     reshard__sim_release(sim->choices.decisions);
     reshard__sim_release(sim->line.data);
@@ -199,7 +203,8 @@ void reshard__script_ask(struct script *script, struct host *host,
             sim->last_status = ask(host, what);
         while (reshard__call_again(sim, host, &call, sim->last_status));
         reshard__host_drain(sim, host);
-        if (sim->last_status != RESHARD_E_NOMEM || sim->now_ns > end_ns || sim->violated)
+        bool later = sim->last_status == RESHARD_E_NOMEM || sim->last_status == RESHARD_E_LIMIT;
+        if (!later || sim->now_ns > end_ns || sim->violated)
             return;
         reshard__script_wait(script, sim->set.retry_ns);
     }

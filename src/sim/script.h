@@ -12,6 +12,7 @@ struct script {
     char words[WORDS_MAX][WORD_SIZE];
     uint32_t count;
     uint32_t at; /* next word to be read */
+    size_t behind; /* a host, or a migration, that something was waited for last */
     bool bad;    /* syntax */
     bool failed; /* an expectation */
 };
@@ -43,20 +44,25 @@ bool reshard__script_until(struct script *script,
 /* Let time pass. */
 void reshard__script_wait(struct script *script, uint64_t time_ns);
 /* A call of an operator's at a host's engine; its answer is the last status. What fails for want
- * of memory is asked again a little later. */
+ * of memory, or of room in a queue, is asked again a little later. */
 void reshard__script_ask(struct script *script, struct host *host,
     int32_t (*ask)(struct host *host, const void *what), const void *what);
 /* One request of the script's own client, to its end. */
 bool reshard__script_request(struct script *script, uint32_t op, const uint32_t *keys,
     uint32_t key_count);
 
-/* ---- script_build.c, script_fault.c, script_operate.c, script_expect.c: statements ---- */
+/* The shards from `first` on, and all nodes of theirs, join: the map gets them, then they start. */
+void reshard__script_join(struct script *script, reshard_shard_id first);
+
+/* ---- script_build.c, _grow.c, _fault.c, _operate.c, _expect.c: statements ---- */
 void reshard__say_world(struct script *script);
 void reshard__say_nodes(struct script *script);
 void reshard__say_replica(struct script *script);
 void reshard__say_own(struct script *script);
 void reshard__say_start(struct script *script);
 void reshard__say_load(struct script *script);
+void reshard__say_join(struct script *script);
+void reshard__say_rebalance(struct script *script);
 void reshard__say_writer(struct script *script);
 void reshard__say_move(struct script *script);
 void reshard__say_drop(struct script *script);

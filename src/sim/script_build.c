@@ -161,20 +161,29 @@ static bool leads(struct script *script, uint64_t number)
     return reshard__host_leader(script->sim) != NULL;
 }
 
+/* Whether a node has heard of the newest map; the one that had not is asked first next time. */
+static bool everyone_heard(struct script *script)
+{
+    const struct reshard_sim *sim = script->sim;
+    for (size_t i = 0; i < sim->host_count; i++) {
+        size_t at = (script->behind + i) % sim->host_count;
+        const struct reshard_node *node = sim->hosts[at]->node;
+        if (!node || reshard_map_version(reshard_node_map(node)) ==
+                         reshard_map_version(sim->authority.map))
+            continue;
+        script->behind = at;
+        return false;
+    }
+    return true;
+}
+
 static bool everyone_knows(struct script *script, uint64_t number)
 {
     const struct reshard_sim *sim = script->sim;
-    (void)number;
-    const struct host *leader = reshard__host_leader(sim);
-    struct reshard_coordinator *coordinator = leader ? leader->coordinator : NULL;
-    if (!coordinator || !sim->authority.map)
-        return false;
-    for (size_t i = 0; i < sim->host_count; i++)
-        if (sim->hosts[i]->node && reshard_map_version(reshard_node_map(sim->hosts[i]->node)) !=
-                                       reshard_map_version(sim->authority.map))
-            return false;
     struct reshard_map_shard shard = {.struct_size = sizeof shard};
-    return reshard_map_shard_find(sim->authority.map, sim->shard_count, &shard) == RESHARD_OK &&
+    (void)number;
+    return sim->authority.map && everyone_heard(script) && reshard__host_leader(sim) &&
+           reshard_map_shard_find(sim->authority.map, sim->shard_count, &shard) == RESHARD_OK &&
            shard.primary != 0;
 }
 
@@ -228,16 +237,32 @@ static void slots_share(struct script *script)
     }
 }
 
-static void map_make(struct script *script)
+static void map_extend(struct script *script, reshard_shard_id first)
 {
     const struct reshard_sim *sim = script->sim;
-    for (uint32_t i = 1; i <= sim->shard_count; i++)
+    for (uint32_t i = first; i <= sim->shard_count; i++)
         shard_put(script, i);
     for (size_t i = 0; i < sim->host_count; i++)
-        if (sim->hosts[i]->shard)
+        if (sim->hosts[i]->shard >= first)
             node_put(script, sim->hosts[i]);
-    for (uint32_t i = 1; i <= sim->shard_count; i++)
+    for (uint32_t i = first; i <= sim->shard_count; i++)
         primary_put(script, i, i);
+}
+
+static void nodes_start(struct script *script, reshard_shard_id first)
+{
+    struct reshard_sim *sim = script->sim;
+    for (size_t i = 0; i < sim->host_count; i++)
+        if (sim->hosts[i]->shard >= first)
+            reshard__host_start(sim, sim->hosts[i]);
+    if (!reshard__script_until(script, everyone_knows, 0, 60 * SIM_SECOND))
+        reshard__script_fail(script, "the map does not reach everyone");
+}
+
+void reshard__script_join(struct script *script, reshard_shard_id first)
+{
+    map_extend(script, first);
+    nodes_start(script, first);
 }
 
 void reshard__say_start(struct script *script)
@@ -250,14 +275,10 @@ void reshard__say_start(struct script *script)
     reshard__host_start(sim, first);
     if (!reshard__script_until(script, leads, 0, SIM_SECOND))
         reshard__script_fail(script, "no coordinator leads");
-    map_make(script);
+    map_extend(script, 1);
     if (!bare)
         slots_share(script);
-    for (size_t i = 0; i < sim->host_count; i++)
-        if (sim->hosts[i]->shard)
-            reshard__host_start(sim, sim->hosts[i]);
-    if (!reshard__script_until(script, everyone_knows, 0, 60 * SIM_SECOND))
-        reshard__script_fail(script, "the map does not reach everyone");
+    nodes_start(script, 1);
     (void)reshard__client_add(sim);
     sim->started = true;
 }

@@ -16,16 +16,29 @@ static bool in_phase(struct script *script, uint64_t phase)
     return moving && moving->phase == phase;
 }
 
+/* Whether the last plan has moves that have not begun. */
+static bool job_runs(const struct reshard_sim *sim)
+{
+    const struct host *leader = sim->job ? reshard__host_leader(sim) : NULL;
+    struct reshard_job_progress progress = {.struct_size = sizeof progress};
+    return leader &&
+           reshard_coordinator_job_progress(leader->coordinator, sim->job, &progress) ==
+               RESHARD_OK &&
+           !(progress.state & RESHARD_JOB_ENDED);
+}
+
 static bool ended(struct script *script, uint64_t number)
 {
     const struct reshard_sim *sim = script->sim;
     (void)number;
-    if (sim->moving_count == 0)
+    if (script->behind < sim->moving_count && !sim->movings[script->behind].closed)
         return false;
-    for (size_t i = 0; i < sim->moving_count; i++)
+    for (size_t i = 0; i < sim->moving_count; i++) {
+        script->behind = i;
         if (!sim->movings[i].closed)
             return false;
-    return true;
+    }
+    return sim->moving_count > 0 && !job_runs(sim);
 }
 
 static bool stopped(struct script *script, uint64_t number)
@@ -154,6 +167,8 @@ static void expect_intact(struct script *script)
             return;
         }
     sim->judging = false;
+    if (sim->authority.map)
+        reshard__check_all(sim);
     reshard__history_check(sim);
     if (!sim->violated)
         reshard__sim_say(sim, "intact: %u keys, %u operations", (uint64_t)sim->set.key_count,

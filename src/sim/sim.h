@@ -152,6 +152,7 @@ struct admitted {
 struct host {
     reshard_node_id id;
     size_t index; /* among all of them */
+    bool touched; /* check.c: its engine was called in this step */
     reshard_shard_id shard; /* 0 = a coordinator */
     bool up;
     bool frozen; /* the process stands still */
@@ -183,6 +184,7 @@ struct host {
     bool newer; /* speaks a later version of the protocol */
     uint64_t seen_version; /* check.c */
     uint64_t seen_term;
+    uint64_t looked_version, looked_boot; /* check_large.c */
     uint64_t down_until_ns; /* swarm.c: when it comes back */
     uint64_t log_state;       /* log.c */
     uint64_t failed_deadline; /* a tick that did not move its deadline */
@@ -290,7 +292,9 @@ struct moving {
     uint32_t decision;
     uint32_t mode;
     reshard_shard_id shards[2];
-    struct reshard_range range;
+    struct reshard_range *ranges;
+    size_t range_count;
+    uint32_t older[2]; /* the shards' previous ones: place + 1 */
     bool closed;
 };
 
@@ -368,8 +372,7 @@ struct reshard_sim {
     size_t held_count, held_capacity;
     struct moving *movings;
     size_t moving_count, moving_capacity;
-    struct reshard_digest *map_digests; /* by version */
-    size_t map_digest_count, map_digest_capacity;
+    struct checks checks;
     uint64_t rows[SIM_ROW_COUNT];
     uint64_t faults; /* injected so far */
     uint64_t allocations, hook_calls; /* so far */
@@ -398,6 +401,7 @@ struct reshard_sim {
     uint32_t line_number;
     uint32_t shard_count;
     bool started;
+    reshard_job_id job; /* the last plan */
     int32_t last_status;
     uint64_t operations_begun, requests_done;
 };
@@ -454,7 +458,7 @@ struct moving *reshard__moving_find(struct reshard_sim *sim, reshard_migration_i
 struct host *reshard__host_find(const struct reshard_sim *sim, reshard_node_id id);
 void reshard__due_add(struct reshard_sim *sim, struct host *host);
 /* Its deadline may be another one now. */
-void reshard__due_update(struct reshard_sim *sim, const struct host *host);
+void reshard__due_update(struct reshard_sim *sim, struct host *host);
 /* The host whose engine wants a tick next, NULL = none; of several the first. */
 struct host *reshard__due_host(const struct reshard_sim *sim, uint64_t *time_out);
 

@@ -26,6 +26,17 @@ void reshard__sim_release(void *block)
         free(block);
 }
 
+/* Pages that nobody writes to cost nothing: a large cluster's disks are mostly such. */
+static void *zeroed(size_t count, size_t item_size)
+{
+    struct arena *arena = reshard__arena_current();
+    void *block = arena ? reshard__arena_resize(arena, NULL, count * item_size)
+                        : calloc(count, item_size);
+    if (!block)
+        abort();
+    return arena ? memset(block, 0, count * item_size) : block;
+}
+
 void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item_size)
 {
     if (count <= *capacity)
@@ -33,8 +44,10 @@ void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item
     size_t wanted = *capacity ? *capacity * 2 : 4;
     if (wanted < count)
         wanted = count;
-    uint8_t *moved = reshard__sim_resize(block, wanted, item_size);
-    memset(moved + *capacity * item_size, 0, (wanted - *capacity) * item_size);
+    uint8_t *moved = block ? reshard__sim_resize(block, wanted, item_size)
+                           : zeroed(wanted, item_size);
+    if (block)
+        memset(moved + *capacity * item_size, 0, (wanted - *capacity) * item_size);
     *capacity = wanted;
     return moved;
 }

@@ -41,12 +41,20 @@ static struct happening heap_pop(struct reshard_sim *sim)
     return top;
 }
 
+/* Ids only grow. */
 struct moving *reshard__moving_find(struct reshard_sim *sim, reshard_migration_id migration)
 {
-    for (size_t i = 0; i < sim->moving_count; i++)
-        if (sim->movings[i].migration == migration)
-            return &sim->movings[i];
-    return NULL;
+    size_t first = 0, last = sim->moving_count;
+    while (first < last) {
+        size_t middle = first + (last - first) / 2;
+        if (sim->movings[middle].migration < migration)
+            first = middle + 1;
+        else
+            last = middle;
+    }
+    return first < sim->moving_count && sim->movings[first].migration == migration
+               ? &sim->movings[first]
+               : NULL;
 }
 
 static void late_append(struct reshard_sim *sim, struct happening *happening)

@@ -119,7 +119,7 @@ Test(compact, cluster_that_compacts_all_the_time_loses_nothing)
     for (uint64_t seed = 1; seed <= 24; seed++) {
         world_init(&world, seed, RESHARD_CONFLICT_LOCK);
         for (size_t i = 0; i < 2; i++) {
-            world.nodes[i].config.compact_count = 8;
+            world.nodes[i].config.compact_count = 6;
             world_restart(&world, i);
         }
         world.loss = seed % 2 ? 6 : 0;
