@@ -29,6 +29,15 @@ static int32_t receive_snapshot(struct reshard_node *node, const struct reshard_
     return RESHARD_OK;
 }
 
+/* Why not all of a message's changes were taken; a part of them is here, the rest is asked for. */
+static int32_t changes_stop(struct reshard_node *node, int32_t status, uint64_t before)
+{
+    if (status != RESHARD_E_NOMEM || reshard_map_version(node->next) == before)
+        return status;
+    reshard__event_tell(node, RESHARD_EVENT_NO_MEMORY, NULL, status, 0);
+    return RESHARD_E_VERSION;
+}
+
 static int32_t receive_changes(struct reshard_node *node, const struct reshard__message *message)
 {
     size_t offset = 0;
@@ -44,19 +53,13 @@ static int32_t receive_changes(struct reshard_node *node, const struct reshard__
             reshard__change_read(&node->mem, &node->scratch, message->changes, &offset, &change);
         if (status == RESHARD_E_EMPTY)
             return RESHARD_OK;
-        if (status)
-            return status;
         change.version = ++version;
-        if (version <= reshard_map_version(node->next))
+        if (status == RESHARD_OK && version <= reshard_map_version(node->next))
             continue;
-        status = reshard_map_apply(node->next, &change);
         if (status == RESHARD_OK)
-            continue;
-        if (status != RESHARD_E_NOMEM || version == before + 1)
-            return status;
-        /* A part of them is here: the rest is asked for. */
-        reshard__event_tell(node, RESHARD_EVENT_NO_MEMORY, NULL, status, 0);
-        return RESHARD_E_VERSION;
+            status = reshard_map_apply(node->next, &change);
+        if (status)
+            return changes_stop(node, status, before);
     }
 }
 

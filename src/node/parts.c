@@ -120,6 +120,17 @@ static int32_t part_insert(
     return RESHARD_OK;
 }
 
+/* A migration that came; one that is none of this shard's is nothing to it. */
+static int32_t part_open(struct reshard_node *node, const struct reshard_map_migration *migration)
+{
+    uint32_t side = migration->source == node->parts_shard   ? RESHARD_SIDE_SOURCE
+                    : migration->target == node->parts_shard ? RESHARD_SIDE_TARGET
+                                                             : 0;
+    if (side == 0 || reshard__part_find(node, migration->migration))
+        return RESHARD_OK;
+    return part_insert(node, migration, side);
+}
+
 /* Migrations' ids only grow, and those up to `parts_upto` were looked at when they came: a cluster
  * may have thousands open that are none of this node's. */
 int32_t reshard__parts_open(struct reshard_node *node)
@@ -135,12 +146,7 @@ int32_t reshard__parts_open(struct reshard_node *node)
         (void)reshard_map_migration_at(node->next, i, &migration);
         if (migration.migration <= node->parts_upto)
             break;
-        uint32_t side = migration.source == self.shard   ? RESHARD_SIDE_SOURCE
-                        : migration.target == self.shard ? RESHARD_SIDE_TARGET
-                                                         : 0;
-        if (side == 0 || reshard__part_find(node, migration.migration))
-            continue;
-        int32_t status = part_insert(node, &migration, side);
+        int32_t status = part_open(node, &migration);
         if (status)
             return status;
     }

@@ -20,7 +20,8 @@ bool reshard__serves(const struct host *host, uint32_t slot, uint32_t op)
  * follow answer as their primary does. */
 bool reshard__reads_here(const struct host *host, uint32_t slot)
 {
-    return reshard__serves(host, slot, RESHARD_OP_READ) && (reshard__host_primary(host) || host->follows);
+    return reshard__serves(host, slot, RESHARD_OP_READ) &&
+           (reshard__host_primary(host) || host->follows);
 }
 
 /* Only replicas of one shard may both answer reads. */
@@ -198,6 +199,11 @@ uint32_t reshard__moving_slot(const struct moving *moving, uint32_t slot)
     return UINT32_MAX;
 }
 
+static bool moving_has(const struct moving *moving, uint32_t slot)
+{
+    return reshard__moving_slot(moving, slot) == slot;
+}
+
 static void check_held(
     struct reshard_sim *sim, const struct moving *moving, const struct host *source)
 {
@@ -225,7 +231,7 @@ static void check_commit(struct reshard_sim *sim, const struct moving *moving)
         reshard__staging_fold(sim, staging, values);
     for (uint32_t key = 0; key < sim->set.key_count; key++)
         if (source->disk->values[key] != values[key] &&
-            reshard__moving_slot(moving, reshard__key_slot(sim, key)) == reshard__key_slot(sim, key))
+            moving_has(moving, reshard__key_slot(sim, key)))
             reshard__sim_violate(sim, "commit", "m%u: k%u is %u at the source, %u staged",
                 moving->migration, (uint64_t)key, source->disk->values[key], values[key]);
     reshard__sim_release(values);

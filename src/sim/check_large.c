@@ -73,7 +73,8 @@ static void look_versions(
 
 static void look_movings(struct reshard_sim *sim, const struct host *host)
 {
-    uint32_t place = host->shard < sim->checks.newest_capacity ? sim->checks.newest[host->shard] : 0;
+    const struct checks *checks = &sim->checks;
+    uint32_t place = host->shard < checks->newest_capacity ? checks->newest[host->shard] : 0;
     while (place) {
         const struct moving *moving = &sim->movings[place - 1];
         if (!moving->closed)

@@ -360,12 +360,15 @@ static void receive_again(
     reshard__host_drain(sim, host);
 }
 
-void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct packet *packet)
+static bool receiver_fits(const struct host *host, const struct packet *packet)
 {
     int32_t receiver = reshard_message_receiver(packet->data, packet->size);
-    bool fits = host->node ? receiver == RESHARD_RECEIVER_NODE
-                           : receiver == RESHARD_RECEIVER_COORDINATOR;
-    if (!fits && !packet->corrupted)
+    return receiver == (host->node ? RESHARD_RECEIVER_NODE : RESHARD_RECEIVER_COORDINATOR);
+}
+
+void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct packet *packet)
+{
+    if (!receiver_fits(host, packet) && !packet->corrupted)
         return;
     if (packet->corrupted || packet->foreign)
         engine_settle(sim, host);

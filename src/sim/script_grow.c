@@ -18,7 +18,8 @@ void reshard__say_join(struct script *script)
         return;
     sim->shard_count += (uint32_t)count;
     for (uint64_t id = first; id <= sim->shard_count; id++)
-        reshard__host_add(sim, id, (reshard_shard_id)id, reshard__disk_make(sim))->acting = true;
+        reshard__host_add(sim, id, (reshard_shard_id)id, reshard__disk_make(sim, id))->acting =
+            true;
     reshard__script_join(script, first);
 }
 

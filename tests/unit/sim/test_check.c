@@ -52,7 +52,8 @@ static const struct broken cases[] = {
 };
 
 /* Run a case with or without its sabotage; the checker that fired, "" for none. */
-static void run(const struct broken *broken, bool sabotage, struct reshard_sim_report *report)
+static void run(const struct broken *broken, bool sabotage, uint32_t slots,
+    struct reshard_sim_report *report)
 {
     char text[1024];
     char world[128];
@@ -60,8 +61,8 @@ static void run(const struct broken *broken, bool sabotage, struct reshard_sim_r
     for (char *word = world; !sabotage && (word = strstr(word, "sabotage ")) != NULL; word++)
         memcpy(word, "trace 0 #", 9);
     (void)snprintf(text, sizeof text,
-        "world slots 8 keys 48 %s\nnodes 2\nreplica n3 of s1\nstart\nload 48\n%s", world,
-        broken->script);
+        "world slots %u keys %u %s\nnodes 2\nreplica n3 of s1\nstart\nload 48\n%s",
+        (unsigned)slots, (unsigned)(slots < 48 ? 48 : slots), world, broken->script);
     reshard_sim_report_init(report);
     int32_t status = reshard_sim_scenario(text, strlen(text), NULL, NULL, report);
     cr_assert_eq(status, RESHARD_OK, "%s: %s in line %u", broken->name, reshard_strname(status),
@@ -72,7 +73,7 @@ Test(check, checkers_broken_host_fire)
 {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct reshard_sim_report report;
-        run(&cases[i], true, &report);
+        run(&cases[i], true, 8, &report);
         cr_expect(report.violated, "%s: nothing fires", cases[i].name);
         cr_expect(strstr(cases[i].checker, report.checker), "%s: %s fires", cases[i].name,
             report.checker);
@@ -83,9 +84,26 @@ Test(check, checkers_honest_host_silent)
 {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct reshard_sim_report report;
-        run(&cases[i], false, &report);
+        run(&cases[i], false, 8, &report);
         cr_expect(!report.violated, "%s: %s fires", cases[i].name, report.checker);
     }
+}
+
+/* Where not every host is asked for every slot after every step. */
+Test(check, checkers_large_cluster_fire)
+{
+    enum { SLOTS = 1100 }; /* with four hosts above what is looked at after a step */
+    uint32_t fired = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct reshard_sim_report report;
+        run(&cases[i], false, SLOTS, &report);
+        cr_expect(!report.violated, "%s: %s fires", cases[i].name, report.checker);
+        run(&cases[i], true, SLOTS, &report);
+        fired += report.violated;
+        cr_expect(!report.violated || strstr(cases[i].checker, report.checker), "%s: %s fires",
+            cases[i].name, report.checker);
+    }
+    cr_expect_geq(fired, 13, "%u", fired); /* the others need writers who meet four slots */
 }
 
 /* A source's replica that never heard of the hold goes on reading while the target serves. */
