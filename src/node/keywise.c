@@ -273,6 +273,8 @@ uint64_t reshard__keywise_deadline(
     const struct reshard_node *node, const struct reshard__part *part)
 {
     const struct reshard__keywise *keywise = part->keywise;
+    if (part->phase == RESHARD_PHASE_NONE)
+        return UINT64_MAX; /* restarted: nothing is asked before the first order */
     bool waits = keywise->flight == RESHARD__FLIGHT_SENT || keywise->old.count > 0 ||
                  keywise->questions.count > 0 || keywise->dropping.count > 0 ||
                  keywise->dropped.count > 0 || reshard__keywise_begins(part);

@@ -44,7 +44,7 @@ static const struct search_config configs[] = {
         .name = "snapshot-drop",
         .script = WORLD "" BEGIN SNAPSHOT,
         .limits = {[MOVE_DROP] = 1},
-        .states_min = 17814, .transitions_min = 48827,
+        .states_min = 19616, .transitions_min = 53204,
     },
     {
         .name = "snapshot-repeat",
@@ -56,7 +56,7 @@ static const struct search_config configs[] = {
         .name = "snapshot-overtake",
         .script = WORLD "" BEGIN SNAPSHOT,
         .limits = {[MOVE_OVERTAKE] = 1},
-        .states_min = 10483, .transitions_min = 28997,
+        .states_min = 11290, .transitions_min = 30992,
     },
     {
         .name = "snapshot-source-crash",
@@ -121,7 +121,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_DROP] = 1},
         .request_count = 1,
         .requests = {WRITE(1, 0)},
-        .states_min = 33683, .transitions_min = 91023,
+        .states_min = 38295, .transitions_min = 103074,
     },
     {
         .name = "keywise-repeat",
@@ -135,7 +135,7 @@ static const struct search_config configs[] = {
         .name = "keywise-overtake",
         .script = WORLD "batch 1 " BEGIN KEYWISE,
         .limits = {[MOVE_OVERTAKE] = 1},
-        .states_min = 3711, .transitions_min = 8370,
+        .states_min = 4111, .transitions_min = 9222,
     },
     {
         .name = "keywise-source-crash",
@@ -223,34 +223,34 @@ static const struct search_config configs[] = {
         .name = "snapshot-drop-repeat",
         .script = WORLD "" BEGIN SNAPSHOT,
         .limits = {[MOVE_DROP] = 1, [MOVE_REPEAT] = 1},
-        .states_min = 523421, .transitions_min = 1957724,
+        .states_min = 583735, .transitions_min = 2155794,
     },
     {
         .name = "snapshot-drop-source-crash",
         .script = WORLD "" BEGIN SNAPSHOT,
         .limits = {[MOVE_DROP] = 1, [MOVE_CRASH] = 1},
         .crashes = SOURCE,
-        .states_min = 289626, .transitions_min = 833412,
+        .states_min = 326674, .transitions_min = 927527,
     },
     {
         .name = "keywise-drop-repeat",
         .script = WORLD "batch 1 " BEGIN KEYWISE,
         .limits = {[MOVE_DROP] = 1, [MOVE_REPEAT] = 1},
-        .states_min = 144312, .transitions_min = 456923,
+        .states_min = 166783, .transitions_min = 522967,
     },
     {
         .name = "keywise-drop-source-crash",
         .script = WORLD "batch 1 " BEGIN KEYWISE,
         .limits = {[MOVE_DROP] = 1, [MOVE_CRASH] = 1},
         .crashes = SOURCE,
-        .states_min = 74281, .transitions_min = 172736,
+        .states_min = 86979, .transitions_min = 199841,
     },
     {
         .name = "keywise-drop-target-crash",
         .script = WORLD "batch 1 " BEGIN KEYWISE,
         .limits = {[MOVE_DROP] = 1, [MOVE_CRASH] = 1, [MOVE_WAIT] = 4},
         .crashes = TARGET,
-        .states_min = 255085, .transitions_min = 577302,
+        .states_min = 287147, .transitions_min = 646120,
     },
     {
         .name = "snapshot-append",
@@ -274,7 +274,7 @@ static const struct search_config configs[] = {
         .script = SLOTS "" BEGIN_SLOTS "move 0-1 s2 s1 snapshot\n",
         .request_count = 2,
         .requests = {WRITE(1, 0), READ(2, 1)},
-        .states_min = 104481, .transitions_min = 359560,
+        .states_min = 104243, .transitions_min = 358779,
     },
     {
         .name = "snapshot-expire",
@@ -306,7 +306,7 @@ static const struct search_config configs[] = {
         .script = SLOTS "batch 1 " BEGIN_SLOTS "move 0-1 s2 s1 keywise\n",
         .request_count = 2,
         .requests = {WRITE(1, 0), READ(2, 1)},
-        .states_min = 17445, .transitions_min = 50901,
+        .states_min = 17207, .transitions_min = 50121,
     },
     {
         .name = "keywise-expire",
@@ -323,7 +323,7 @@ static const struct search_config configs[] = {
         .request_count = 1,
         .requests = {WRITE(1, 1)},
         .crashes = SOURCE,
-        .states_min = 20766, .transitions_min = 51183,
+        .states_min = 20631, .transitions_min = 50646,
     },
     {
         .name = "keywise-heir",
@@ -351,7 +351,7 @@ static const struct search_config configs[] = {
         .name = "snapshot-drops",
         .script = WORLD "" BEGIN SNAPSHOT,
         .limits = {[MOVE_DROP] = 2},
-        .states_min = 107432, .transitions_min = 331459,
+        .states_min = 133587, .transitions_min = 401800,
     },
     {
         .name = "keywise-drops",
@@ -359,7 +359,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_DROP] = 2},
         .request_count = 1,
         .requests = {WRITE(1, 0)},
-        .states_min = 203482, .transitions_min = 587116,
+        .states_min = 270923, .transitions_min = 767220,
     },
     {
         .name = "snapshot-crashes",
@@ -373,7 +373,7 @@ static const struct search_config configs[] = {
         .script = WORLD "batch 1 " BEGIN KEYWISE,
         .limits = {[MOVE_CRASH] = 2, [MOVE_WAIT] = 2},
         .crashes = SOURCE | TARGET,
-        .states_min = 389360, .transitions_min = 884499,
+        .states_min = 383107, .transitions_min = 869786,
     },
     {
         .name = "snapshot-abort-source-crash",
@@ -387,7 +387,7 @@ static const struct search_config configs[] = {
         .script = WORLD "batch 1 " BEGIN KEYWISE,
         .limits = {[MOVE_CRASH] = 1, [MOVE_ABORT] = 1, [MOVE_WAIT] = 2},
         .crashes = TARGET,
-        .states_min = 888637, .transitions_min = 1970847,
+        .states_min = 864878, .transitions_min = 1924666,
     },
     {
         .name = "snapshot-abort-authority",
@@ -409,7 +409,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_OPEN] = 1},
         .second = {.source = 2, .target = 1, .mode = RESHARD_MODE_SNAPSHOT},
         .second_range = {1, 1},
-        .states_min = 565527, .transitions_min = 1821481,
+        .states_min = 565490, .transitions_min = 1821392,
     },
     {
         .name = "keywise-both",
@@ -417,13 +417,13 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_OPEN] = 1},
         .second = {.source = 2, .target = 1, .mode = RESHARD_MODE_KEYWISE},
         .second_range = {1, 1},
-        .states_min = 12796, .transitions_min = 30432,
+        .states_min = 12759, .transitions_min = 30343,
     },
     {
         .name = "snapshot-three-nodes",
         .script = SLOTS "" BEGIN_THREE "move 0-0 s2 s1 snapshot\n",
         .limits = {[MOVE_DROP] = 1},
-        .states_min = 37577, .transitions_min = 122673,
+        .states_min = 40288, .transitions_min = 130032,
     },
     {
         .name = "keywise-three-nodes",
@@ -431,7 +431,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_DROP] = 1},
         .request_count = 2,
         .requests = {WRITE(1, 0), WRITE(2, 1)},
-        .states_min = 201163, .transitions_min = 728873,
+        .states_min = 223371, .transitions_min = 802769,
     },
     {
         .name = "keywise-pairs-drop",
@@ -439,7 +439,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_DROP] = 1},
         .request_count = 2,
         .requests = {PAIR(WRITE, 1), PAIR(READ, 2)},
-        .states_min = 306772, .transitions_min = 959043,
+        .states_min = 349785, .transitions_min = 1089565,
     },
     {
         .name = "keywise-abort-source-crash",
@@ -500,13 +500,13 @@ static const struct search_config configs[] = {
         .name = "keywise-evict-drop",
         .script = WORLD "batch 1 " BEGIN KEYWISE,
         .limits = {[MOVE_DROP] = 1, [MOVE_EVICT] = 1},
-        .states_min = 22910, .transitions_min = 63503,
+        .states_min = 26114, .transitions_min = 71974,
     },
     {
         .name = "snapshot-finish-drop",
         .script = WORLD "" BEGIN SNAPSHOT,
         .limits = {[MOVE_FINISH] = 1, [MOVE_DROP] = 1},
-        .states_min = 35628, .transitions_min = 114300,
+        .states_min = 39233, .transitions_min = 124677,
     },
     {
         .name = "keywise-finish-drop",
@@ -514,7 +514,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_FINISH] = 1, [MOVE_DROP] = 1},
         .request_count = 1,
         .requests = {WRITE(1, 0)},
-        .states_min = 67367, .transitions_min = 210840,
+        .states_min = 76590, .transitions_min = 238840,
     },
     {
         .name = "keywise-appends",
@@ -552,7 +552,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_MUTE] = 1, [MOVE_DROP] = 1},
         .request_count = 1,
         .requests = {WRITE(1, 0)},
-        .states_min = 62347, .transitions_min = 177385,
+        .states_min = 70965, .transitions_min = 201095,
     },
 };
 

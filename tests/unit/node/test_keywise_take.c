@@ -188,6 +188,18 @@ Test(keywise_take, restart_within_a_stream_goes_on)
     rig_free(&rig);
 }
 
+/* Before its first order it has nothing to ask with: a deadline in the past would never go by. */
+Test(keywise_take, restart_with_old_marks_asks_for_no_tick)
+{
+    take_begin();
+    rig_give(&rig, 1, 3, 33);
+    stream_again();
+    rig_restart(&rig);
+    rig_tick(&rig, 1000);
+    cr_assert_gt(reshard_node_deadline(rig.node), rig.now_ns);
+    rig_free(&rig);
+}
+
 /* The target gives back what it got. */
 static void unmove(void)
 {
