@@ -136,6 +136,7 @@ static bool digests_differ(const struct reshard_digest *a, const struct reshard_
     return !digest_none(a) && !digest_none(b) && (a->low != b->low || a->high != b->high);
 }
 
+/* READY is answered from the record, once it is there (sealed_by_order). */
 static uint32_t seal_write(struct reshard_node *node, struct reshard__part *part)
 {
     struct reshard__record record = {.kind = RESHARD__RECORD_SEAL};
@@ -145,10 +146,8 @@ static uint32_t seal_write(struct reshard_node *node, struct reshard__part *part
     record.copy = part->stored.open_copy;
     record.sequence = part->fin_final;
     record.digest = part->digest;
-    if (!reshard__log_has(node, part, &record))
-        return RESHARD__RESULT_WORKING;
-    reshard__part_stand(node, part, RESHARD__STANCE_TARGET_SEALED);
-    return RESHARD__RESULT_READY;
+    (void)reshard__log_has(node, part, &record);
+    return RESHARD__RESULT_WORKING;
 }
 
 /* Everything up to the final position of this attempt is applied. */

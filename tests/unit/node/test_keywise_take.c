@@ -188,6 +188,19 @@ Test(keywise_take, restart_within_a_stream_goes_on)
     rig_free(&rig);
 }
 
+Test(keywise_take, stream_begins_behind_what_is_being_applied_r17)
+{
+    take_begin();
+    rig.automatic &= ~RIG_BIT(APPLY);
+    rig_give(&rig, 1, 3, 33);
+    stream_again();
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_QUERY), 0);
+    rig_do(&rig, RESHARD_ACTION_APPLY);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_QUERY), 1);
+    rig_free(&rig);
+}
+
 /* Before its first order it has nothing to ask with: a deadline in the past would never go by. */
 Test(keywise_take, restart_with_old_marks_asks_for_no_tick)
 {
