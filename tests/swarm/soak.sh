@@ -6,7 +6,8 @@
 #
 # 8 hours by default, one process a processor, each on seeds of its own that no run had before. A
 # failing seed is shrunk and kept in FOLDER (soak/) as replay-SEED.txt, for `simulate replay`. The
-# last line counts; the exit status is 0 when nothing failed.
+# last line counts what all runs into this folder did, also one that is stopped (Ctrl-C, TERM); the
+# exit status is 0 when nothing failed.
 set -u
 simulate=$(realpath "${1:?usage: soak.sh SIMULATE [HOURS [FOLDER]]}")
 hours=${2:-8}
@@ -18,12 +19,12 @@ base=$(($(date +%s) * 1000000))
 worker() {
   local seed=$((base + $1 * 100000000000))
   while [ "$SECONDS" -lt "$end" ]; do
-    "$simulate" swarm "$seed" 500 shrink | grep -v '^rows' >>"log-$1.txt"
+    "$simulate" swarm "$seed" 500 shrink | grep -v '^rows' >>"log-$base-$1.txt"
     seed=$((seed + 500))
   done
 }
 
-rm -f log-*.txt
+trap 'kill $(jobs -p) 2>/dev/null' INT TERM
 for number in $(seq "$(nproc)"); do
   worker "$number" &
 done
