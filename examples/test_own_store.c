@@ -252,7 +252,6 @@ static int pick(const struct shelf *shelf, const struct reshard_action *action, 
     const struct item *item = &shelf->now.live[key];
     size_t name_size = strlen(shelf->names[key]), state = sizeof item->value + item->size;
     size_t size = 8 + name_size + state;
-    uint8_t *place = action->buffer + completion->size;
     if (item->value == 0 || !within(shelf, action, key))
         return 1;
     if (action->capacity > 0 && completion->size + size > action->capacity) {
@@ -262,6 +261,7 @@ static int pick(const struct shelf *shelf, const struct reshard_action *action, 
     completion->keys++;
     if (action->capacity == 0)
         return 1;
+    uint8_t *place = action->buffer + completion->size;
     number_write(place, name_size);
     number_write(place + 4, state);
     memcpy(place + 8, shelf->names[key], name_size);

@@ -50,7 +50,6 @@ static int pick(const struct least *least, const struct reshard_action *action, 
     struct reshard_completion *completion)
 {
     size_t state = 8 + least->sizes[key], size = 12 + state;
-    uint8_t *place = action->buffer + completion->size;
     if (least->values[key] == 0 || !within(least, action, key))
         return 1;
     if (action->capacity == 0) {
@@ -62,6 +61,7 @@ static int pick(const struct least *least, const struct reshard_action *action, 
         return 0;
     }
     completion->keys++;
+    uint8_t *place = action->buffer + completion->size;
     number_put(place, 4, 4);
     number_put(place + 4, state, 4);
     number_put(place + 8, key, 4);
