@@ -17,6 +17,7 @@
  * cannot be understood. With --rows the last line counts the rows of the transition table.
  */
 #include "simulate_html.h"
+#include "simulate_progress.h"
 #include "simulate_replay.h"
 #include "simulate_search.h"
 
@@ -120,8 +121,16 @@ static int scenario_html(const char *path, const char *page)
     return result;
 }
 
+/* What a swarm is asked for beside its seeds, and how far it is. */
+struct wishes {
+    int shrinks;
+    int digests;
+    struct progress progress;
+};
+
 /* One seed; what it decided is kept when it fails. */
-static int seed_run(struct replay *replay, int shrinks, struct reshard_sim_report *report)
+static int seed_run(
+    struct replay *replay, const struct wishes *wishes, struct reshard_sim_report *report)
 {
     struct reshard_sim_swarm *spec = &replay->swarm;
     char path[64];
@@ -132,13 +141,14 @@ static int seed_run(struct replay *replay, int shrinks, struct reshard_sim_repor
         return report->failed ? 1 : 0;
     const struct reshard_sim_swarm whole = *spec;
     spec->decision_count = report->decision_count;
-    if (shrinks)
+    if (wishes->shrinks)
         (void)reshard_sim_shrink(
             spec, replay->decisions, &spec->decision_count, report->checker);
     memcpy(replay->checker, report->checker, sizeof replay->checker);
     (void)snprintf(path, sizeof path, "replay-%llu.txt", (unsigned long long)spec->seed);
     struct reshard_sim_report left;
     int status = replay_write(replay, path, &left);
+    progress_clear(&wishes->progress);
     printf("seed %llu: %s, %llu events, %llu left: %llu faults, %llu operations, %llu migrations\n",
         (unsigned long long)spec->seed, report->checker,
         (unsigned long long)reshard_sim_report_events(report),
@@ -148,12 +158,6 @@ static int seed_run(struct replay *replay, int shrinks, struct reshard_sim_repor
     *spec = whole;
     return status ? 2 : 1;
 }
-
-/* What a swarm is asked for beside its seeds. */
-struct wishes {
-    int shrinks;
-    int digests;
-};
 
 static void wish_read(const char *word, struct reshard_sim_swarm *swarm, struct wishes *wishes)
 {
@@ -185,6 +189,16 @@ static void cells_print(const uint64_t *cells)
                         (unsigned long long)cells[reshard_sim_cell(fault, mode, phase)]);
 }
 
+static void total_add(struct reshard_sim_report *total, const struct reshard_sim_report *report)
+{
+    total->steps += report->steps;
+    total->faults += report->faults;
+    total->requests += report->requests;
+    total->transcript = total->transcript * 31 + report->transcript;
+    for (uint32_t row = 0; row < 96; row++)
+        total->rows[row] += report->rows[row];
+}
+
 static int swarm(int count, char **words)
 {
     struct replay replay;
@@ -195,20 +209,20 @@ static int swarm(int count, char **words)
     for (int i = 2; i < count; i++)
         wish_read(words[i], &replay.swarm, &wishes);
     struct reshard_sim_report report, total;
+    char note[64];
     reshard_sim_report_init(&total);
+    progress_begin(&wishes.progress, "swarm", seeds);
     for (uint64_t seed = from; made && seed < from + seeds; seed++) {
         replay.swarm.seed = seed;
-        failed += seed_run(&replay, wishes.shrinks, &report) != 0;
+        failed += seed_run(&replay, &wishes, &report) != 0;
         if (wishes.digests)
             printf("digest %llu %016llx\n", (unsigned long long)seed,
                 (unsigned long long)report.digest);
-        total.steps += report.steps;
-        total.faults += report.faults;
-        total.requests += report.requests;
-        total.transcript = total.transcript * 31 + report.transcript;
-        for (uint32_t row = 0; row < 96; row++)
-            total.rows[row] += report.rows[row];
+        total_add(&total, &report);
+        (void)snprintf(note, sizeof note, " seeds, %d failed", failed);
+        progress_show(&wishes.progress, seed - from + 1, note);
     }
+    progress_clear(&wishes.progress);
     if (made && replay.swarm.cells)
         cells_print(replay.swarm.cells);
     replay_free(&replay);

@@ -2,6 +2,7 @@
 /* Exhaustive searches from a command line. A way that was found is kept as a line "search NAME
  * sabotage BITS", then one line "move KIND VALUE ABOUT" for each move. */
 #include "simulate_search.h"
+#include "simulate_progress.h"
 
 #include <reshard-sim/search.h>
 #include <stdio.h>
@@ -57,14 +58,29 @@ static int report_say(
     return report->violated || fewer;
 }
 
+/* The floor is 98 % of what there is. */
+static void progress_take(void *user_data, uint64_t done, uint64_t found, uint64_t least)
+{
+    struct progress *progress = user_data;
+    char note[64];
+    (void)snprintf(note, sizeof note, " states, %llu ahead", (unsigned long long)(found - done));
+    progress->total = least > found ? least : found;
+    progress_show(progress, done, note);
+}
+
 static int search_one(struct reshard_sim_search *spec, uint64_t *states)
 {
     static struct reshard_sim_decision decisions[MOVES_MAX];
     struct reshard_sim_search_report report;
     reshard_sim_search_report_init(&report);
     clock_t begin = clock();
+    struct progress progress;
+    progress_begin(&progress, spec->name, 0);
+    spec->progress = progress_take;
+    spec->progress_data = &progress;
     if (reshard_sim_search_run(spec, decisions, MOVES_MAX, &report))
         return 2;
+    progress_clear(&progress);
     *states += report.states;
     spec->decisions = decisions;
     spec->decision_count = report.decision_count < MOVES_MAX ? report.decision_count : MOVES_MAX;

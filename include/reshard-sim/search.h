@@ -11,6 +11,11 @@
 
 RESHARD_BEGIN_DECLS
 
+/** Takes how far a search is, every 1,024 states: `done` were left by all their moves, `found` were
+ * met so far, `least` are there at least. Calls no function of this library. */
+typedef void (*reshard_sim_progress)(
+    void *user_data, uint64_t done, uint64_t found, uint64_t least);
+
 /** An exhaustive search of one small world: every order of what can happen in it, with every fault
  * that its configuration allows. */
 struct reshard_sim_search {
@@ -26,6 +31,8 @@ struct reshard_sim_search {
     void *log_data;        /**< handed to log */
     uint32_t trace;        /**< replay: 1 = messages when they are sent, 2 = actions too */
     uint32_t reserved;     /**< 0 */
+    reshard_sim_progress progress; /**< search: told how far it is; NULL = nobody */
+    void *progress_data;           /**< handed to progress */
 };
 
 /** What came out. */
@@ -73,7 +80,8 @@ RESHARD_API const char *reshard_sim_search_name(uint32_t index);
  *   capacity.
  * @return RESHARD_OK when it ran, whatever the report says; or E_NULL, E_STRUCT_SIZE, E_ARGUMENT
  *   (no such configuration), E_NOMEM.
- * Calls: nothing.  Allocates: yes, up to some hundred bytes a state.  Threads: any.  Re-entry: no.
+ * Calls: the search's progress.  Allocates: yes, up to some hundred bytes a state.
+ * Threads: any.  Re-entry: no.
  */
 RESHARD_API int32_t reshard_sim_search_run(const struct reshard_sim_search *search,
     struct reshard_sim_decision *decisions_out, uint64_t capacity,

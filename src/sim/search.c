@@ -39,6 +39,7 @@ struct search {
     struct arena *arena;
     struct reshard_sim *sim;
     struct graph graph;
+    const struct reshard_sim_search *spec;
     struct reshard_sim_search_report *report;
     uint64_t state_limit;
     uint32_t depth, layer_end; /* of the world at hand; the first state that is deeper */
@@ -425,6 +426,14 @@ static void path_give(
             decisions_out[i - 1] = decision_of(graph->moves[state]);
 }
 
+static void progress_tell(const struct search *search, uint64_t done)
+{
+    const struct reshard_sim_search *spec = search->spec;
+    if (spec->progress && done % 1024 == 1)
+        spec->progress(
+            spec->progress_data, done, search->graph.count, search->config->states_min);
+}
+
 static void search_run(struct search *search)
 {
     struct graph *graph = &search->graph;
@@ -439,6 +448,7 @@ static void search_run(struct search *search)
         if (search->state_limit && graph->count > search->state_limit)
             break;
         expand(search, state);
+        progress_tell(search, state);
     }
     report->closed = state == graph->count;
     report->states = graph->count;
@@ -501,6 +511,7 @@ int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
         return status;
     struct search search = {.config = config_find(spec->name), .state_limit = spec->state_limit};
     search.verify = spec->verify;
+    search.spec = spec;
     reshard_sim_search_report_init(report_out);
     search.report = report_out;
     search.arena = reshard__search_arena();
