@@ -66,7 +66,7 @@ void reshard__host_free(struct host *host)
     reshard__sim_release(host);
 }
 
-/* A map that nobody decided. */
+/* A map that nobody decided; only a node that has none takes it. */
 static void map_invent(const struct reshard_sim *sim, struct host *host)
 {
     struct reshard_map *map = NULL;
@@ -116,8 +116,6 @@ static int32_t node_start(struct reshard_sim *sim, struct host *host)
     do
         status = reshard_node_start(host->node, reshard__host_now(sim, host));
     while (reshard__call_again(sim, host, &call, status));
-    if (status == RESHARD_OK && reshard__sabotaged(sim, RESHARD_SABOTAGE_MAP))
-        map_invent(sim, host);
     return status;
 }
 
@@ -263,6 +261,8 @@ void reshard__host_drain(struct reshard_sim *sim, struct host *host)
     reshard__due_update(sim, host);
     if (!host->node)
         return;
+    if (reshard__sabotaged(sim, RESHARD_SABOTAGE_MAP))
+        map_invent(sim, host);
     reshard__check_node(sim, host);
     if (host->fenced && knows_heir(sim, host))
         host->fenced = false;
