@@ -233,17 +233,21 @@ static void send_output(struct client *client)
         send_rest(client, sent > 0 ? (size_t)sent : 0);
 }
 
-/* --durability always: what was answered outlives a fail-over: answers wait for replicas. */
+/* --durability always: what was answered outlives a fail-over: answers wait for replicas. So does
+ * an ASK always: an heir to which the key's removal is news would serve what the other node, which
+ * goes by the key's absence here, has overwritten. */
 static bool held(struct client *client)
 {
     const struct slotd *slotd = &client->server->slotd;
-    if (slotd->settings.durability != DURABILITY_ALWAYS || client->output.size == 0)
+    bool waits = slotd->settings.durability == DURABILITY_ALWAYS || client->session.asked;
+    if (!waits || client->output.size == 0)
         return false;
     if (client->hold == 0)
         client->hold = engine_logged(slotd->engine);
     if (engine_released(slotd->engine) < client->hold)
         return true;
     client->hold = 0;
+    client->session.asked = false;
     return false;
 }
 

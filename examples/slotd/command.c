@@ -83,9 +83,10 @@ static const struct command *lookup(struct call *call)
     return command;
 }
 
-static void verdict_error(struct slotd *slotd, struct reply *reply,
+static void verdict_error(struct slotd *slotd, struct session *session,
     const struct cluster_verdict *verdict)
 {
+    struct reply *reply = &session->reply;
     switch (verdict->kind) {
     case CLUSTER_MOVED:
         slotd->statistics.moved++;
@@ -93,6 +94,7 @@ static void verdict_error(struct slotd *slotd, struct reply *reply,
         break;
     case CLUSTER_ASK:
         slotd->statistics.asked++;
+        session->asked = true;
         reply_error_format(reply, "ASK %u %s", verdict->slot, verdict->address);
         break;
     case CLUSTER_TRYAGAIN:
@@ -125,7 +127,7 @@ static int route(struct slotd *slotd, struct session *session, struct cluster_re
     cluster_route(slotd->cluster, request, &verdict);
     if (verdict.kind == CLUSTER_SERVE || verdict.kind == CLUSTER_PARK)
         return verdict.kind;
-    verdict_error(slotd, &session->reply, &verdict);
+    verdict_error(slotd, session, &verdict);
     return verdict.kind;
 }
 

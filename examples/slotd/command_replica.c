@@ -189,8 +189,9 @@ static void info_primary(const struct slotd *slotd, struct buffer *text)
     struct cluster_peer address;
     uint64_t now_ns = clock_monotonic_ns();
     uint32_t count = 0;
-    while (replica_peer_at(replica, count, &peer))
-        count++;
+    uint32_t waited_for = 0;
+    for (; replica_peer_at(replica, count, &peer); count++)
+        waited_for += peer.in_sync ? 1 : 0;
     buffer_append_format(text, "role:master\r\nconnected_slaves:%u\r\n", count);
     for (uint32_t index = 0; replica_peer_at(replica, index, &peer); index++) {
         cluster_peer(slotd->cluster, peer.node, &address);
@@ -199,7 +200,8 @@ static void info_primary(const struct slotd *slotd, struct buffer *text)
             (unsigned long long)peer.offset,
             (unsigned long long)((now_ns - peer.heard_ns) / 1000000000));
     }
-    buffer_append_text(text, "master_failover_state:no-failover\r\n");
+    buffer_append_format(text,
+        "slotd_replicas_waited_for:%u\r\nmaster_failover_state:no-failover\r\n", waited_for);
 }
 
 static void info_replica(const struct slotd *slotd, struct buffer *text)

@@ -58,6 +58,7 @@ static void identity_load(struct engine *engine)
 
 /* ---- messages ---- */
 
+/* To a node, this one as well. */
 static int32_t on_send(void *user_data, const struct reshard_action *action,
     struct reshard_completion *completion)
 {
@@ -77,6 +78,15 @@ static int32_t on_send(void *user_data, const struct reshard_action *action,
         memcpy(message->data + header.size, payload.data, payload.size);
     engine__inbox_put(engine, message);
     return RESHARD_OK;
+}
+
+/* What this node's journal says counts for others when no replica reads without it. What is not
+ * sent is as lost: it comes again. */
+static int32_t on_node_send(void *user_data, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    return engine__replicas_settle(user_data) ? RESHARD_E_BUSY
+                                              : on_send(user_data, action, completion);
 }
 
 static void on_receive(void *user_data, struct bus_message *message)
@@ -139,7 +149,7 @@ bool engine__node_start(struct engine *engine)
     config.window_size = HOST_WINDOW_SIZE;
     reshard_transport_init(&transport);
     transport.user_data = engine;
-    transport.send = on_send;
+    transport.send = on_node_send;
     host_journal_hooks(&engine->node_journal, &journal);
     host_store_hooks(&engine->store, &store);
     int32_t status = reshard_node_create(&config, &engine->node);

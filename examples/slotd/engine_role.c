@@ -70,15 +70,21 @@ bool engine_unconfirmed(const struct engine *engine)
     return engine->unconfirmed;
 }
 
-/* The primary of this node's shard by a map; 0 = none, or this node is not in it. */
-static uint64_t primary_by(const struct engine *engine, const struct reshard_map *map)
+/* This node's shard by a map; all 0 when it is not in it. */
+static struct reshard_map_shard shard_by(
+    const struct engine *engine, const struct reshard_map *map)
 {
     struct reshard_map_node self = {.struct_size = sizeof(self)};
     struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
-    if (reshard_map_node_find(map, engine->node_id, &self) != RESHARD_OK ||
-        reshard_map_shard_find(map, self.shard, &shard) != RESHARD_OK)
-        return 0;
-    return shard.primary;
+    if (reshard_map_node_find(map, engine->node_id, &self) == RESHARD_OK)
+        (void)reshard_map_shard_find(map, self.shard, &shard);
+    return shard;
+}
+
+/* 0 = none, or this node is not in the map. */
+static uint64_t primary_by(const struct engine *engine, const struct reshard_map *map)
+{
+    return shard_by(engine, map).primary;
 }
 
 /* What is told and asked rests on the newest map, unless that makes this node primary: that counts
@@ -92,9 +98,27 @@ const struct reshard_map *engine_map(const struct engine *engine)
     return primary != 0 && !rises ? newest : durable;
 }
 
+bool engine__replicas_settle(const struct engine *engine)
+{
+    if (engine->leads)
+        return replica_settling(engine->replica);
+    struct reshard_map_shard shard = shard_by(engine, reshard_node_map(engine->node));
+    return shard.primary == engine->node_id && shard.node_count > 1; /* about to lead */
+}
+
+/* Messages that were held back are sent again by themselves, save the one that asks for the map. */
+static void replicas_settled(struct engine *engine)
+{
+    bool settling = replica_settling(engine->replica);
+    if (engine->settling && !settling)
+        (void)reshard_node_greet(engine->node, engine->coordinator_id);
+    engine->settling = settling;
+}
+
 void engine__role_follow(struct engine *engine)
 {
-    uint64_t primary = primary_by(engine, engine_map(engine));
+    struct reshard_map_shard shard = shard_by(engine, engine_map(engine));
+    uint64_t primary = shard.primary;
     if (engine->confirming != NULL && ticket_done(engine->confirming)) {
         struct bytes text;
         bool failed = ticket_error(engine->confirming, &text) != NULL;
@@ -111,18 +135,16 @@ void engine__role_follow(struct engine *engine)
         engine->slotd->deposed = engine->sync.logged != 0; /* answers may wait for replicas */
         engine->store.wake_wanted = true;
     }
-    replica_role(engine->replica, engine->node_id, primary);
+    uint32_t peers = shard.node_count > 0 ? shard.node_count - 1 : 0;
+    replica_role(engine->replica, engine->node_id, primary, peers);
+    replicas_settled(engine);
 }
 
 void engine__confirm_begin(struct engine *engine)
 {
-    struct reshard_map_node self = {.struct_size = sizeof(self)};
-    struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
     struct buffer words = {0};
     struct engine_wait wait = {.kind = WAIT_VERSION};
-    const struct reshard_map *map = reshard_node_map(engine->node);
-    if (reshard_map_node_find(map, engine->node_id, &self) != RESHARD_OK ||
-        reshard_map_shard_find(map, self.shard, &shard) != RESHARD_OK || shard.node_count < 2)
+    if (shard_by(engine, reshard_node_map(engine->node)).node_count < 2)
         return;
     engine->unconfirmed = true;
     words_add_text(&words, "version");

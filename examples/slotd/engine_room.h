@@ -99,6 +99,7 @@ struct engine {
     bool history_loaded;
     struct replica *replica;
     bool leads; /* primary of its shard, as of the last turn */
+    bool settling; /* as of the last turn: see engine__replicas_settle() */
     struct ticket *confirming; /* whether this node is still what its journal says */
     bool unconfirmed;
     reshard_job_id plan; /* newest that was asked for, 0 = none in this run */
@@ -142,6 +143,8 @@ void engine__role_follow(struct engine *engine);
 void engine__confirm_begin(struct engine *engine);
 void engine__replica_message(struct engine *engine, const struct bus_message *message);
 void engine__replicas_applied(struct engine *engine);
+/* Other replicas of this shard may still read under leases of an earlier primary. */
+bool engine__replicas_settle(const struct engine *engine);
 
 /* engine_events.c: the library's events into the log. */
 void engine__events(struct engine *engine);

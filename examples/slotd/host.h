@@ -32,6 +32,9 @@ struct host_sync {
  * logged now; RESHARD_OK: it may at once. */
 int32_t host_sync_wait(struct host_sync *sync, struct reshard_driver *driver,
     const struct reshard_action *action, const struct reshard_completion *completion);
+/* The same without the replicas: what they do not get. */
+int32_t host_power_wait(struct host_sync *sync, struct reshard_driver *driver,
+    const struct reshard_action *action, const struct reshard_completion *completion);
 /* The same without the power-safe point: what is as durable as any write. */
 int32_t host_replicas_wait(struct host_sync *sync, struct reshard_driver *driver,
     const struct reshard_action *action, const struct reshard_completion *completion);

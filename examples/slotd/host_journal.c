@@ -36,6 +36,8 @@ static int32_t on_append(void *user_data, const struct reshard_action *action,
         return status;
     store_journal_append(journal->store, journal->stream, action->index, entry);
     journal->last_index = action->index; /* a coordinator appends one record at a time */
+    if (journal->stream == HOST_STREAM_COORDINATOR) /* no replica has it */
+        return host_power_wait(journal->sync, journal->driver, action, completion);
     if (action->durability != RESHARD_DURABILITY_FULL) /* as a write: by the turn's commit */
         return host_replicas_wait(journal->sync, journal->driver, action, completion);
     return host_sync_wait(journal->sync, journal->driver, action, completion);
@@ -78,6 +80,8 @@ static int32_t on_compact(void *user_data, const struct reshard_action *action,
     store_journal_remove(journal->store, journal->stream, 0, UINT64_MAX);
     store_journal_append(journal->store, journal->stream, report.first_index, entry);
     journal->last_index = report.last_index;
+    if (journal->stream == HOST_STREAM_COORDINATOR)
+        return host_power_wait(journal->sync, journal->driver, action, completion);
     return host_sync_wait(journal->sync, journal->driver, action, completion);
 }
 

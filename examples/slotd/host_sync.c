@@ -15,12 +15,12 @@ struct host_wait {
 
 static int32_t wait_add(struct host_sync *sync, struct host_wait **list,
     struct reshard_driver *driver, const struct reshard_action *action,
-    const struct reshard_completion *completion)
+    const struct reshard_completion *completion, uint64_t logged)
 {
     struct host_wait *wait = memory_take(sizeof(*wait));
     wait->driver = driver;
     wait->action = action->id;
-    wait->logged = sync->logged;
+    wait->logged = logged;
     wait->of_store = action->kind != RESHARD_ACTION_APPEND &&
         action->kind != RESHARD_ACTION_COMPACT;
     wait->completion = *completion;
@@ -35,16 +35,28 @@ int32_t host_replicas_wait(struct host_sync *sync, struct reshard_driver *driver
 {
     if (sync->logged <= sync->released)
         return RESHARD_OK;
-    return wait_add(sync, &sync->replicas, driver, action, completion);
+    return wait_add(sync, &sync->replicas, driver, action, completion, sync->logged);
+}
+
+/* always: each commit syncs, and nothing leaves before it. none: nothing is promised. */
+static bool power_safe(const struct host_sync *sync)
+{
+    return sync->durability != DURABILITY_BATCH || !store_log_dirty(sync->store);
 }
 
 int32_t host_sync_wait(struct host_sync *sync, struct reshard_driver *driver,
     const struct reshard_action *action, const struct reshard_completion *completion)
 {
-    /* always: each commit syncs, and nothing leaves before it. none: nothing is promised. */
-    if (sync->durability != DURABILITY_BATCH || !store_log_dirty(sync->store))
+    if (power_safe(sync))
         return host_replicas_wait(sync, driver, action, completion);
-    return wait_add(sync, &sync->waiting, driver, action, completion);
+    return wait_add(sync, &sync->waiting, driver, action, completion, sync->logged);
+}
+
+int32_t host_power_wait(struct host_sync *sync, struct reshard_driver *driver,
+    const struct reshard_action *action, const struct reshard_completion *completion)
+{
+    return power_safe(sync)
+        ? RESHARD_OK : wait_add(sync, &sync->waiting, driver, action, completion, 0);
 }
 
 bool host_sync_wanted(const struct host_sync *sync)

@@ -37,7 +37,20 @@ static uint64_t stream_new(const struct replica *replica)
     return bytes_checksum((struct bytes){seed, sizeof(seed)}) | 1;
 }
 
-void replica_role(struct replica *replica, uint64_t node, uint64_t primary)
+/* The primary before holds no lease, which others may. */
+static void lead_begin(struct replica *replica, uint32_t peers)
+{
+    replica->former = replica->up.primary;
+    replica__take_end(replica);
+    replica->stream = stream_new(replica);
+    replica->offset = replica->first = replica->sync->logged = 1; /* 0: it logs nothing */
+    replica->peers = replica->former != 0 && peers > 0 ? peers - 1 : peers;
+    replica->settled_ns = clock_monotonic_ns() + LEASE_NS + LEASE_MARGIN_NS;
+    replica__released_set(replica);
+}
+
+void replica_role(
+    struct replica *replica, uint64_t node, uint64_t primary, uint32_t peers)
 {
     bool leads = primary != 0 && primary == node;
     bool begins = leads && !replica->leads;
@@ -45,10 +58,8 @@ void replica_role(struct replica *replica, uint64_t node, uint64_t primary)
     if (replica->leads && !leads)
         replica__feed_end(replica);
     replica->leads = leads;
-    if (begins) {
-        replica__take_end(replica);
-        replica->stream = stream_new(replica);
-    }
+    if (begins)
+        lead_begin(replica, peers);
     if (!leads && primary != replica->up.primary)
         replica__take_begin(replica, primary);
 }
@@ -90,6 +101,15 @@ bool replica_whole(const struct replica *replica)
 bool replica_follows(const struct replica *replica)
 {
     return !replica->leads && replica->up.stream != 0;
+}
+
+bool replica_settling(const struct replica *replica)
+{
+    uint32_t count = 0;
+    for (const struct follower *at = replica->followers; at != NULL; at = at->next)
+        count += at->node != replica->former ? 1 : 0;
+    return replica->leads && count < replica->peers &&
+        clock_monotonic_ns() < replica->settled_ns;
 }
 
 bool replica_paused(const struct replica *replica)

@@ -7,7 +7,9 @@
  * Guarantees: `released` of struct host_sync passes an operation only when each replica that may
  * serve reads has applied it. A replica serves reads under a lease that it asks for with each beat
  * and that is counted from when it asked; a primary that hears no beat stops waiting only after the
- * lease has run out. No sockets: messages come and go through hooks.
+ * lease has run out. One that starts, or takes over, knows of no lease: it waits until each other
+ * node of the shard has asked to follow it, which ends the lease, or until all must be over.
+ * No sockets: messages come and go through hooks.
  *
  * What a fail-over keeps. Whatever --durability says, records, moved keys and deletions of a
  * migration complete only when the replicas in sync have them. Clients' writes: with `always`
@@ -41,8 +43,10 @@ struct replica *replica_open(
     struct store *store, struct host_sync *sync, const struct replica_hooks *hooks);
 void replica_close(struct replica *replica);
 
-/* Who this node is and follows, by the map: `primary` = itself: it leads; 0: neither. */
-void replica_role(struct replica *replica, uint64_t node, uint64_t primary);
+/* Who this node is and follows, by the map: `primary` = itself: it leads; 0: neither. `peers`: how
+ * many other nodes its shard has. */
+void replica_role(
+    struct replica *replica, uint64_t node, uint64_t primary, uint32_t peers);
 /* A message of kind BUS_STREAM or BUS_REPLICA. */
 void replica_receive(struct replica *replica, uint64_t from, uint8_t kind, struct bytes message);
 /* A live key has changed. */
@@ -66,6 +70,9 @@ bool replica_whole(const struct replica *replica);
 /* Fail-over without loss: the primary is asked to take no writes; true when it does and all that it
  * had is applied here. */
 bool replica_handover(struct replica *replica);
+/* At a new primary: replicas may still read under leases that it did not give, without what its
+ * journal says: nothing completes, and the library's node must say nothing. */
+bool replica_settling(const struct replica *replica);
 /* At the primary: no writes for a moment, a replica is about to take over. */
 bool replica_paused(const struct replica *replica);
 uint64_t replica_offset(const struct replica *replica);

@@ -29,7 +29,7 @@ void replica__released_set(struct replica *replica)
     for (const struct follower *at = replica->followers; at != NULL; at = at->next)
         if (at->in_sync && at->acked < least)
             least = at->acked;
-    replica->sync->released = least;
+    replica->sync->released = replica_settling(replica) ? 0 : least;
 }
 
 /* ---- what comes in ---- */
@@ -81,6 +81,15 @@ static void follower_heard(struct replica *replica, struct follower *follower, u
     }
 }
 
+/* Whoever goes on with an earlier stream is to ask anew: this frame fits none. */
+static void stranger_tell(struct replica *replica, uint64_t node)
+{
+    uint8_t head[STREAM_HEAD] = {0};
+    put_u64(head, replica->stream);
+    (void)replica->hooks.send(replica->hooks.user_data, node, BUS_STREAM,
+        (struct bytes){head, sizeof(head)}, (struct bytes){NULL, 0});
+}
+
 void replica__feed_request(struct replica *replica, uint64_t from, struct bytes message)
 {
     if (message.size != REQUEST_SIZE)
@@ -90,7 +99,9 @@ void replica__feed_request(struct replica *replica, uint64_t from, struct bytes 
     struct follower *follower = follower_find(replica, from);
     if (kind == REQUEST_FOLLOW) {
         follow_begin(replica, from, stream, offset);
-    } else if (follower != NULL && stream == replica->stream && frames <= follower->frames &&
+    } else if (follower == NULL) {
+        stranger_tell(replica, from);
+    } else if (stream == replica->stream && frames <= follower->frames &&
         offset <= replica->offset && follower->flags_due == 0) {
         follower->acked = offset > follower->acked ? offset : follower->acked;
         follower->frames_acked = frames;

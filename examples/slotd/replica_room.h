@@ -99,6 +99,9 @@ struct replica {
     struct buffer backlog;
     bool turn_open;     /* operations since the last TURN */
     uint64_t paused_ns; /* no writes until then */
+    uint64_t settled_ns; /* leases that others gave are over then */
+    uint32_t peers;      /* who may hold one: not the primary before */
+    uint64_t former;
     struct follower *followers;
     struct upstream up;
 };

@@ -64,7 +64,7 @@ static void held_shut(struct server *server)
     while (session != NULL) {
         struct session *next = session->next;
         struct client *client = (struct client *)session;
-        if (always && client->output.size > 0)
+        if ((always || session->asked) && client->output.size > 0)
             client_shut(client);
         session = next;
     }

@@ -99,6 +99,7 @@ struct session {
     uint64_t last_ns;
     bool authenticated;
     bool asking;   /* for the next command only */
+    bool asked;    /* an answer on its way says ASK: the key is not here */
     bool readonly; /* READONLY was said */
     bool closing;  /* close once the reply is out */
     bool killed;   /* CLIENT KILL from elsewhere */

@@ -107,3 +107,22 @@ def mend(cluster):
             last = failure
             time.sleep(0.2)
     raise last
+
+
+def replicas_of(cluster, node):
+    name = cluster.name(node)
+    lines = node.ask("CLUSTER", "REPLICAS", name)
+    ports = {int(line.split()[1].split("@")[0].rsplit(":", 1)[1]) for line in lines}
+    return [other for other in cluster.nodes if other.port in ports]
+
+
+def in_sync(node):
+    return "slotd_replica_serves_reads:1" in node.ask("INFO", "replication")
+
+
+def ready(cluster):
+    """Every replica has all and may serve reads."""
+    def all_in_sync():
+        return all(in_sync(node) for node in cluster.nodes
+                   if "role:slave" in node.ask("INFO", "replication"))
+    wait_for(all_in_sync, "the replicas")

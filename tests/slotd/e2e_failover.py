@@ -7,7 +7,8 @@ CLUSTER FAILOVER FORCE. With --durability always no acknowledged write is lost, 
 import sys
 import time
 
-from e2e import Cluster, Failed, SLOTD, run, seeded, wait_for
+from e2e import (Cluster, Failed, SLOTD, in_sync, ready, replicas_of, run, seeded,
+                 wait_for)
 from harness import Connection
 from writer import KEYS, Writer
 
@@ -15,28 +16,9 @@ SOURCE = seeded()
 ROUNDS = 2  # of each mode and side
 
 
-def replicas_of(cluster, node):
-    name = cluster.name(node)
-    lines = node.ask("CLUSTER", "REPLICAS", name)
-    ports = {int(line.split()[1].split("@")[0].rsplit(":", 1)[1]) for line in lines}
-    return [other for other in cluster.nodes if other.port in ports]
-
-
-def in_sync(node):
-    return "slotd_replica_serves_reads:1" in node.ask("INFO", "replication")
-
-
 def primaries(cluster):
     return [node for node in cluster.nodes if node.alive() and
             "role:master" in node.ask("INFO", "replication")]
-
-
-def ready(cluster):
-    """Every replica has all and may serve reads."""
-    def all_in_sync():
-        return all(in_sync(node) for node in cluster.nodes
-                   if "role:slave" in node.ask("INFO", "replication"))
-    wait_for(all_in_sync, "the replicas")
 
 
 def take_over(cluster, victim, heir):

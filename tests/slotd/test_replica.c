@@ -78,7 +78,7 @@ static void side_make(struct rig *rig, int index)
     store_observe(side->place.store, &observer);
     for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
         store_slot_watch(side->place.store, slot, true);
-    replica_role(side->replica, side->node, PRIMARY);
+    replica_role(side->replica, side->node, PRIMARY, 0);
 }
 
 static struct rig *rig_make(void)
@@ -198,6 +198,46 @@ Test(replica, is_waited_for_while_it_may_read)
     rig_remove(rig);
 }
 
+/* It knows of no lease that was given before: others may read without what is its own alone. */
+Test(replica, waits_at_its_start_for_leases_that_others_gave)
+{
+    struct rig *rig = rig_make();
+    struct side *primary = &rig->sides[0];
+    settle(rig);
+    replica_role(primary->replica, PRIMARY, 0, 1);
+    replica_role(primary->replica, PRIMARY, PRIMARY, 1);
+    cr_expect(replica_settling(primary->replica));
+    cr_expect_lt(primary->sync.released, primary->sync.logged);
+    replica_tick(primary->replica);
+    cr_expect_lt(primary->sync.released, primary->sync.logged);
+    replica_tick(rig->sides[1].replica); /* goes on with the stream before: hears that it is over */
+    turn(rig, NULL);
+    turn(rig, NULL);
+    cr_expect_not(rig->sides[1].replica->up.linked);
+    cr_expect(replica_settling(primary->replica));
+    settle(rig);
+    cr_expect_not(replica_settling(primary->replica));
+    cr_expect_geq(primary->sync.released, primary->sync.logged);
+    rig_remove(rig);
+}
+
+Test(replica, waits_for_others_leases_when_it_takes_over_and_no_longer_than_they_last)
+{
+    struct rig *rig = rig_make();
+    struct side *heir = &rig->sides[1];
+    settle(rig);
+    replica_role(heir->replica, REPLICA, REPLICA, 1); /* the primary before reads as none */
+    cr_expect_not(replica_settling(heir->replica));
+    replica_role(heir->replica, REPLICA, PRIMARY, 2);
+    replica_role(heir->replica, REPLICA, REPLICA, 2);
+    cr_expect(replica_settling(heir->replica));
+    heir->replica->settled_ns = clock_monotonic_ns();
+    cr_expect_not(replica_settling(heir->replica));
+    replica_tick(heir->replica);
+    cr_expect_geq(heir->sync.released, heir->sync.logged);
+    rig_remove(rig);
+}
+
 static void lose_third(struct message *message, size_t number)
 {
     if (number % 3 == 2)
@@ -233,9 +273,9 @@ static void spoiled(void (*spoil)(struct message *message, size_t number), size_
     }
     /* What was changed may have been believed: links are authenticated, not the room's business.
      * Who has lost its primary's stream starts over. */
-    replica_role(rig->sides[1].replica, REPLICA, 0);
+    replica_role(rig->sides[1].replica, REPLICA, 0, 0);
     rig->sides[1].replica->up.stream = 0;
-    replica_role(rig->sides[1].replica, REPLICA, PRIMARY);
+    replica_role(rig->sides[1].replica, REPLICA, PRIMARY, 0);
     rig->sides[1].replica->up.stream = 0;
     fill(rig, "last");
     settle(rig);

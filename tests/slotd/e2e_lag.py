@@ -1,0 +1,206 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A replica that lags, its process stopped for a while, answers no read with what a later owner has
+overwritten: not after an atomic flip, not after a key moved, not when the primary has started again
+meanwhile. Its requests wait in its socket, so it sees them before anything that its primary sends."""
+import contextlib
+import os
+import signal
+
+import redis.crc
+
+from e2e import SLOTD, Cluster, in_sync, ready, replicas_of, run, wait_for
+from harness import Connection, Error
+
+
+@contextlib.contextmanager
+def shards():
+    """Three shards; the middle one, which runs no coordinator, has a replica."""
+    with Cluster(SLOTD, 4) as cluster:
+        spare = cluster.nodes.pop()
+        cluster.create()
+        source = cluster.nodes[1]
+        cluster.manage("add-node", spare.address, source.address, "--cluster-slave",
+                       "--cluster-master-id", cluster.name(source))
+        cluster.nodes.append(spare)
+        cluster.settle()
+        ready(cluster)
+        try:
+            yield cluster, cluster.nodes[0], source, spare
+        except BaseException:
+            for node in cluster.nodes:
+                print(f"--- node {node.port}\n{node.log_tail(30)}")
+            raise
+
+
+def link_to(node):
+    return Connection(("127.0.0.1", node.port))
+
+
+def key_of(source, number):
+    """A key of the source's slots, and its slot."""
+    slot = min(source) + number
+    return f"{{{TAGS[slot]}}}", slot
+
+
+def tags():
+    """slot -> a word that lies in it."""
+    found = {}
+    number = 0
+    while len(found) < 16384:
+        found.setdefault(redis.crc.key_slot(b"%d" % number), str(number))
+        number += 1
+    return found
+
+
+TAGS = tags()
+
+
+def go_on(node):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(node.process.pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def stopped(replica):
+    """It may read when it stops."""
+    wait_for(lambda: in_sync(replica), "the replica's lease")
+    os.kill(replica.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        go_on(replica)
+
+
+def reader(replica, key, value):
+    """A connection to the replica that has read the key there."""
+    link = link_to(replica)
+    assert link("READONLY") == "OK"
+    wait_for(lambda: link("GET", key) == value, "the replica")
+    return link
+
+
+def written(node, key, value, asking=False):
+    """The node has acknowledged the write: it is the owner now."""
+    link = link_to(node)
+
+    def done():
+        if asking:
+            link("ASKING")
+        return link("SET", key, value) == "OK"
+    wait_for(done, "the flip", pause=0.001)
+
+
+def fresh(reply, value):
+    assert isinstance(reply, Error) and reply.startswith("MOVED") or reply == value, reply
+
+
+def test_no_stale_read_after_an_atomic_flip():
+    with shards() as (cluster, target, source, replica):
+        for number in range(3):
+            key, slot = key_of(cluster.slots(source), number)
+            written(source, key, "old")
+            link = reader(replica, key, b"old")
+            with stopped(replica):
+                cluster.move_start({source: [slot]}, target)
+                written(target, key, "new")
+                link.send("GET", key)
+            fresh(link.read(), b"new")
+        cluster.settle()
+        cluster.check()
+
+
+def filled(source, slots):
+    """So much that the copy takes a while."""
+    link = link_to(source)
+    for slot in slots:
+        link.send("SET", "{%s}" % TAGS[slot], b"x" * 10000)
+    assert all(link.read() == "OK" for _ in slots)
+
+
+def phases(cluster):
+    return [migration["phase"] for migration in cluster.reshard_progress()["migrations"]]
+
+
+def test_no_stale_read_after_a_restart_in_hold():
+    """The hold is on the primary's disk and on no replica; it starts again and says that it holds."""
+    with shards() as (cluster, target, source, replica):
+        key, _ = key_of(cluster.slots(source), 0)
+        slots = sorted(cluster.slots(source))[:3000]
+        filled(source, slots)
+        written(source, key, "old")
+        link = reader(replica, key, b"old")
+        wait_for(lambda: in_sync(replica), "the replica's lease")
+        cluster.move_start({source: slots}, target)
+        wait_for(lambda: "COPY" in phases(cluster), "the copy", pause=0.001)
+        with stopped(replica):
+            wait_for(lambda: phases(cluster) in (["HOLD"], []), "the hold", pause=0.001)
+            source.kill()
+            source.start()
+            written(target, key, "new")
+            link.send("GET", key)
+        fresh(link.read(), b"new")
+        wait_for(lambda: in_sync(replica), "the replica's lease")
+        cluster.settle()
+        cluster.check()
+
+
+def opened(cluster, source, target, slot):
+    names = cluster.name(source), cluster.name(target)
+    target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", names[0])
+    source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", names[1])
+    wait_for(lambda: str(link_to(source)("GET", "{%s}none" % TAGS[slot])).startswith("ASK"),
+             "the phase MOVE")
+
+
+def closed(cluster, source, target, slot):
+    for node in (target, source):
+        node.ask("CLUSTER", "SETSLOT", slot, "NODE", cluster.name(target))
+    cluster.settle()
+    cluster.check()
+
+
+def test_no_stale_read_of_a_key_that_has_moved():
+    with shards() as (cluster, target, source, replica):
+        key, slot = key_of(cluster.slots(source), 0)
+        written(source, key, "old")
+        link = reader(replica, key, b"old")
+        with stopped(replica):
+            opened(cluster, source, target, slot)
+            moved = link_to(source)("MIGRATE", "127.0.0.1", target.port, key, 0, 20000)
+            assert moved == "OK", moved
+            written(target, key, "new", asking=True)
+            link.send("GET", key)
+        fresh(link.read(), b"new")
+        closed(cluster, source, target, slot)
+
+
+def test_no_redirect_rests_on_what_a_replica_lacks():
+    """A key's absence sends its requests on; were its removal lost by a fail-over, the heir would
+    serve what the target has overwritten. So ASK waits, and so does the target that inquires."""
+    with shards() as (cluster, target, source, replica):
+        key, slot = key_of(cluster.slots(source), 0)
+        other = key + "other"
+        written(source, key, "old")
+        written(source, other, "old")
+        opened(cluster, source, target, slot)
+        assert replicas_of(cluster, source) == [replica]
+        link = link_to(source)
+        with stopped(replica):
+            assert link("DEL", key) == 1
+            reply = link("GET", key)
+            assert reply.startswith("ASK") and waited_for(source) == 0, reply
+        with stopped(replica):
+            assert link("DEL", other) == 1
+            written(target, other, "new", asking=True)
+            assert waited_for(source) == 0
+        closed(cluster, source, target, slot)
+
+
+def waited_for(node):
+    text = node.ask("INFO", "replication")
+    return int(text.split("slotd_replicas_waited_for:")[1].split()[0])
+
+
+if __name__ == "__main__":
+    run(globals())
