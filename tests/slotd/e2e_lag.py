@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """A replica that lags, its process stopped for a while, answers no read with what a later owner has
-overwritten: not after an atomic flip, not after a key moved, not when the primary has started again
-meanwhile. Its requests wait in its socket, so it sees them before anything that its primary sends."""
+overwritten: not after an atomic flip, not after a key moved, not when the primary has started
+again meanwhile. Its requests wait in its socket, so it sees them before anything that its primary sends."""
 import contextlib
 import os
 import signal
@@ -123,7 +123,7 @@ def phases(cluster):
 
 
 def test_no_stale_read_after_a_restart_in_hold():
-    """The hold is on the primary's disk and on no replica; it starts again and says that it holds."""
+    """The hold is on the primary's disk and on no replica; it starts again, and holds."""
     with shards() as (cluster, target, source, replica):
         key, _ = key_of(cluster.slots(source), 0)
         slots = sorted(cluster.slots(source))[:3000]
