@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A replica that lags, its process stopped for a while, answers no read with what a later owner has
 overwritten: not after an atomic flip, not after a key moved, not when the primary has started
-again meanwhile. Its requests wait in its socket, so it sees them before anything that its primary sends."""
+again meanwhile. Its requests wait in its socket, so it sees them before what its primary sends."""
 import contextlib
 import os
 import signal
