@@ -12,17 +12,23 @@ void reshard__own_append(struct disk *disk, const uint8_t *bytes, size_t size)
     disk->journal_size += size;
 }
 
+/* Where the first `count` records end. */
+static size_t records_end(const uint8_t *bytes, size_t size, uint64_t count)
+{
+    size_t end = 0;
+    uint32_t kind;
+    while (count > 0 && reshard__record_next(bytes, size, &end, &kind))
+        count--;
+    return end;
+}
+
 void reshard__own_rollback(struct disk *disk, uint64_t count)
 {
     struct reshard_journal_report report;
     reshard_journal_report_init(&report);
     (void)reshard_journal_check(disk->journal, disk->journal_size, &report);
-    uint64_t wanted = report.record_count > count ? report.record_count - count : 0;
-    while (report.record_count > wanted && disk->journal_size > 0) {
-        disk->journal_size--;
-        (void)reshard_journal_check(disk->journal, disk->journal_size, &report);
-    }
-    disk->journal_size = (size_t)report.good_size;
+    uint64_t left = report.record_count > count ? report.record_count - count : 0;
+    disk->journal_size = records_end(disk->journal, disk->journal_size, left);
 }
 
 void reshard__own_copy(struct disk *disk, const struct disk *from)
@@ -50,16 +56,6 @@ static bool start_sees(struct reshard_sim *sim, const uint8_t *image, size_t siz
     (void)reshard_journal_check(image, size, &report);
     reshard_node_destroy(node);
     return seen && report.verdict != RESHARD_OK;
-}
-
-/* Where the first `count` records end. */
-static size_t records_end(const uint8_t *bytes, size_t size, uint64_t count)
-{
-    size_t end = 0;
-    uint32_t kind;
-    while (count > 0 && reshard__record_next(bytes, size, &end, &kind))
-        count--;
-    return end;
 }
 
 /* The image is put right again: a host has it from elsewhere, from its replica for example. What
