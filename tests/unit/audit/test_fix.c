@@ -132,6 +132,17 @@ Test(fix, check_refuses_another_map)
     struct reshard_fix *other = NULL;
     cr_assert_eq(reshard_audit_fix(audit, world.map, 0, &other), RESHARD_E_PLAN);
     cr_assert_null(other);
+    /* The same version, another history. */
+    struct world elsewhere;
+    world_make(&elsewhere, 3);
+    world_change_slots(&elsewhere, RESHARD_CHANGE_UNASSIGN, 1, 4, 4);
+    reshard_fix_destroy(fix);
+    reshard_audit_destroy(audit);
+    fix = make(&audit, 0);
+    cr_assert_eq(reshard_map_version(elsewhere.map), reshard_map_version(world.map));
+    cr_assert_eq(reshard_fix_check(fix, world.map), RESHARD_OK);
+    cr_assert_eq(reshard_fix_check(fix, elsewhere.map), RESHARD_E_PLAN);
+    world_free(&elsewhere);
     reshard_fix_destroy(fix);
     reshard_audit_destroy(audit);
     world_free(&world);

@@ -132,6 +132,7 @@ Test(router, apply_follows_deltas_and_drops_what_they_settle)
     reshard_change_init(&change);
     for (int i = 0; i < 4; i++) {
         cr_assert_eq(reshard_router_stale(router), 1);
+        cr_assert_eq(reshard_router_slot_owner(router, 5), 2); /* as was told, also when opened */
         cr_assert_eq(reshard_map_delta_next(map, &cursor, &change), RESHARD_OK);
         cr_assert_eq(reshard_router_apply(router, &change), RESHARD_OK);
         cr_assert_eq(reshard_router_apply(router, &change), RESHARD_E_REPEATED);
@@ -145,6 +146,33 @@ Test(router, apply_follows_deltas_and_drops_what_they_settle)
     cr_assert_eq(reshard_router_apply(router, &change), RESHARD_E_STRUCT_SIZE);
     cr_assert_eq(reshard_router_apply(router, NULL), RESHARD_E_NULL);
     cr_assert_eq(reshard_router_apply(NULL, &change), RESHARD_E_NULL);
+    reshard_router_destroy(router);
+    reshard_map_destroy(map);
+}
+
+/* A primary that changed is the last of the deltas: nothing else rebuilds what requests read. */
+Test(router, primary_that_changes_by_a_delta_is_asked)
+{
+    struct reshard_map *map = cluster_make(2);
+    struct reshard_router *router = cluster_router(map, NULL, NULL);
+    uint64_t cursor = reshard_map_version(map);
+    struct reshard_change change;
+    struct reshard_request request;
+    struct reshard_hop hop;
+    reshard_change_init(&change);
+    reshard_request_init(&request);
+    reshard_hop_init(&hop);
+    cr_assert_eq(reshard_router_begin(router, 40, RESHARD_REQUEST_WRITE, &request), RESHARD_OK);
+    struct reshard_answer answer = {.struct_size = sizeof answer,
+        .kind = RESHARD_ANSWER_MOVED, .shard = 2};
+    uint64_t wait_ns;
+    cr_assert_eq(reshard_router_answer(router, &request, &answer, &wait_ns), RESHARD_OK);
+    cr_assert_eq(reshard_router_next(router, &request, &hop), RESHARD_E_EMPTY);
+    cluster_primary(map, 2, 21);
+    cr_assert_eq(reshard_map_delta_next(map, &cursor, &change), RESHARD_OK);
+    cr_assert_eq(reshard_router_apply(router, &change), RESHARD_OK);
+    cr_assert_eq(reshard_router_next(router, &request, &hop), RESHARD_OK);
+    cr_assert_eq(hop.node, 21);
     reshard_router_destroy(router);
     reshard_map_destroy(map);
 }
