@@ -71,11 +71,36 @@ static void primary_ask(struct call *call)
     buffer_free(&words);
 }
 
-/* NULL: it may begin. */
-static const char *failover_refuse(const struct call *call, bool force)
+/* FORCE: first the newest map, to see what this replica lacks. */
+static void map_ask(struct call *call)
 {
-    bool known = call->arg_count == 2 || force;
-    if (!known || call->arg_count > 3)
+    struct buffer words = {0};
+    struct engine_wait wait = {.kind = WAIT_VERSION};
+    words_add_text(&words, "version");
+    call->session->inquired = true;
+    call_ask(call, &words, &wait);
+    buffer_free(&words);
+}
+
+static void inquired(struct call *call)
+{
+    struct buffer text = {0};
+    uint32_t missed = engine_missed_slots(call->slotd->engine);
+    call->session->inquired = false;
+    bool known = call_answered(call, &text);
+    buffer_free(&text);
+    if (known && missed > 0)
+        reply_error_format(call->reply,
+            "ERR this replica lacks %u slots that its master got since it was in sync; CLUSTER "
+            "FAILOVER TAKEOVER promotes it without their keys", missed);
+    else if (known)
+        primary_ask(call);
+}
+
+/* NULL: it may begin. */
+static const char *failover_refuse(const struct call *call, bool graceful, bool force)
+{
+    if (call->arg_count > 3 || (!graceful && !force && !bytes_is(call->args[2], "TAKEOVER")))
         return "ERR syntax error";
     if (!cluster_is_replica(call->slotd->cluster))
         return "ERR You should send CLUSTER FAILOVER to a replica";
@@ -84,19 +109,12 @@ static const char *failover_refuse(const struct call *call, bool force)
     return NULL;
 }
 
-/* Without FORCE the primary stops its writes first and this replica applies all that it had. */
-static void failover_start(struct call *call)
+/* The primary stops its writes, and this replica applies all that it had. */
+static void handover(struct call *call)
 {
     struct session *session = call->session;
     uint64_t now_ns = clock_monotonic_ns();
-    bool force = call->arg_count == 3 &&
-        (bytes_is(call->args[2], "FORCE") || bytes_is(call->args[2], "TAKEOVER"));
-    const char *refused = failover_refuse(call, force);
-    if (refused != NULL) {
-        reply_error(call->reply, refused);
-        return;
-    }
-    if (force || replica_handover(replica_of(call))) {
+    if (replica_handover(replica_of(call))) {
         primary_ask(call);
         return;
     }
@@ -108,9 +126,28 @@ static void failover_start(struct call *call)
             "ERR Master is down or failed, please use CLUSTER FAILOVER FORCE");
 }
 
+static void failover_start(struct call *call)
+{
+    bool graceful = call->arg_count == 2;
+    bool force = !graceful && bytes_is(call->args[2], "FORCE");
+    const char *refused = failover_refuse(call, graceful, force);
+    if (refused != NULL)
+        reply_error(call->reply, refused);
+    else if (graceful)
+        handover(call);
+    else if (force)
+        map_ask(call);
+    else
+        primary_ask(call);
+}
+
 void command_cluster_failover(struct call *call)
 {
-    call_ok_run(call, failover_start);
+    bool inquires = call->session->ticket != NULL && call->session->inquired;
+    if (!inquires)
+        call_ok_run(call, failover_start);
+    else if (!call_waits(call))
+        inquired(call);
 }
 
 /* ---- WAIT, ROLE ---- */

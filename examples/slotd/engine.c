@@ -377,6 +377,10 @@ static void links_hold(struct engine *engine)
 
 void engine_tick(struct engine *engine)
 {
+    uint64_t now_ns = clock_monotonic_ns();
+    if (engine->leads && now_ns - engine->ticked_ns > ENGINE_FROZEN_NS)
+        engine__confirm_begin(engine);
+    engine->ticked_ns = now_ns;
     if (engine->coordinator == NULL && !bus_linked(engine->bus, engine->coordinator_id))
         (void)reshard_node_greet(engine->node, engine->coordinator_id);
     replica_tick(engine->replica);
@@ -446,6 +450,7 @@ struct engine *engine_open(
     engine->sync.durability = settings->durability;
     engine->next_ticket = slotd_random(slotd);
     engine->timer.data = engine;
+    engine->ticked_ns = clock_monotonic_ns();
     engine->deadline_ns = UINT64_MAX;
     identity_load(engine);
     engine->bus =

@@ -50,8 +50,11 @@ uint64_t engine_coordinator_id(const struct engine *engine);
 /* The node was fed directly: it is run at the end of this turn. */
 void engine_fed(struct engine *engine);
 struct replica *engine_replica(const struct engine *engine);
-/* This node does not know yet whether it still is what its journal says: it serves nothing. */
-bool engine_unconfirmed(const struct engine *engine);
+/* How long this node has not known whether it still is what its journal says, and has served
+ * nothing: after its start, or when its process stood still. 0: it does know. */
+uint64_t engine_unconfirmed_ns(const struct engine *engine);
+/* At a replica: slots that its shard got since the newest record that is here: their keys are not. */
+uint32_t engine_missed_slots(const struct engine *engine);
 /* Replication under `always`: the end of what this node has changed, and what may be answered. */
 uint64_t engine_logged(const struct engine *engine);
 uint64_t engine_released(const struct engine *engine);

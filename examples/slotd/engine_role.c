@@ -62,12 +62,12 @@ uint64_t engine_logged(const struct engine *engine)
 
 uint64_t engine_released(const struct engine *engine)
 {
-    return engine->sync.released;
+    return engine->unconfirmed_ns == 0 ? engine->sync.released : 0;
 }
 
-bool engine_unconfirmed(const struct engine *engine)
+uint64_t engine_unconfirmed_ns(const struct engine *engine)
 {
-    return engine->unconfirmed;
+    return engine->unconfirmed_ns == 0 ? 0 : clock_monotonic_ns() - engine->unconfirmed_ns + 1;
 }
 
 /* This node's shard by a map; all 0 when it is not in it. */
@@ -98,6 +98,28 @@ const struct reshard_map *engine_map(const struct engine *engine)
     return primary != 0 && !rises ? newest : durable;
 }
 
+/* The slot, or the migration that brings it, is not in the map that this node's records hold. Who
+ * is in sync has both before the shard serves the slot. */
+static bool slot_missed(const struct engine *engine, reshard_shard_id shard, uint32_t slot)
+{
+    const struct reshard_map *newest = reshard_node_newest_map(engine->node);
+    const struct reshard_map *durable = reshard_node_map(engine->node);
+    if (reshard_map_slot_owner(newest, slot) != shard ||
+        reshard_map_slot_epoch(newest, slot) == reshard_map_slot_epoch(durable, slot))
+        return false;
+    reshard_migration_id migration = reshard_map_slot_migration(newest, slot);
+    return migration == 0 || migration > reshard_map_last_migration(durable);
+}
+
+uint32_t engine_missed_slots(const struct engine *engine)
+{
+    reshard_shard_id shard = shard_by(engine, reshard_node_newest_map(engine->node)).shard;
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
+        count += slot_missed(engine, shard, slot) ? 1 : 0;
+    return count;
+}
+
 bool engine__replicas_settle(const struct engine *engine)
 {
     if (engine->leads)
@@ -124,7 +146,7 @@ void engine__role_follow(struct engine *engine)
         bool failed = ticket_error(engine->confirming, &text) != NULL;
         ticket_drop(engine, engine->confirming);
         engine->confirming = NULL;
-        engine->unconfirmed = failed;
+        engine->unconfirmed_ns = failed ? engine->unconfirmed_ns : 0;
         if (failed)
             engine__confirm_begin(engine);
         engine->store.wake_wanted = true;
@@ -144,9 +166,11 @@ void engine__confirm_begin(struct engine *engine)
 {
     struct buffer words = {0};
     struct engine_wait wait = {.kind = WAIT_VERSION};
-    if (shard_by(engine, reshard_node_map(engine->node)).node_count < 2)
+    if (shard_by(engine, reshard_node_map(engine->node)).node_count < 2 ||
+        engine->confirming != NULL)
         return;
-    engine->unconfirmed = true;
+    if (engine->unconfirmed_ns == 0)
+        engine->unconfirmed_ns = clock_monotonic_ns();
     words_add_text(&words, "version");
     engine->confirming = engine_ask(engine, &words, &wait);
     buffer_free(&words);

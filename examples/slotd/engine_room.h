@@ -25,6 +25,7 @@ enum {
 #define ENGINE_RESEND_NS ((uint64_t)200000000)
 #define ENGINE_ANSWER_NS ((uint64_t)30000000000)
 #define ENGINE_MEET_NS ((uint64_t)3000000000) /* for a link to the node that is met */
+#define ENGINE_FROZEN_NS ((uint64_t)1000000000) /* between two ticks: an heir may act by now */
 #define ENGINE_KNOWN_NS ((uint64_t)10000000000)
 
 /* A request of this node, or one that it passes on. */
@@ -101,7 +102,8 @@ struct engine {
     bool leads; /* primary of its shard, as of the last turn */
     bool settling; /* as of the last turn: see engine__replicas_settle() */
     struct ticket *confirming; /* whether this node is still what its journal says */
-    bool unconfirmed;
+    uint64_t unconfirmed_ns; /* since when; 0 = it is */
+    uint64_t ticked_ns;
     reshard_job_id plan; /* newest that was asked for, 0 = none in this run */
 };
 
@@ -139,7 +141,8 @@ void engine__store_observe(struct engine *engine);
 void engine__replica_open(struct engine *engine);
 /* After the library ran: what the map says this node is now. */
 void engine__role_follow(struct engine *engine);
-/* A primary with replicas asks at its start whether one of them has taken over. */
+/* A primary with replicas asks, at its start or when it stood still, whether one of them has taken
+ * over. */
 void engine__confirm_begin(struct engine *engine);
 void engine__replica_message(struct engine *engine, const struct bus_message *message);
 void engine__replicas_applied(struct engine *engine);

@@ -17,8 +17,9 @@
  * they are replicated behind the answer, and WAIT tells. CLUSTER FAILOVER loses nothing: the
  * primary stops writes first. FORCE takes what this replica has, and is for primaries that are
  * dead: one that lives on, cut off from the coordinator, serves until it hears of its heir. A
- * primary with replicas that starts again serves only once the coordinator has confirmed it. The
- * coordinator is one node: while it is down no fail-over is decided.
+ * primary with replicas that starts again, or that stood still for longer than a lease, serves
+ * only once the coordinator has confirmed it. The coordinator is one node: while it is down no
+ * fail-over is decided.
  */
 #ifndef SLOTD_REPLICA_H
 #define SLOTD_REPLICA_H

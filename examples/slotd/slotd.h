@@ -114,6 +114,7 @@ struct session {
     size_t exec_at;    /* EXEC: the next to run, when one of them waits */
     bool in_exec;
     struct ticket *ticket; /* an operator's request that the command waits for */
+    bool inquired;         /* FAILOVER: the ticket asks how new the map is */
     uint64_t wait_ns;      /* since when */
     uint64_t wait_offset;  /* WAIT: what replicas have to have */
 };

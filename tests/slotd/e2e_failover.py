@@ -13,7 +13,7 @@ from harness import Connection
 from writer import KEYS, Writer
 
 SOURCE = seeded()
-ROUNDS = 2  # of each mode and side
+ROUNDS = 2  # of each mode and side; one more without a kill
 
 
 def primaries(cluster):
@@ -52,7 +52,13 @@ def ended(cluster):
     raise last
 
 
-def one_round(cluster, mode, side, before):
+def hand_over(primary, heir):
+    """Without loss, while the migration goes on; the old primary becomes a replica."""
+    assert heir.ask("CLUSTER", "FAILOVER") == "OK"
+    wait_for(lambda: "role:slave" in primary.ask("INFO", "replication"), "the deposed")
+
+
+def one_round(cluster, mode, side, before, graceful):
     writer = Writer(cluster, SOURCE, before)
     writer.start()
     first = cluster.nodes[0]  # runs the coordinator: it is never the one that dies
@@ -67,16 +73,20 @@ def one_round(cluster, mode, side, before):
     moves = start(cluster, source, target, slots)
     delay = SOURCE.uniform(0, 0.08 if mode == "atomic" else 0.4)
     time.sleep(delay)
-    take_over(cluster, victim, heir)
+    if graceful:
+        hand_over(victim, heir)
+    else:
+        take_over(cluster, victim, heir)
     if mode == "keywise":
         cluster.cli_end(moves, seconds=8)  # it may wait for the dead: `fix` goes on
     done = writer.done
     wait_for(lambda: writer.done > done + 50 or writer.failure, "writes after the fail-over")
-    victim.start()
+    if not graceful:
+        victim.start()
     ended(cluster)
     ready(cluster)
     writer.end()
-    print(f"   {mode}, {side} killed after {delay * 1000:.0f} ms, {writer.done} writes", flush=True)
+    print(f"   {mode}, {side} {'hands over' if graceful else 'killed'} after {delay * 1000:.0f} ms, {writer.done} writes", flush=True)
     return writer
 
 
@@ -90,8 +100,8 @@ def test_fail_over_in_the_middle_of_migrations():
             writer = None
             for mode in ("atomic", "keywise"):
                 for side in ("source", "target"):
-                    for _ in range(ROUNDS):
-                        writer = one_round(cluster, mode, side, writer)
+                    for number in range(ROUNDS + 1):
+                        writer = one_round(cluster, mode, side, writer, number == ROUNDS)
         except BaseException:
             for node in cluster.nodes:
                 print(f"--- node {node.port}\n{node.log_tail(30)}")

@@ -3,92 +3,9 @@
 """A replica that lags, its process stopped for a while, answers no read with what a later owner has
 overwritten: not after an atomic flip, not after a key moved, not when the primary has started
 again meanwhile. Its requests wait in its socket, so it sees them before what its primary sends."""
-import contextlib
-import os
-import signal
-
-import redis.crc
-
-from e2e import SLOTD, Cluster, in_sync, ready, replicas_of, run, wait_for
-from harness import Connection, Error
-
-
-@contextlib.contextmanager
-def shards():
-    """Three shards; the middle one, which runs no coordinator, has a replica."""
-    with Cluster(SLOTD, 4) as cluster:
-        spare = cluster.nodes.pop()
-        cluster.create()
-        source = cluster.nodes[1]
-        cluster.manage("add-node", spare.address, source.address, "--cluster-slave",
-                       "--cluster-master-id", cluster.name(source))
-        cluster.nodes.append(spare)
-        cluster.settle()
-        ready(cluster)
-        try:
-            yield cluster, cluster.nodes[0], source, spare
-        except BaseException:
-            for node in cluster.nodes:
-                print(f"--- node {node.port}\n{node.log_tail(30)}")
-            raise
-
-
-def link_to(node):
-    return Connection(("127.0.0.1", node.port))
-
-
-def key_of(source, number):
-    """A key of the source's slots, and its slot."""
-    slot = min(source) + number
-    return f"{{{TAGS[slot]}}}", slot
-
-
-def tags():
-    """slot -> a word that lies in it."""
-    found = {}
-    number = 0
-    while len(found) < 16384:
-        found.setdefault(redis.crc.key_slot(b"%d" % number), str(number))
-        number += 1
-    return found
-
-
-TAGS = tags()
-
-
-def go_on(node):
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(node.process.pid, signal.SIGCONT)
-
-
-@contextlib.contextmanager
-def stopped(replica):
-    """It may read when it stops."""
-    wait_for(lambda: in_sync(replica), "the replica's lease")
-    os.kill(replica.process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        go_on(replica)
-
-
-def reader(replica, key, value):
-    """A connection to the replica that has read the key there."""
-    link = link_to(replica)
-    assert link("READONLY") == "OK"
-    wait_for(lambda: link("GET", key) == value, "the replica")
-    return link
-
-
-def written(node, key, value, asking=False):
-    """The node has acknowledged the write: it is the owner now."""
-    link = link_to(node)
-
-    def done():
-        if asking:
-            link("ASKING")
-        return link("SET", key, value) == "OK"
-    wait_for(done, "the flip", pause=0.001)
+from e2e import in_sync, replicas_of, run, wait_for
+from harness import Error
+from shards import TAGS, key_of, link_to, reader, shards, stopped, waited_for, written
 
 
 def fresh(reply, value):
@@ -195,11 +112,6 @@ def test_no_redirect_rests_on_what_a_replica_lacks():
             written(target, other, "new", asking=True)
             assert waited_for(source) == 0
         closed(cluster, source, target, slot)
-
-
-def waited_for(node):
-    text = node.ask("INFO", "replication")
-    return int(text.split("slotd_replicas_waited_for:")[1].split()[0])
 
 
 if __name__ == "__main__":

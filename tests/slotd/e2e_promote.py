@@ -1,0 +1,142 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Promotions that an operator may regret: of a replica that its primary has gone on without, and
+beside a primary that only stood still. Whatever was lost is said, ownership never goes back, and
+the old primary comes back as a replica."""
+import os
+import signal
+
+from e2e import Failed, in_sync, run, wait_for
+from shards import TAGS, go_on, key_of, link_to, shards, stopped, waited_for, written
+
+SLOTS = 100
+TURNS = 40  # more than a primary sends to a replica that says nothing
+
+
+def leads(cluster, node):
+    """All that live see it as a master."""
+    return all("master" in cluster.view(other)[node.port][1]
+               for other in cluster.nodes if other.alive())
+
+
+def left_behind(replica, primary):
+    """Stop the replica; its primary waits for it no more and sends it nothing either."""
+    wait_for(lambda: in_sync(replica), "the replica's lease")
+    os.kill(replica.process.pid, signal.SIGSTOP)
+    wait_for(lambda: waited_for(primary) == 0, "the primary to go on")
+    link = link_to(primary)
+    key, _ = key_of(primary_slots(link, primary), 500)
+    for number in range(TURNS):
+        assert link("SET", key, number) == "OK"
+
+
+def primary_slots(link, node):
+    first, last = next(row for row in link("CLUSTER", "SLOTS") if row[2][1] == node.port)[:2]
+    return range(first, last + 1)
+
+
+def filled(node, slots, value):
+    link = link_to(node)
+    for slot in slots:
+        link.send("SET", "{%s}" % TAGS[slot], value)
+    assert all(link.read() == "OK" for _ in slots)
+
+
+def come_back(cluster, dead, heir):
+    """It follows its heir and has its data."""
+    dead.start()
+    wait_for(lambda: "role:slave" in dead.ask("INFO", "replication"), "the deposed")
+    wait_for(lambda: in_sync(dead), "its copy")
+    assert dead.ask("DBSIZE") == heir.ask("DBSIZE")
+    cluster.settle()
+    cluster.check()
+
+
+def test_a_replica_left_behind_gives_nothing_back():
+    """As a source's heir: slots that have gone stay gone, and so do their keys."""
+    with shards() as (cluster, target, source, replica):
+        slots = sorted(cluster.slots(source))[:SLOTS]
+        kept = sorted(cluster.slots(source))[SLOTS:2 * SLOTS]
+        filled(source, slots, "old")
+        filled(source, kept, "kept")
+        wait_for(lambda: replica.ask("DBSIZE") == 2 * SLOTS, "the replica")
+        left_behind(replica, source)
+        cluster.move({source: slots}, target)
+        filled(target, slots, "new")
+        source.kill()
+        go_on(replica)
+        assert replica.ask("CLUSTER", "FAILOVER", "FORCE") == "OK"
+        wait_for(lambda: leads(cluster, replica), "the heir")
+        assert not cluster.slots(replica) & set(slots)
+        links = link_to(target), link_to(replica)
+        for slot in slots:
+            key = "{%s}" % TAGS[slot]
+            assert links[0]("GET", key) == b"new" and links[1]("GET", key).startswith("MOVED")
+        assert all(links[1]("GET", "{%s}" % TAGS[slot]) == b"kept" for slot in kept)
+        wait_for(lambda: replica.ask("DBSIZE") in (SLOTS, SLOTS + 1), "what is not its own to go")
+        come_back(cluster, source, replica)
+        # Its leftovers are in no way of the same slots on their way back.
+        cluster.move({target: slots}, replica)
+        assert links[1]("GET", "{%s}" % TAGS[slots[0]]) == b"new"
+        cluster.check()
+
+
+def test_a_replica_that_lacks_slots_is_not_promoted_by_mistake():
+    """As a target's heir: it has not got the slots that came; that is said, nothing changes, and
+    TAKEOVER does it all the same."""
+    with shards() as (cluster, source, target, replica):
+        slots = sorted(cluster.slots(source))[:SLOTS]
+        kept = sorted(cluster.slots(target))[:SLOTS]
+        filled(source, slots, "gone")
+        filled(target, kept, "kept")
+        wait_for(lambda: replica.ask("DBSIZE") == SLOTS, "the replica")
+        left_behind(replica, target)
+        cluster.move({source: slots}, target)
+        target.kill()
+        go_on(replica)
+        try:
+            replica.ask("CLUSTER", "FAILOVER", "FORCE")
+            raise AssertionError("it was promoted")
+        except Failed as failure:
+            assert f"lacks {SLOTS} slots" in str(failure), failure
+        assert "role:slave" in replica.ask("INFO", "replication")
+        assert replica.ask("CLUSTER", "FAILOVER", "TAKEOVER") == "OK"
+        wait_for(lambda: leads(cluster, replica), "the heir")
+        assert set(slots) <= cluster.slots(replica)
+        link = link_to(replica)
+        assert all(link("GET", "{%s}" % TAGS[slot]) is None for slot in slots)
+        assert all(link("GET", "{%s}" % TAGS[slot]) == b"kept" for slot in kept)
+        come_back(cluster, target, replica)
+        cluster.move({replica: slots}, source)
+        cluster.check()
+
+
+def test_a_primary_that_stood_still_finds_its_heir_first():
+    """Requests that waited in its socket are not answered as by a primary."""
+    with shards() as (cluster, _, primary, replica):
+        key, _ = key_of(cluster.slots(primary), 0)
+        written(primary, key, "old")
+        link = link_to(primary)
+        assert link("GET", key) == b"old"
+        wait_for(lambda: replica.ask("DBSIZE") == 1, "the replica")
+        wait_for(lambda: in_sync(replica), "the replica's lease")
+        with stopped(primary):
+            assert replica.ask("CLUSTER", "FAILOVER", "FORCE") == "OK"
+            written(replica, key, "new")
+            wait_for(lambda: waited_for(replica) == 0, "nobody")
+            link.send("SET", key, "lost")
+            link.send("GET", key)
+            # Longer than a stall that is none: its heir might act by then.
+            link_to(replica)("WAIT", 1, 1500)
+        for _ in range(2):
+            reply = link.read()
+            assert reply.startswith(("MOVED", "CLUSTERDOWN")), reply
+        wait_for(lambda: "role:slave" in primary.ask("INFO", "replication"), "the deposed")
+        wait_for(lambda: in_sync(primary), "its copy")
+        assert link_to(replica)("GET", key) == b"new"
+        cluster.settle()
+        cluster.check()
+
+
+if __name__ == "__main__":
+    run(globals())

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Three shards of which one has a replica, and what tests do with it: stop its process for a while,
+read there, write wherever the owner is."""
+import contextlib
+import os
+import signal
+
+import redis.crc
+
+from e2e import SLOTD, Cluster, in_sync, ready, wait_for
+from harness import Connection
+
+
+@contextlib.contextmanager
+def shards():
+    """Three shards; the middle one, which runs no coordinator, has a replica."""
+    with Cluster(SLOTD, 4) as cluster:
+        spare = cluster.nodes.pop()
+        cluster.create()
+        source = cluster.nodes[1]
+        cluster.manage("add-node", spare.address, source.address, "--cluster-slave",
+                       "--cluster-master-id", cluster.name(source))
+        cluster.nodes.append(spare)
+        cluster.settle()
+        ready(cluster)
+        try:
+            yield cluster, cluster.nodes[0], source, spare
+        except BaseException:
+            for node in cluster.nodes:
+                print(f"--- node {node.port}\n{node.log_tail(30)}")
+            raise
+
+
+def link_to(node):
+    return Connection(("127.0.0.1", node.port))
+
+
+def key_of(source, number):
+    """A key of the source's slots, and its slot."""
+    slot = min(source) + number
+    return f"{{{TAGS[slot]}}}", slot
+
+
+def tags():
+    """slot -> a word that lies in it."""
+    found = {}
+    number = 0
+    while len(found) < 16384:
+        found.setdefault(redis.crc.key_slot(b"%d" % number), str(number))
+        number += 1
+    return found
+
+
+TAGS = tags()
+
+
+def go_on(node):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(node.process.pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def stopped(node):
+    """A replica may read when it stops."""
+    if "role:slave" in node.ask("INFO", "replication"):
+        wait_for(lambda: in_sync(node), "the replica's lease")
+    os.kill(node.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        go_on(node)
+
+
+def reader(replica, key, value):
+    """A connection to the replica that has read the key there."""
+    link = link_to(replica)
+    assert link("READONLY") == "OK"
+    wait_for(lambda: link("GET", key) == value, "the replica")
+    return link
+
+
+def written(node, key, value, asking=False):
+    """The node has acknowledged the write: it is the owner now."""
+    link = link_to(node)
+
+    def done():
+        if asking:
+            link("ASKING")
+        return link("SET", key, value) == "OK"
+    wait_for(done, "the flip", pause=0.001)
+
+
+def waited_for(node):
+    text = node.ask("INFO", "replication")
+    return int(text.split("slotd_replicas_waited_for:")[1].split()[0])
