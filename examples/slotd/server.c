@@ -167,19 +167,20 @@ static void work_queue(
         log_fatal("server_failed", "call=queue_work");
 }
 
-/* What the library waits for goes at once, as the redo log; everything else once a second. */
+/* What the library waits for goes at once, everything else once a second. */
 static void sync_start(struct server *server)
 {
     struct store *store = server->slotd.store;
     uint64_t now_ns = clock_monotonic_ns();
-    if (server->log_sync == NULL && engine_sync_wanted(server->slotd.engine)) {
+    bool due = server->slotd.settings.durability == DURABILITY_BATCH && store_log_dirty(store) &&
+        now_ns - server->sync_asked_ns >= (uint64_t)SYNC_EVERY_MS * 1000000;
+    if (server->log_sync == NULL && (due || engine_sync_wanted(server->slotd.engine))) {
+        server->sync_asked_ns = now_ns;
         server->log_sync = store_log_sync_begin(store);
         engine_sync_begun(server->slotd.engine);
         work_queue(server, &server->log_work, on_log_work, on_log_done);
     }
-    if (server->sync == NULL && store_unsynced_count(store) > 0 &&
-        now_ns - server->sync_asked_ns >= (uint64_t)SYNC_EVERY_MS * 1000000) {
-        server->sync_asked_ns = now_ns;
+    if (store_sync_due(store)) {
         server->sync = store_sync_begin(store);
         work_queue(server, &server->sync_work, on_sync_work, on_sync_done);
     }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Room store: opening, transactions, the end of a turn. */
+/* Room store: opening, transactions, the end of a turn.
+ *
+ * A turn ends with one write of the redo log (store_log.c), which is what it survives a kill by.
+ * LMDB's transaction goes on over many turns and is committed when it has grown; with it goes the
+ * place in the log that it is as new as. So a page that many turns change is written once. */
 #include "store_room.h"
 
 #include <errno.h>
@@ -16,10 +20,14 @@
 
 enum { FREE_ASK_MS = 1000, FREE_RESERVE_SIZE = 64 << 20 };
 
+/* Pages that LMDB writes at once, which is what a turn waits for then: about a microsecond each. */
+enum { COMMIT_PAGES = 1024, COMMIT_STILL_PAGES = 8 * COMMIT_PAGES };
+
 MDB_txn *store__write(struct store *store)
 {
     if (store->write == NULL)
         store__check(mdb_txn_begin(store->env, NULL, 0, &store->write), "txn_begin");
+    store->changed = true;
     return store->write;
 }
 
@@ -35,23 +43,43 @@ MDB_txn *store__read(struct store *store)
     return store->read;
 }
 
-void store_commit(struct store *store)
+static void read_end(struct store *store)
 {
-    if (store->read_open) {
+    if (store->read_open)
         mdb_txn_reset(store->read);
-        store->read_open = false;
-    }
-    if (store->write == NULL)
-        return;
-    store__check(mdb_txn_commit(store->write), "commit");
-    store->write = NULL;
-    store->commit_count++;
-    store__log_write(store);
+    store->read_open = false;
 }
 
-bool store_dirty(const struct store *store)
+void store__env_commit(struct store *store)
 {
-    return store->write != NULL;
+    read_end(store);
+    store__log_position_put(store);
+    store__check(mdb_txn_commit(store->write), "commit");
+    store->write = NULL;
+    store->changed = false;
+    store->committed += store->touched;
+    store->touched = 0;
+}
+
+/* Not while clients wait for another node, unless it would take them long afterwards. */
+static bool env_commit_due(const struct store *store)
+{
+    uint32_t limit = atomic_load(&store->sync_still) ? COMMIT_STILL_PAGES : COMMIT_PAGES;
+    return store->touched >= limit;
+}
+
+void store_commit(struct store *store)
+{
+    read_end(store);
+    if (!store->changed)
+        return;
+    store->changed = false;
+    if (store__log_write(store))
+        store->commit_count++;
+    if (store->durability == DURABILITY_ALWAYS)
+        store__synced(store, store->commit_count);
+    if (env_commit_due(store))
+        store__env_commit(store);
 }
 
 uint64_t store_commit_count(const struct store *store)
@@ -84,8 +112,8 @@ bool store_has_room(struct store *store, uint64_t size)
         store->free_size = left;
         store->free_asked_ms = now_ms;
     }
-    /* Twice: the value, and the pages of trees that are copied to reach it. */
-    return store->free_size > FREE_RESERVE_SIZE + 2 * size;
+    /* The value, the pages of trees that are copied to reach it, and the redo log. */
+    return store->free_size > FREE_RESERVE_SIZE + 3 * size;
 }
 
 void store_observe(struct store *store, const struct store_observer *observer)
@@ -110,9 +138,7 @@ static const char *directory_open(struct store *store, const char *path)
 
 static const char *env_open(struct store *store, const struct store_options *options)
 {
-    unsigned flags = MDB_NOTLS | MDB_NOMEMINIT | MDB_NORDAHEAD;
-    if (options->durability != DURABILITY_ALWAYS)
-        flags |= MDB_NOSYNC;
+    unsigned flags = MDB_NOTLS | MDB_NOMEMINIT | MDB_NORDAHEAD | MDB_NOSYNC;
     uint64_t map_size = options->map_size > 0 ? options->map_size : MAP_SIZE_DEFAULT;
     if (mdb_env_create(&store->env) != 0)
         return "cannot make the environment";
@@ -120,6 +146,8 @@ static const char *env_open(struct store *store, const struct store_options *opt
         mdb_env_set_maxdbs(store->env, 8) != 0)
         return "cannot size the environment";
     int result = mdb_env_open(store->env, options->path, flags, 0644);
+    if (result == 0)
+        result = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &store->pin);
     return result == 0 ? NULL : mdb_strerror(result);
 }
 
@@ -169,7 +197,6 @@ struct store *store_open(const struct store_options *options, const char **error
     struct store *store = memory_take(sizeof(*store));
     store->directory = -1;
     store->lock_file = -1;
-    store->log.number = 1;
     store->durability = options->durability;
     store->now_ms = clock_wall_ms();
     store->slot_states = memory_take(STORE_SLOT_COUNT * sizeof(*store->slot_states));
@@ -183,13 +210,12 @@ struct store *store_open(const struct store_options *options, const char **error
         store_close(store);
         return NULL;
     }
+    store__sync_first(store);
     tables_open(store);
     seed_load(store);
     blobs_load(store);
     store__slots_load(store);
-    if (store->redo_wanted)
-        store__log_redo(store, store->redo_epoch, store->redo_number);
-    store_commit(store); /* one only: a second could write over pages of the checkpoint */
+    store__log_open(store);
     store__sync_open(store);
     return store;
 }
@@ -205,6 +231,8 @@ void store_close(struct store *store)
     store__log_close(store);
     if (store->read != NULL)
         mdb_txn_abort(store->read);
+    if (store->pin != NULL)
+        mdb_txn_abort(store->pin);
     if (store->env != NULL)
         mdb_env_close(store->env);
     if (store->lock_file >= 0)

@@ -2,7 +2,8 @@
 /* Room store (slotd): keys, values, expiry and the library's journal in one LMDB environment.
  *
  * Guarantees: all changes between two store_commit calls become durable together or not at all,
- * journal records included. Per slot it keeps the number of keys and an order-independent digest.
+ * in their order, journal records included. Per slot it keeps the number of keys and an
+ * order-independent digest.
  * A slot's rows carry a generation: a staged generation is invisible until store_slot_activate
  * makes it the live one in O(1); retired generations are purged in bounded steps.
  * An error of LMDB ends the process (log_fatal): nothing half done is ever acknowledged.
@@ -68,8 +69,6 @@ int64_t store_time(const struct store *store);
 /* End of a turn: make the changes since the last one durable, as the setting says. Cheap when
  * nothing changed. Every borrowed item ends here. */
 void store_commit(struct store *store);
-/* Whether there are changes that store_commit has not seen. */
-bool store_dirty(const struct store *store);
 /* Whether a write of this size still fits on the disk and in the map. */
 bool store_has_room(struct store *store, uint64_t size);
 uint64_t store_commit_count(const struct store *store);
@@ -199,27 +198,27 @@ struct store_listener {
 /* NULL: nobody listens. */
 void store_listen(struct store *store, const struct store_listener *listener);
 
-/* Power-safe point: `begin` on the loop thread commits and returns a job; `work` runs on any
- * thread; `end` on the loop thread again, 0 = everything up to begin survives power loss. One at a
- * time: begin returns NULL while one runs. */
-struct store_sync;
-struct store_sync *store_sync_begin(struct store *store);
-void store_sync_work(struct store_sync *sync);
-int store_sync_end(struct store_sync *sync);
-/* Clients wait for somebody's disk: a sync that is under way holds still, for a while. */
-void store_sync_still(struct store *store, bool still);
-/* The same, but only for what no write of a client is: records, named values, slots' generations,
- * staged data. Small: it syncs the redo log and nothing else. One at a time, beside the other. */
+/* Power-safe point: everything committed before `begin` survives power loss once `end` has been
+ * called. `begin` and `end` on the loop thread, `work` on any. One at a time: begin returns NULL
+ * while one runs. It syncs the redo log and nothing else. */
 struct store_log_sync;
-/* Whether such a change may not survive yet. */
+/* Whether a change may not survive power loss yet. */
 bool store_log_dirty(const struct store *store);
 struct store_log_sync *store_log_sync_begin(struct store *store);
 void store_log_sync_work(struct store_log_sync *sync);
 void store_log_sync_end(struct store_log_sync *sync);
-/* Whether power was lost before this run: records and named values may speak of live keys that are
- * gone with the last second. */
+/* Checkpoint: what came before it is in LMDB and needs no redo log. In the same three steps, beside
+ * the other. */
+struct store_sync;
+bool store_sync_due(const struct store *store);
+struct store_sync *store_sync_begin(struct store *store);
+void store_sync_work(struct store_sync *sync);
+int store_sync_end(struct store_sync *sync);
+/* Clients wait for somebody's disk: a checkpoint that is under way holds still, for a while. */
+void store_sync_still(struct store *store, bool still);
+/* Whether power was lost before this run, and what was not synced with it. */
 bool store_redone(const struct store *store);
-/* Commits since the last sync that ended began. */
+/* Commits that no sync or checkpoint that has ended covers. */
 uint64_t store_unsynced_count(const struct store *store);
 
 #endif

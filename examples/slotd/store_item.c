@@ -30,6 +30,7 @@ void store_put(
     struct row row;
     store__row_seek(store, key, false, &row);
     store__row_put(store, &row, value, expiry_ms, 0, 0);
+    store__redo_put(store, key, &row.item);
     store__row_told(store, &row);
 }
 
@@ -37,10 +38,13 @@ uint64_t store_append(struct store *store, const struct store_key *key, struct b
 {
     struct row row;
     store__row_seek(store, key, false, &row);
-    if (present(store, &row))
+    if (present(store, &row)) {
         store__row_append(store, &row, tail, 0);
-    else
+        store__redo_append(store, key, row.item.version, tail);
+    } else {
         store__row_put(store, &row, tail, 0, 0, 0);
+        store__redo_put(store, key, &row.item);
+    }
     store__row_told(store, &row);
     return row.item.value_size;
 }
@@ -52,6 +56,7 @@ bool store_expiry_set(struct store *store, const struct store_key *key, int64_t 
     if (!present(store, &row))
         return false;
     store__row_retouch(store, &row, expiry_ms, 0, false);
+    store__redo_expiry(store, key, &row.item);
     store__row_told(store, &row);
     return true;
 }
@@ -64,6 +69,7 @@ bool store_remove(struct store *store, const struct store_key *key)
     if (!row.found)
         return false;
     store__row_remove(store, &row);
+    store__redo_remove(store, key);
     store__row_told(store, &row);
     return was_present;
 }
@@ -105,6 +111,7 @@ static uint32_t expire_one(struct store *store, const uint8_t *entry, size_t siz
         store->observer.may_expire(store->observer.user_data, &item_key);
     if (may) {
         store__row_remove(store, &row);
+        store__redo_remove(store, &item_key);
         store__row_told(store, &row);
     }
     buffer_free(&name);

@@ -96,16 +96,26 @@ static uint64_t parts_write(struct store *store, const struct store_key *key,
     return offset;
 }
 
+uint64_t store__record_part(struct store *store, const struct store_key *key,
+    const struct store_item *item, uint64_t offset, struct buffer *records)
+{
+    return parts_write(store, key, item, offset, 0, records);
+}
+
+void store__record_gone(const struct store_key *key, struct buffer *records)
+{
+    struct record record = {.kind = RECORD_REMOVE, .key = *key};
+    record_write(&record, records);
+}
+
 void store_record_key(struct store *store, const struct store_key *key, struct buffer *records)
 {
     struct row row;
     store__row_seek(store, key, false, &row);
-    if (!row.found || (row.flags & ROW_PARTIAL) != 0) {
-        struct record record = {.kind = RECORD_REMOVE, .key = *key};
-        record_write(&record, records);
-        return;
-    }
-    (void)parts_write(store, key, &row.item, 0, SIZE_MAX / 2, records);
+    if (row.found && (row.flags & ROW_PARTIAL) == 0)
+        (void)parts_write(store, key, &row.item, 0, SIZE_MAX / 2, records);
+    else
+        store__record_gone(key, records);
 }
 
 void store_record_clear(uint32_t slot, struct buffer *records)
@@ -221,9 +231,11 @@ int store_apply(struct store *store, struct bytes records, bool to_staging)
         size_t size = record_read(records, &record);
         if (size == 0 || (to_staging && store->slot_states[record.key.slot].staged == 0))
             return -1;
-        if (record.kind != RECORD_CLEAR)
+        if (record.kind != RECORD_CLEAR) {
+            if (!to_staging)
+                store__redo_record(store, (struct bytes){records.data, size});
             key_apply(store, &record, to_staging);
-        else if (to_staging)
+        } else if (to_staging)
             store__slot_change(store, STORE_SLOT_STAGED, record.key.slot);
         else
             store_slot_clear(store, record.key.slot);

@@ -40,18 +40,20 @@ struct slot_state {
 
 /* The redo log (store_log.c). */
 struct store_log_file {
-    int file;
+    int file; /* 0: not open */
     bool dirty; /* has frames that no sync has begun to cover */
     uint64_t end;
     uint64_t written_back; /* so far it was sent to the disk without a sync */
 };
 
 struct store_log {
-    bool open;
+    bool open; /* changes are told to it; not while it is done again */
     struct store_log_file files[2];
     struct buffer pending; /* the frame of this turn; its head is made at the end */
+    uint32_t operations;   /* in it */
     uint64_t epoch;        /* turn of the checkpoint that the frames follow */
     uint64_t number;       /* of the next frame */
+    bool more;             /* frames of this turn have been written */
     size_t operation;      /* the last one in `pending` */
     uint32_t last_slot;    /* where that one ends, when it is of slots */
     uint8_t last_change;
@@ -62,9 +64,14 @@ struct store_log {
 struct store {
     MDB_env *env;
     MDB_dbi data, pieces, expiry, slots, garbage, journal, meta;
-    MDB_txn *write; /* open while the turn has changes */
-    MDB_txn *read;  /* begun lazily, reset at commit */
+    MDB_txn *write; /* over many turns; NULL when it has just been committed */
+    MDB_txn *read;  /* while there is no other; begun lazily, reset at the end of the turn */
     bool read_open;
+    bool changed;       /* in this turn */
+    uint32_t touched;   /* pages of the open transaction, about */
+    uint64_t committed; /* pages since the last checkpoint, about */
+    int64_t checkpoint_ms;
+    uint64_t checkpoint_commit_count;
     int durability;
     int directory;
     int lock_file;
@@ -92,9 +99,7 @@ struct store {
     uint64_t synced_commit_count;
     char boot_id[40];
     uint64_t checkpoint_turn;
-    bool redo_wanted; /* power was lost: from the checkpoint's frame on */
-    uint64_t redo_epoch;
-    uint64_t redo_number;
+    bool power_lost;
     struct store_log log;
 };
 
@@ -121,6 +126,7 @@ struct row {
 /* Transactions. */
 MDB_txn *store__write(struct store *store);
 MDB_txn *store__read(struct store *store);
+void store__env_commit(struct store *store); /* LMDB's, at the end of a turn */
 
 /* Rows (store_row.c). Live or staged generation of the slot. */
 void store__row_seek(
@@ -158,18 +164,29 @@ struct reshard_digest store__hash128(struct bytes name, uint64_t seed);
 void store__slots_load(struct store *store);
 void store__slot_change(struct store *store, uint8_t change, uint32_t slot);
 
+/* Records (store_record.c): one part of the item, from an offset on; returns the offset behind. */
+uint64_t store__record_part(struct store *store, const struct store_key *key,
+    const struct store_item *item, uint64_t offset, struct buffer *records);
+void store__record_gone(const struct store_key *key, struct buffer *records);
+
 /* Sync (store_sync.c). */
 const char *store__recover(struct store *store, const char *path);
+void store__sync_first(struct store *store); /* before anything is changed */
 void store__sync_open(struct store *store);
 void store__sync_close(struct store *store);
+void store__synced(struct store *store, uint64_t commit_count);
 
-/* Redo log (store_log.c). What is told becomes part of the turn's frame; the listener hears it. */
-void store__log_open(struct store *store);
+/* Redo log (store_log.c). */
+void store__log_open(struct store *store); /* and do again what LMDB lacks */
 void store__log_close(struct store *store);
 void store__log_turn(struct store *store);  /* a checkpoint begins: the other file */
-void store__log_write(struct store *store); /* the turn's frame, behind its commit */
-uint64_t store__log_number(const struct store *store);
-void store__log_redo(struct store *store, uint64_t epoch, uint64_t number);
+bool store__log_write(struct store *store); /* the turn's last frame; false: nothing was told */
+uint64_t store__log_size(const struct store *store); /* of this epoch */
+void store__log_more(struct store *store);  /* a frame of this turn, of several */
+void store__log_position_put(struct store *store); /* LMDB is as new as the log is now */
+
+/* Its operations (store_redo.c). What is told becomes part of the turn's frame; the listener hears
+ * of some. */
 void store__redo_journal_put(
     struct store *store, uint32_t stream, uint64_t index, struct bytes record);
 void store__redo_journal_remove(
@@ -177,5 +194,15 @@ void store__redo_journal_remove(
 void store__redo_meta(struct store *store, const char *name, const struct bytes *value);
 void store__redo_slot(struct store *store, uint8_t change, uint32_t slot);
 void store__redo_apply(struct store *store, struct bytes records);
+void store__redo_put(
+    struct store *store, const struct store_key *key, const struct store_item *item);
+void store__redo_append(
+    struct store *store, const struct store_key *key, uint64_t version, struct bytes tail);
+void store__redo_expiry(struct store *store, const struct store_key *key,
+    const struct store_item *item);
+void store__redo_remove(struct store *store, const struct store_key *key);
+void store__redo_record(struct store *store, struct bytes record);
+/* Do the operations of a frame again. */
+void store__redo(struct store *store, struct bytes operations);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Room store: power-safe points without a sync per commit.
+/* Room store: checkpoints: what LMDB has of itself after a loss of power.
  *
- * Commits are not synced (except with DURABILITY_ALWAYS), so after a power loss the newest state on
- * disk may be torn. LMDB never overwrites pages that a reader's snapshot uses. So: keep a read
- * transaction on snapshot S open (the pin), sync the file, then write the meta page of S into a
- * checkpoint file. As long as the pin stays, all pages of S stay as they were synced; after a power
- * loss (the boot id has changed, and the last run did not end cleanly) the saved meta page is put
- * back, and the environment is exactly S. After a mere crash of the process the page cache has
- * everything, and LMDB's own newest meta page is good.
+ * LMDB's commits are not synced, so after a power loss the newest state on disk may be torn. LMDB
+ * never overwrites pages that a reader's snapshot uses. So: keep a read transaction on snapshot S
+ * open (the pin), sync the file, then write the meta page of S into a checkpoint file. As long as
+ * the pin stays, all pages of S stay as they were synced; after a power loss (the boot id has
+ * changed, and the last run did not end cleanly) the saved meta page is put back, and the
+ * environment is exactly S; the redo log has what came since, from the place that S names. After a
+ * mere crash of the process the page cache has everything, and LMDB's own newest meta page is good.
  */
 #define _GNU_SOURCE 1 /* sync_file_range */
 #include "store_room.h"
@@ -23,30 +23,32 @@
 enum {
     META_PAGE_SIZE = 4096,
     BOOT_ID_SIZE = 40,
-    /* magic 8 | state 4 | 0 4 | turn 8 | boot id 40 | frame 8 | meta page 4096 | checksum 8 */
+    /* magic 8 | state 4 | 0 4 | turn 8 | boot id 40 | meta page 4096 | checksum 8 */
     CHECKPOINT_STATE = 8,
     CHECKPOINT_TURN = 16,
     CHECKPOINT_BOOT = 24,
-    CHECKPOINT_FRAME = 64, /* the redo log goes on with this number */
-    CHECKPOINT_META = 72,
+    CHECKPOINT_META = 64,
     CHECKPOINT_SUM = CHECKPOINT_META + META_PAGE_SIZE,
     CHECKPOINT_SIZE = CHECKPOINT_SUM + 8,
     META_TXNID_OFFSET = 144 /* of mm_txnid in a 64-bit meta page */
 };
 
 enum {
-    STATE_TRUST = 1,  /* the file is synced, or syncs itself: newest meta page is good */
+    STATE_TRUST = 1,  /* the file is synced: newest meta page is good */
     STATE_PINNED = 2, /* after a power loss: this meta page */
     STATE_NONE = 3    /* never synced: after a power loss nothing is known */
 };
 
-static const char magic[] = "slotdckp";
+static const char magic[] = "slotdck2";
 static const char *const checkpoint_names[2] = {"checkpoint.0", "checkpoint.1"};
 
 enum {
     WRITE_BACK_STEP = 1 << 19, /* bytes of the file at a time ... */
     WRITE_BACK_STEPS = 4096,   /* ... or this part of it, if that is more */
-    LET_PASS_MS = 200          /* that a checkpoint waits for others, in all */
+    LET_PASS_MS = 200,         /* that a checkpoint waits for others, in all */
+    DUE_LOG_SIZE = 64 << 20,   /* a checkpoint is due when the redo log is so long, */
+    DUE_PAGES = 32768,         /* when LMDB's file may grow by so much that it cannot use again, */
+    DUE_MS = 30000             /* or after so long */
 };
 
 struct store_sync {
@@ -112,7 +114,6 @@ static void checkpoint_fill(struct store *store, uint8_t *checkpoint, uint32_t s
     put_u32(checkpoint + CHECKPOINT_STATE, state);
     put_u64(checkpoint + CHECKPOINT_TURN, ++store->checkpoint_turn);
     memcpy(checkpoint + CHECKPOINT_BOOT, store->boot_id, BOOT_ID_SIZE);
-    put_u64(checkpoint + CHECKPOINT_FRAME, store__log_number(store));
 }
 
 /* Put the saved meta page into both places of the environment's file. */
@@ -158,9 +159,7 @@ const char *store__recover(struct store *store, const char *path)
         return "power was lost while durability was none: the data cannot be trusted";
     log_event(LOG_WARNING, "store_restored", "txn=%llu",
         (unsigned long long)get_u64(newest + CHECKPOINT_META + META_TXNID_OFFSET));
-    store->redo_wanted = true;
-    store->redo_epoch = get_u64(newest + CHECKPOINT_TURN);
-    store->redo_number = get_u64(newest + CHECKPOINT_FRAME);
+    store->power_lost = true;
     return meta_restore(path, newest + CHECKPOINT_META);
 }
 
@@ -177,6 +176,14 @@ static void meta_save(struct store *store, uint8_t *meta)
         log_fatal("store_failed", "call=meta_save");
 }
 
+bool store_sync_due(const struct store *store)
+{
+    return store->syncing == NULL &&
+        (store__log_size(store) >= DUE_LOG_SIZE || store->committed >= DUE_PAGES ||
+            (store->commit_count != store->checkpoint_commit_count &&
+                store->now_ms - store->checkpoint_ms >= DUE_MS));
+}
+
 struct store_sync *store_sync_begin(struct store *store)
 {
     if (store->syncing != NULL)
@@ -186,14 +193,18 @@ struct store_sync *store_sync_begin(struct store *store)
     sync->store = store;
     sync->commit_count = store->commit_count;
     store->syncing = sync;
-    if (store->durability == DURABILITY_BATCH) {
+    checkpoint_fill(store, sync->checkpoint, STATE_PINNED);
+    store__log_turn(store);
+    store__env_commit(store);
+    store->committed = 0;
+    store->checkpoint_ms = store->now_ms;
+    store->checkpoint_commit_count = store->commit_count;
+    if (store->durability != DURABILITY_NONE) {
         MDB_envinfo info;
         store__check(mdb_env_info(store->env, &info), "env_info");
         sync->size = ((uint64_t)info.me_last_pgno + 1) * META_PAGE_SIZE;
         store__check(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &sync->pin), "pin");
-        checkpoint_fill(store, sync->checkpoint, STATE_PINNED);
         meta_save(store, sync->checkpoint + CHECKPOINT_META);
-        store__log_turn(store);
     }
     return sync;
 }
@@ -238,8 +249,8 @@ void store_sync_still(struct store *store, bool still)
 void store_sync_work(struct store_sync *sync)
 {
     struct store *store = sync->store;
-    if (store->durability != DURABILITY_BATCH)
-        return; /* every commit has synced, or nothing ever does */
+    if (store->durability == DURABILITY_NONE)
+        return;
     pages_write_back(sync);
     sync->result = mdb_env_sync(store->env, 1);
     if (sync->result == 0)
@@ -254,14 +265,18 @@ int store_sync_end(struct store_sync *sync)
     if (result != 0)
         /* What the page cache holds after a failed sync is anybody's guess: restart and verify. */
         log_fatal("store_failed", "call=sync error=\"%s\"", strerror(result));
-    store->synced_commit_count = sync->commit_count;
-    if (sync->pin != NULL) {
-        if (store->pin != NULL)
-            mdb_txn_abort(store->pin);
-        store->pin = sync->pin;
-    }
+    store__synced(store, sync->commit_count);
+    if (store->pin != NULL)
+        mdb_txn_abort(store->pin);
+    store->pin = sync->pin;
     free(sync);
     return result;
+}
+
+void store__synced(struct store *store, uint64_t commit_count)
+{
+    if (commit_count > store->synced_commit_count)
+        store->synced_commit_count = commit_count;
 }
 
 uint64_t store_unsynced_count(const struct store *store)
@@ -271,23 +286,32 @@ uint64_t store_unsynced_count(const struct store *store)
 
 bool store_redone(const struct store *store)
 {
-    return store->redo_wanted;
+    return store->power_lost;
+}
+
+/* What is found is made the checkpoint, and pinned, before the first commit writes over pages of
+ * an older one. A directory that is new has none, and nothing to lose. */
+void store__sync_first(struct store *store)
+{
+    uint8_t checkpoint[CHECKPOINT_SIZE];
+    store->checkpoint_ms = store->now_ms;
+    if (store->checkpoint_turn == 0 || store->durability == DURABILITY_NONE)
+        return;
+    checkpoint_fill(store, checkpoint, STATE_PINNED);
+    meta_save(store, checkpoint + CHECKPOINT_META);
+    store__check(mdb_env_sync(store->env, 1), "sync");
+    store__check(checkpoint_write(store, checkpoint), "checkpoint");
 }
 
 void store__sync_open(struct store *store)
 {
     uint8_t checkpoint[CHECKPOINT_SIZE];
-    if (store->durability == DURABILITY_BATCH) {
-        struct store_sync *sync = store_sync_begin(store);
-        store_sync_work(sync);
-        (void)store_sync_end(sync);
-        store__log_open(store);
+    struct store_sync *sync = store_sync_begin(store);
+    store_sync_work(sync);
+    (void)store_sync_end(sync);
+    if (store->durability != DURABILITY_NONE)
         return;
-    }
-    bool always = store->durability == DURABILITY_ALWAYS;
-    if (always)
-        store__check(mdb_env_sync(store->env, 1), "sync");
-    checkpoint_fill(store, checkpoint, always ? STATE_TRUST : STATE_NONE);
+    checkpoint_fill(store, checkpoint, STATE_NONE);
     store__check(checkpoint_write(store, checkpoint), "checkpoint");
 }
 
@@ -296,9 +320,8 @@ void store__sync_close(struct store *store)
     uint8_t checkpoint[CHECKPOINT_SIZE];
     if (store->syncing != NULL)
         log_fatal("store_failed", "call=close error=\"a sync is running\"");
+    store__env_commit(store);
     checkpoint_fill(store, checkpoint, STATE_TRUST);
     store__check(mdb_env_sync(store->env, 1), "sync");
     store__check(checkpoint_write(store, checkpoint), "checkpoint");
-    if (store->pin != NULL)
-        mdb_txn_abort(store->pin);
 }

@@ -73,24 +73,48 @@ def test_batch_survives_kill_9():
 
 def torn(before, after, path, source):
     """A file as a power loss may leave it: each page as it was synced, or as written since."""
+    share = source.choice((0, 0.5, 0.9, 0.99))
     with open(before, "rb") as file:
         old = file.read()
     with open(after, "rb") as file:
         new = file.read()
     pages = bytearray()
     for at in range(0, len(new), 4096):
-        written = source.random() < 0.5
+        written = source.random() < share
         pages += new[at:at + 4096] if written or at >= len(old) else old[at:at + 4096]
     with open(path, "wb") as file:
         file.write(pages)
 
 
+def copies(slotd, name):
+    folder = f"{slotd.root}/{name}"
+    shutil.copytree(f"{slotd.root}/data", folder)
+    return folder
+
+
+def overwrite(slotd):
+    """Change keys one by one; returns the state after each change, from none to all."""
+    c = slotd.connect()
+    state = {n: b"old%d" % n + b"x" * (n * 10) for n in range(300)}
+    states = [dict(state)]
+    for n in range(0, 300, 3):
+        state[n] = b"new%d" % n + b"y" * (n * 10)
+        c("SET", f"k{n}", state[n])
+        states.append(dict(state))
+        state[n + 1] = None
+        c("DEL", f"k{n + 1}")
+        states.append(dict(state))
+        state[n + 2] += b"tail"
+        c("APPEND", f"k{n + 2}", "tail")
+        states.append(dict(state))
+    return states
+
+
 def test_batch_survives_power_loss_up_to_the_last_sync():
+    """What is left is what was there after some one write: none is there without those before."""
     source = random.Random(7)
-    conclusive = 0
-    for round_number in range(40):
-        if conclusive >= 12:
-            break
+    lengths = set()
+    for _ in range(10):
         with Slotd("--durability", "batch", environment={"SLOTD_BOOT_ID": "first"}) as slotd:
             data = slotd.root + "/data"
             c = slotd.connect()
@@ -100,32 +124,25 @@ def test_batch_survives_power_loss_up_to_the_last_sync():
             def synced():
                 return c("INFO", "persistence").split(b"slotd_unsynced_commits:")[1][0:1] == b"0"
             wait_for(synced)
-            shutil.copy(data + "/data.mdb", slotd.root + "/before")
-            # What is written between two syncs: small enough to end before the next one begins,
-            # or else this round shows nothing and is played again.
-            for n in range(0, 300, 3):
-                # One by one: many commits, so that pages freed by the first would be used again.
-                c("SET", f"k{n}", b"new%d" % n + b"y" * (n * 10))
-                c("DEL", f"k{n + 1}")
+            before = copies(slotd, "before")
+            states = overwrite(slotd)
             slotd.kill()
-            shutil.copy(data + "/data.mdb", slotd.root + "/after")
-            checkpoints = [open(f"{data}/checkpoint.{i}", "rb").read() for i in (0, 1)]
-            for _ in range(4):
-                torn(slotd.root + "/before", slotd.root + "/after", data + "/data.mdb", source)
-                for index, content in enumerate(checkpoints):
-                    open(f"{data}/checkpoint.{index}", "wb").write(content)
+            after = copies(slotd, "after")
+            for _ in range(5):
+                shutil.rmtree(data)
+                shutil.copytree(after, data)
+                for file in ("data.mdb", "redo.0", "redo.1"):
+                    torn(f"{before}/{file}", f"{after}/{file}", f"{data}/{file}", source)
                 slotd.start(environment={"SLOTD_BOOT_ID": "second"})
                 assert "event=store_restored" in slotd.log_text()
                 c = slotd.connect()
-                news = sum(c("GET", f"k{n}").startswith(b"new") for n in range(0, 300, 3))
-                if news == 0:  # no sync came in between
-                    conclusive += 1
-                    for n in range(300):
-                        assert c("GET", f"k{n}") == b"old%d" % n + b"x" * (n * 10), n
-                    assert c("DBSIZE") == 300
+                found = {n: c("GET", f"k{n}") for n in range(300)}
+                assert found in states
+                lengths.add(states.index(found))
+                assert c("DBSIZE") == sum(value is not None for value in found.values())
                 assert c("SET", "more", "x") == "OK"
                 slotd.kill()
-    assert conclusive >= 12
+    assert 0 in lengths and max(lengths) > 20, lengths
 
 
 def test_always_opens_after_power_loss():

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Room store of slotd, tests: what survives a loss of power. A child makes changes and ends without
- * a word; then the environment's file is what it was at the last checkpoint, the machine has
- * another boot id, and only the redo log tells of what came since. */
+/* Room store of slotd, tests: what survives a kill and a loss of power. A child makes changes and
+ * ends without a word. For a loss of power the environment's file is then what it was at the last
+ * checkpoint, the machine has another boot id, and only the redo log tells of what came since. */
 #include "cluster.h"
 #include "store.h"
 
@@ -49,9 +49,8 @@ static void file_copy(const char *from, const char *to)
     (void)close(target);
 }
 
-/* Run `changes` in a child that is gone without closing; the checkpoint that it began with is what
- * the disk has of the environment afterwards. */
-static struct store *after_power_loss(void (*changes)(struct store *store))
+/* Run `changes` in a child that is gone without closing. */
+static void killed(void (*changes)(struct store *store))
 {
     int status = 0;
     pid_t child = fork();
@@ -63,6 +62,18 @@ static struct store *after_power_loss(void (*changes)(struct store *store))
     }
     cr_assert_eq(waitpid(child, &status, 0), child);
     cr_assert_eq(status, 0);
+}
+
+static struct store *after_kill(void (*changes)(struct store *store))
+{
+    killed(changes);
+    return open_here("before");
+}
+
+/* The checkpoint that it began with is what the disk has of the environment afterwards. */
+static struct store *after_power_loss(void (*changes)(struct store *store))
+{
+    killed(changes);
     file_copy("data.synced", "data.mdb");
     return open_here("after");
 }
@@ -279,6 +290,128 @@ Test(store_log, torn_frame_ends_the_log)
     record_expect(store, 1, "whole");
     record_expect(store, 2, NULL);
     record_expect(store, 3, NULL);
+    store_close(store);
+}
+
+enum { LARGE_SIZE = 3 * STORE_PIECE_SIZE + 1000 };
+
+static struct store_key key_of(const char *name)
+{
+    return (struct store_key){SLOT_A, bytes_of(name)};
+}
+
+static struct bytes large_value(void)
+{
+    static uint8_t value[LARGE_SIZE];
+    for (size_t at = 0; at < sizeof value; at++)
+        value[at] = (uint8_t)(at * 7 + at / 251);
+    return (struct bytes){value, sizeof value};
+}
+
+/* One of each kind of change to live keys; the digest of all of it is told in a file. */
+static void live_changes(struct store *store)
+{
+    struct store_key names[] = {key_of("put"), key_of("put twice"), key_of("appended"),
+        key_of("expiring"), key_of("removed"), key_of("large"), key_of("small")};
+    struct store_stats stats;
+    char name[400];
+    for (int index = 0; index < 7; index++)
+        store_put(store, &names[index], bytes_of("first"), 0);
+    store_commit(store);
+    store_put(store, &names[1], bytes_of("second"), 0);
+    (void)store_append(store, &names[2], bytes_of(" and more"));
+    (void)store_expiry_set(store, &names[3], store_time(store) + 1000000);
+    (void)store_remove(store, &names[4]);
+    store_put(store, &names[5], large_value(), 0);
+    (void)store_append(store, &names[5], large_value());
+    (void)store_append(store, &names[6], large_value());
+    store_slot_stats(store, SLOT_A, &stats);
+    name_of("stats", name, sizeof name);
+    int file = open(name, O_WRONLY | O_CREAT, 0644);
+    cr_assert_eq(write(file, &stats, sizeof stats), (ssize_t)sizeof stats);
+    (void)close(file);
+    log_sync(store);
+}
+
+static void live_expect(struct store *store)
+{
+    struct store_stats found, wanted;
+    struct store_key key = key_of("appended");
+    struct store_item item;
+    char name[400];
+    name_of("stats", name, sizeof name);
+    int file = open(name, O_RDONLY);
+    cr_assert_eq(read(file, &wanted, sizeof wanted), (ssize_t)sizeof wanted);
+    (void)close(file);
+    store_slot_stats(store, SLOT_A, &found);
+    cr_assert_eq(found.key_count, 6);
+    cr_assert_eq(found.expiry_count, 1);
+    cr_assert_eq(found.size, wanted.size);
+    cr_assert(found.digest.low == wanted.digest.low && found.digest.high == wanted.digest.high);
+    cr_assert(store_find(store, &key, &item));
+    cr_assert(bytes_equal(item.value, bytes_of("first and more")));
+}
+
+Test(store_log, clients_writes_survive_a_kill_and_a_sync)
+{
+    struct store *store = after_kill(live_changes);
+    live_expect(store);
+    store_close(store);
+    end();
+    begin();
+    store = after_power_loss(live_changes);
+    live_expect(store);
+    store_close(store);
+}
+
+/* A turn of several frames, the last of which never came to be. */
+static void half_a_turn(struct store *store)
+{
+    struct store_key large[] = {key_of("1"), key_of("2"), key_of("3")}, small = key_of("small");
+    store_put(store, &small, bytes_of("value"), 0);
+    store_commit(store);
+    for (int index = 0; index < 3; index++)
+        store_put(store, &large[index], large_value(), 0);
+    store_put(store, &small, bytes_of("other"), 0);
+}
+
+Test(store_log, turn_without_its_end_did_not_happen)
+{
+    struct store *store = after_kill(half_a_turn);
+    struct store_key key = key_of("small");
+    struct store_item item;
+    cr_assert_eq(live_count(store, SLOT_A), 1);
+    cr_assert(store_find(store, &key, &item));
+    cr_assert(bytes_equal(item.value, bytes_of("value")));
+    store_close(store);
+}
+
+/* More than LMDB's transaction takes, and several checkpoints. */
+static void many_turns(struct store *store)
+{
+    char name[32];
+    for (uint32_t turn = 0; turn < 6000; turn++) {
+        (void)snprintf(name, sizeof name, "%u", (unsigned)(turn % 500));
+        struct store_key key = key_of(name);
+        (void)store_append(store, &key, bytes_of("."));
+        store_commit(store);
+        if (turn % 2200 != 2199)
+            continue;
+        struct store_sync *sync = store_sync_begin(store);
+        store_sync_work(sync);
+        (void)store_sync_end(sync);
+    }
+}
+
+Test(store_log, nothing_is_done_twice_or_left_out)
+{
+    struct store *store = after_kill(many_turns);
+    struct store_stats stats;
+    store_close(store);
+    store = after_kill(many_turns);
+    store_slot_stats(store, SLOT_A, &stats);
+    cr_assert_eq(stats.key_count, 500);
+    cr_assert_eq(stats.size, 10 + 2 * 90 + 3 * 400 + 2 * 6000);
     store_close(store);
 }
 
