@@ -53,7 +53,7 @@ struct replica *engine_replica(const struct engine *engine);
 /* How long this node has not known whether it still is what its journal says, and has served
  * nothing: after its start, or when its process stood still. 0: it does know. */
 uint64_t engine_unconfirmed_ns(const struct engine *engine);
-/* At a replica: slots that its shard got since the newest record that is here: their keys are not. */
+/* At a replica: slots that its shard got since the newest record here; their keys are not here. */
 uint32_t engine_missed_slots(const struct engine *engine);
 /* Replication under `always`: the end of what this node has changed, and what may be answered. */
 uint64_t engine_logged(const struct engine *engine);

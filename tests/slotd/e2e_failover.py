@@ -86,7 +86,8 @@ def one_round(cluster, mode, side, before, graceful):
     ended(cluster)
     ready(cluster)
     writer.end()
-    print(f"   {mode}, {side} {'hands over' if graceful else 'killed'} after {delay * 1000:.0f} ms, {writer.done} writes", flush=True)
+    end = "hands over" if graceful else "killed"
+    print(f"   {mode}, {side} {end} after {delay * 1000:.0f} ms, {writer.done} writes", flush=True)
     return writer
 
 
