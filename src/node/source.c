@@ -139,15 +139,15 @@ uint32_t reshard__duty_freeze(struct reshard_node *node, struct reshard__part *p
 {
     if (part->attempt <= part->expired_attempt)
         return RESHARD__RESULT_EXPIRED;
-    if (!copy_live(node, part))
+    /* A frozen source reads no more of its copy: one that is not whole would never be. */
+    if (!copy_live(node, part) || !part->stream.exported)
         return RESHARD__RESULT_LOST;
     if (part->frozen_attempt != part->attempt)
         freeze_begin(node, part);
     if (part->fence_done < part->frozen_fence)
         return RESHARD__RESULT_WORKING;
     reshard__stream_pump(node, part);
-    if (part->busy & RESHARD__BUSY_EXPORT || part->stream.captured.head)
-        return RESHARD__RESULT_WORKING;
+    RESHARD_ASSERT(!(part->busy & RESHARD__BUSY_EXPORT) && !part->stream.captured.head);
     if (!reshard__part_digest(node, part, part->stream.numbered_last))
         return RESHARD__RESULT_WORKING;
     if (!part->frozen_final) {

@@ -108,6 +108,36 @@ Test(source, final_position_waits_for_the_fence_r9)
     rig_free(&rig);
 }
 
+Test(source, final_position_waits_for_a_fence_that_failed_r9)
+{
+    source_to(RESHARD_PHASE_CATCHUP);
+    rig.automatic &= ~RIG_BIT(FENCE);
+    rig_clear(&rig);
+    rig_order(&rig, RESHARD_PHASE_FREEZE);
+    rig_fail(&rig, RESHARD_ACTION_FENCE, RESHARD_E_NOMEM); /* asked again, by the clock */
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING);
+    cr_assert_null(rig_last(&rig, RESHARD__CHUNK, RESHARD__CHUNK_FIN));
+    rig_tick(&rig, 1000);
+    rig_do(&rig, RESHARD_ACTION_FENCE);
+    cr_assert_not_null(rig_last(&rig, RESHARD__CHUNK, RESHARD__CHUNK_FIN));
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_FROZEN);
+    rig_free(&rig);
+}
+
+/* What a frozen source had not read would be missing at the target. */
+Test(source, freeze_before_the_copy_was_read_is_lost)
+{
+    source_to(RESHARD_PHASE_PREPARE);
+    rig.automatic &= ~RIG_BIT(EXPORT);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    rig_clear(&rig);
+    rig_order(&rig, RESHARD_PHASE_FREEZE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_LOST);
+    cr_assert_null(rig_last(&rig, RESHARD__CHUNK, RESHARD__CHUNK_FIN));
+    cr_assert_eq(rig_route(&rig, 0, RESHARD_OP_WRITE), RESHARD_SERVE_CAPTURE);
+    rig_free(&rig);
+}
+
 Test(source, freeze_that_runs_out_serves_and_refuses_the_hold_r10)
 {
     source_to(RESHARD_PHASE_FREEZE);
