@@ -124,8 +124,10 @@ bool engine__replicas_settle(const struct engine *engine)
 {
     if (engine->leads)
         return replica_settling(engine->replica);
+    /* Does it lead from this turn on? */
     struct reshard_map_shard shard = shard_by(engine, reshard_node_map(engine->node));
-    return shard.primary == engine->node_id && shard.node_count > 1; /* about to lead */
+    uint64_t newest = primary_by(engine, reshard_node_newest_map(engine->node));
+    return newest == engine->node_id && shard.primary == newest && shard.node_count > 1;
 }
 
 /* Messages that were held back are sent again by themselves, save the one that asks for the map. */

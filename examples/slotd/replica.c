@@ -54,10 +54,11 @@ void replica_role(
 {
     bool leads = primary != 0 && primary == node;
     bool begins = leads && !replica->leads;
+    bool ends = replica->leads && !leads;
     replica->node = node;
-    if (replica->leads && !leads)
-        replica__feed_end(replica);
     replica->leads = leads;
+    if (ends)
+        replica__feed_end(replica);
     if (begins)
         lead_begin(replica, peers);
     if (!leads && primary != replica->up.primary)

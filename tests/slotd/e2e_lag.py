@@ -5,7 +5,8 @@ overwritten: not after an atomic flip, not after a key moved, not when the prima
 again meanwhile. Its requests wait in its socket, so it sees them before what its primary sends."""
 from e2e import in_sync, replicas_of, run, wait_for
 from harness import Error
-from shards import TAGS, key_of, link_to, reader, shards, stopped, waited_for, written
+from shards import (TAGS, filled, key_of, link_to, reader, shards, stopped, waited_for,
+                    written)
 
 
 def fresh(reply, value):
@@ -27,14 +28,6 @@ def test_no_stale_read_after_an_atomic_flip():
         cluster.check()
 
 
-def filled(source, slots):
-    """So much that the copy takes a while."""
-    link = link_to(source)
-    for slot in slots:
-        link.send("SET", "{%s}" % TAGS[slot], b"x" * 10000)
-    assert all(link.read() == "OK" for _ in slots)
-
-
 def phases(cluster):
     return [migration["phase"] for migration in cluster.reshard_progress()["migrations"]]
 
@@ -44,7 +37,7 @@ def test_no_stale_read_after_a_restart_in_hold():
     with shards() as (cluster, target, source, replica):
         key, _ = key_of(cluster.slots(source), 0)
         slots = sorted(cluster.slots(source))[:3000]
-        filled(source, slots)
+        filled(source, slots, b"x" * 10000)  # so that the copy takes a while
         written(source, key, "old")
         link = reader(replica, key, b"old")
         wait_for(lambda: in_sync(replica), "the replica's lease")

@@ -7,7 +7,7 @@ import os
 import signal
 
 from e2e import Failed, in_sync, run, wait_for
-from shards import TAGS, go_on, key_of, link_to, shards, stopped, waited_for, written
+from shards import TAGS, filled, go_on, key_of, link_to, shards, stopped, waited_for, written
 
 SLOTS = 100
 TURNS = 40  # more than a primary sends to a replica that says nothing
@@ -33,13 +33,6 @@ def left_behind(replica, primary):
 def primary_slots(link, node):
     first, last = next(row for row in link("CLUSTER", "SLOTS") if row[2][1] == node.port)[:2]
     return range(first, last + 1)
-
-
-def filled(node, slots, value):
-    link = link_to(node)
-    for slot in slots:
-        link.send("SET", "{%s}" % TAGS[slot], value)
-    assert all(link.read() == "OK" for _ in slots)
 
 
 def come_back(cluster, dead, heir):

@@ -93,3 +93,11 @@ def written(node, key, value, asking=False):
 def waited_for(node):
     text = node.ask("INFO", "replication")
     return int(text.split("slotd_replicas_waited_for:")[1].split()[0])
+
+
+def filled(node, slots, value):
+    """One key in each slot."""
+    link = link_to(node)
+    for slot in slots:
+        link.send("SET", "{%s}" % TAGS[slot], value)
+    assert all(link.read() == "OK" for _ in slots)

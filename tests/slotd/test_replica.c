@@ -235,6 +235,10 @@ Test(replica, waits_for_others_leases_when_it_takes_over_and_no_longer_than_they
     cr_expect_not(replica_settling(heir->replica));
     replica_tick(heir->replica);
     cr_expect_geq(heir->sync.released, heir->sync.logged);
+    replica_role(heir->replica, REPLICA, 0, 2);
+    replica_role(heir->replica, REPLICA, REPLICA, 2);
+    replica_role(heir->replica, REPLICA, PRIMARY, 2); /* deposed meanwhile: nobody is waited for */
+    cr_expect_eq(heir->sync.released, UINT64_MAX);
     rig_remove(rig);
 }
 
