@@ -115,7 +115,7 @@ struct reshard_sim_decision {
 };
 
 /** Counts of faults: as many for each mode and phase; see reshard_sim_cell(). */
-enum { RESHARD_SIM_CELLS = 1536 };
+enum { RESHARD_SIM_CELLS = 2048 };
 
 struct reshard_sim_store; /* store.h */
 

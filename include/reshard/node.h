@@ -145,6 +145,11 @@ RESHARD_API void reshard_node_destroy(struct reshard_node *node);
  * REMOVE, PURGE) completes when every replica that may serve reads or be promoted has applied
  * it, or when that replica serves no reads any more and cannot be promoted. A replica that lost
  * touch stops serving by its own clock (a lease), before the primary stops waiting for it.
+ * An answer to a client waits likewise for what it rests on, an ASK too: it says that the key is
+ * not here, and a removal that a fail-over undoes would bring the key back behind what the other
+ * side has answered since.
+ * A primary that starts again may find in its journal what no replica has: it begins when all have
+ * it, or serve no more.
  * Then a read at a replica shows one state that the shard's primary had, never one that misses
  * a write acknowledged by a later owner of the slot; it may lag behind its own primary by what
  * the host's replication lags, and so may go back between two replicas.

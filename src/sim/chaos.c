@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: what strikes in random runs, one decision a step for processes, one for operators, one
  * for data; and what heals by itself after a while. Every strike is one that hosts must survive. */
+#include "sim/follow.h"
 #include "sim/script.h"
 
 enum { HOSTS = 8, DAMAGES = 3 };
@@ -142,7 +143,7 @@ static void hosts_return(struct reshard_sim *sim)
             continue;
         if (host->frozen)
             reshard__host_freeze(sim, host, false);
-        if (host->up)
+        if (host->up || host->starting)
             continue;
         reshard__sim_say(sim, "%h starts again", host->id);
         reshard__host_start(sim, host);
@@ -174,22 +175,32 @@ void reshard__chaos_move(struct reshard_sim *sim, uint32_t mode, uint64_t random
     reshard__host_drain(sim, leader);
 }
 
+/* The shard's other node, if it can lead: one that follows must have been waited for. */
+static struct host *heir_of(const struct reshard_sim *sim, const struct host *old)
+{
+    reshard_shard_id shard = old->shard;
+    struct host *heir = reshard__host_find(sim, old->id == shard ? shard + 3 : shard);
+    bool left = heir && heir->follows && !(heir->up && reshard__follower_counts(sim, heir));
+    return left ? NULL : heir;
+}
+
 /* Between a shard's first node and its replica, and back. The old one comes back later, as a
  * replica that knows nothing, or only what the shard knew some time ago. */
 static void failover(struct reshard_sim *sim, reshard_shard_id shard, bool stale)
 {
     struct host *old = reshard__host_acting(sim, shard);
-    struct host *heir = reshard__host_find(sim, old->id == shard ? shard + 3 : shard);
+    struct host *heir = heir_of(sim, old);
     struct reshard_map_shard entry = {.struct_size = sizeof entry};
     (void)reshard_map_shard_find(sim->authority.map, shard, &entry);
-    stale = stale && old->id == shard; /* it knows its own journal alone */
     /* One at a time: the map knows of the last one. */
     if (!heir || !reshard__host_leader(sim) || entry.primary != old->id)
         return;
     reshard__fault_party(sim, SIM_FAULT_FAILOVER_SOURCE, shard);
-    reshard__fault_met(sim, stale ? SIM_FAULT_STALE_NODE : SIM_FAULT_AMNESIAC_NODE, shard);
     reshard__failover(sim, shard, heir);
-    if (stale)
+    stale = stale && old->id == shard; /* it knows its own journal alone */
+    if (!heir->follows)
+        reshard__fault_met(sim, stale ? SIM_FAULT_STALE_NODE : SIM_FAULT_AMNESIAC_NODE, shard);
+    if (stale && !heir->follows)
         reshard__own_copy(old->disk, heir->disk);
     old->down_until_ns = sim->now_ns + 20 * SIM_MILLI;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: the invariants of a migration (DESIGN part 7), as far as a world can see them, looked
  * at after every step. */
-#include "sim/sim.h"
+#include "sim/follow.h"
 
 enum { CELLS_A_STEP = 4096, TICKS_A_MILLISECOND = 1000 };
 
-bool reshard__can_serve(const struct host *host)
+bool reshard__can_serve(const struct reshard_sim *sim, const struct host *host)
 {
-    return host->node && host->up && !host->fenced;
+    return host->node && host->up && !host->fenced &&
+           (!reshard__follower_is(host) || reshard__follower_serves(sim, host));
 }
 
 bool reshard__serves(const struct host *host, uint32_t slot, uint32_t op)
@@ -41,7 +42,7 @@ static void check_writers(struct reshard_sim *sim, uint32_t slot)
     const struct host *writer = NULL, *reader = NULL;
     for (size_t i = 0; i < sim->host_count; i++) {
         const struct host *host = sim->hosts[i];
-        if (!reshard__can_serve(host))
+        if (!reshard__can_serve(sim, host))
             continue;
         if (reshard__serves(host, slot, RESHARD_OP_WRITE))
             meet(sim, "one-writer", slot, &writer, host);
@@ -76,6 +77,8 @@ static bool slot_explained(
 void reshard__check_data(
     struct reshard_sim *sim, const struct host *host, uint32_t first, uint32_t last)
 {
+    if (reshard__follower_is(host) && !reshard__follower_counts(sim, host))
+        return; /* it is copied over before it serves again */
     for (uint32_t slot = first; slot <= last; slot++)
         if (host->disk->slot_keys[slot] && !slot_explained(sim, host, slot))
             reshard__sim_violate(sim, "stray-data", "%h holds %u keys of slot %u", host->id,
@@ -110,7 +113,8 @@ static void check_parked(struct reshard_sim *sim, const struct host *host)
 
 void reshard__check_kept(struct reshard_sim *sim, const struct host *host)
 {
-    if (host->disk)
+    bool counts = !reshard__follower_is(host) || reshard__follower_counts(sim, host);
+    if (host->disk && counts)
         check_stagings(sim, host);
     if (host->node && host->up)
         check_parked(sim, host);
@@ -182,7 +186,7 @@ void reshard__check_executed(
             host->id, (uint64_t)request->keys[0]);
     uint32_t cursor = 0;
     for (const struct host *other; (other = suspect(sim, request->keys[0], &cursor)) != NULL;) {
-        if (!reshard__can_serve(other) || other->shard == host->shard)
+        if (!reshard__can_serve(sim, other) || other->shard == host->shard)
             continue;
         for (uint32_t k = 0; k < request->key_count; k++)
             if (reshard__host_primary(other) && serves_key(sim, other, request->keys[k]))
@@ -209,7 +213,7 @@ static void check_held(
 {
     for (uint32_t slot = reshard__moving_slot(moving, 0); slot != UINT32_MAX;
          slot = reshard__moving_slot(moving, slot + 1))
-        if (reshard__can_serve(source) && reshard__serves(source, slot, RESHARD_OP_WRITE))
+        if (reshard__can_serve(sim, source) && reshard__serves(source, slot, RESHARD_OP_WRITE))
             reshard__sim_violate(
                 sim, "commit", "m%u is decided while %h serves", moving->migration, source->id);
 }

@@ -50,7 +50,7 @@ void reshard__check_tick(struct reshard_sim *sim, struct host *host);
 void reshard__check_all(struct reshard_sim *sim);
 
 /* ---- check.c, for check_large.c ---- */
-bool reshard__can_serve(const struct host *host);
+bool reshard__can_serve(const struct reshard_sim *sim, const struct host *host);
 bool reshard__serves(const struct host *host, uint32_t slot, uint32_t op);
 bool reshard__reads_here(const struct host *host, uint32_t slot);
 void reshard__check_data(

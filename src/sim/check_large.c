@@ -26,7 +26,7 @@ static void succeed(struct reshard_sim *sim, const struct host *host, uint32_t s
 {
     const struct host *other = *last ? sim->hosts[*last - 1] : host;
     bool writes = last == &sim->checks.writers[slot];
-    bool still = reshard__can_serve(other) &&
+    bool still = reshard__can_serve(sim, other) &&
                  (writes ? reshard__serves(other, slot, RESHARD_OP_WRITE)
                          : other->shard != host->shard && reshard__reads_here(other, slot));
     if (other != host && still)
@@ -38,7 +38,7 @@ static void succeed(struct reshard_sim *sim, const struct host *host, uint32_t s
 static void look(struct reshard_sim *sim, const struct host *host, uint32_t first, uint32_t last)
 {
     struct checks *checks = &sim->checks;
-    bool serves = reshard__can_serve(host);
+    bool serves = reshard__can_serve(sim, host);
     for (uint32_t slot = first; slot <= last && serves; slot++) {
         if (!reshard__serves(host, slot, RESHARD_OP_READ))
             continue; /* nor writes */

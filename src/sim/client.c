@@ -182,13 +182,18 @@ static void client_done(struct reshard_sim *sim, struct client *client, const st
 {
     for (uint32_t i = 0; i < client->request.key_count; i++) {
         bool read = client->request.op == RESHARD_OP_READ;
-        if (read)
+        if (read && reply->replica)
+            reshard__effects_check(
+                sim, reply->shard, client->operations[i], reply->values[i]);
+        else if (read)
             value_check(sim, client, client->request.keys[i], reply->values[i]);
         reshard__history_end(
             sim, client->operations[i], read ? reply->values[i] : client->request.value);
         client->answer[i] = reply->values[i];
     }
     reshard__log_request(sim, client, "done");
+    if (sim->followed) /* only who knows the shard asks its replicas */
+        client->owners[reshard__key_slot(sim, client->request.keys[0])] = reply->shard;
     client->busy = false;
     client->answered = true;
     sim->requests_done++;
@@ -249,6 +254,8 @@ static void value_put(
     struct reshard_sim *sim, struct host *host, uint32_t key, uint64_t value, uint32_t verdict)
 {
     reshard__disk_put(sim, host->disk, key, value);
+    if (sim->followed)
+        reshard__ship_key(sim, host, key, value);
     if (verdict != RESHARD_SERVE_CAPTURE || reshard__sabotaged(sim, RESHARD_SABOTAGE_RECORD))
         return;
     size_t size = 0;
@@ -264,7 +271,8 @@ static void value_put(
     reshard__sim_release(record);
 }
 
-static void execute_count(struct reshard_sim *sim, const struct request *request)
+static void execute_count(
+    struct reshard_sim *sim, const struct request *request, bool replica)
 {
     uint32_t slot = reshard__key_slot(sim, request->keys[0]);
     if (request->op != RESHARD_OP_READ)
@@ -272,14 +280,43 @@ static void execute_count(struct reshard_sim *sim, const struct request *request
             sim, request->op == RESHARD_OP_WRITE ? SIM_FAULT_WRITE : SIM_FAULT_DELETE, slot);
     if (request->key_count > 1)
         reshard__fault_slot(sim, SIM_FAULT_KEYS, slot);
+    if (replica)
+        reshard__fault_slot(sim, SIM_FAULT_REPLICA_READ, slot);
     if (reshard__value_size(sim, request->value) != sim->set.value_size)
         reshard__fault_slot(sim, SIM_FAULT_HUGE, slot);
+}
+
+/* As soon as replicas have all that the host has done up to now: what it tells would be lost with
+ * it, were it deposed before. */
+static void answer(struct reshard_sim *sim, struct host *host, const struct reply *reply)
+{
+    if (!sim->followed || reshard__shipped(sim, host, host->shipped)) {
+        reshard__reply_send(sim, host, reply);
+        return;
+    }
+    struct reply *copy = reshard__sim_resize(NULL, 1, sizeof *copy);
+    *copy = *reply;
+    struct happening happening = {.kind = EVENT_SHIPPED, .host = host->id, .data = copy};
+    happening.boot = host->boot;
+    happening.number = host->shipped;
+    happening.time_ns = sim->now_ns + sim->set.latency_ns;
+    reshard__sim_schedule(sim, &happening);
+}
+
+/* The operation in the history, SIZE_MAX when its client waits no longer. */
+static size_t operation_of(
+    const struct reshard_sim *sim, const struct request *request, uint32_t index)
+{
+    const struct client *client = &sim->clients[request->client];
+    bool waits = client->busy && client->request.attempt == request->attempt;
+    return waits ? client->operations[index] : SIZE_MAX;
 }
 
 static void execute(
     struct reshard_sim *sim, struct host *host, const struct request *request, uint32_t verdict)
 {
-    struct reply reply = {.kind = REPLY_DONE, .request = *request};
+    struct reply reply = {.kind = REPLY_DONE, .request = *request, .shard = host->shard};
+    reply.replica = reshard__follower_is(host);
     reshard__check_executed(sim, host, request);
     for (uint32_t i = 0; i < request->key_count; i++) {
         uint32_t key = request->keys[i];
@@ -287,10 +324,11 @@ static void execute(
         if (request->op == RESHARD_OP_READ)
             continue;
         reply.values[i] = request->value;
+        reshard__effect_add(sim, host->shard, key, request->value, operation_of(sim, request, i));
         value_put(sim, host, key, request->value, verdict);
     }
-    execute_count(sim, request);
-    reshard__reply_send(sim, host, &reply);
+    execute_count(sim, request, reply.replica);
+    answer(sim, host, &reply);
 }
 
 void reshard__request_execute(struct reshard_sim *sim, struct host *host, uint64_t serial)
@@ -376,7 +414,8 @@ static uint32_t verdict_of(struct reshard_sim *sim, struct host *host,
     if (reshard__sabotaged(sim, RESHARD_SABOTAGE_ROUTE))
         verdict = RESHARD_SERVE;
     /* A client that did not ask for stale reads is sent to the primary. */
-    if (verdict == RESHARD_SERVE && !*by_keys && !reshard__host_primary(host)) {
+    bool stale = sim->set.readonly && request->op == RESHARD_OP_READ && reshard__follower_is(host);
+    if (verdict == RESHARD_SERVE && !*by_keys && !stale && !reshard__host_primary(host)) {
         route->shard = host->shard;
         verdict = RESHARD_MOVED;
     }
@@ -391,6 +430,18 @@ bool reshard__value_due(const struct reshard_sim *sim, uint64_t value)
 {
     return sim->now_ns >= deadline_of(sim, value) &&
            !reshard__sabotaged(sim, RESHARD_SABOTAGE_EXPIRY);
+}
+
+static void key_remove(
+    struct reshard_sim *sim, struct host *host, uint32_t key, uint32_t verdict)
+{
+    reshard__sim_say(sim, "%h lets k%u go", host->id, (uint64_t)key);
+    size_t index = reshard__history_begin(sim, UINT32_MAX, RESHARD_OP_REMOVE, key, 0);
+    reshard__effect_add(sim, host->shard, key, 0, index);
+    value_put(sim, host, key, 0, verdict);
+    /* While replicas have not heard of it a fail-over may undo it. */
+    if (!sim->followed || reshard__shipped(sim, host, host->shipped))
+        reshard__history_end(sim, index, 0);
 }
 
 /* As a request to remove it: a key that is locked, or whose writes are parked, stays. */
@@ -408,10 +459,7 @@ void reshard__key_expire(struct reshard_sim *sim, struct host *host, uint32_t ke
         return;
     uint32_t fault = any ? SIM_FAULT_EVICTION : SIM_FAULT_EXPIRY;
     reshard__fault_slot(sim, fault, reshard__key_slot(sim, key));
-    reshard__sim_say(sim, "%h lets k%u go", host->id, (uint64_t)key);
-    size_t index = reshard__history_begin(sim, UINT32_MAX, RESHARD_OP_REMOVE, key, 0);
-    value_put(sim, host, key, 0, verdict);
-    reshard__history_end(sim, index, 0);
+    key_remove(sim, host, key, verdict);
 }
 
 /* The verdict, and what follows from it. */
@@ -432,14 +480,15 @@ static void request_route(struct reshard_sim *sim, struct host *host, const stru
     } else {
         struct reply reply = {.request = *request, .shard = route.shard, .token = route.token};
         reply.kind = (enum reply_kind)kinds[verdict];
-        reshard__reply_send(sim, host, &reply);
+        answer(sim, host, &reply); /* an ASK rests on the key's absence here */
     }
 }
 
 void reshard__request_arrive(
     struct reshard_sim *sim, struct host *host, const struct request *request)
 {
-    if (!host || !host->up || host->fenced || !host->node) {
+    if (!host || !host->up || host->fenced || !host->node ||
+        (reshard__follower_is(host) && !reshard__follower_serves(sim, host))) {
         refuse(sim, host, request, REPLY_GONE);
         return;
     }

@@ -54,6 +54,10 @@ static const char *const names[SIM_FAULT_COUNT] = {
     [SIM_FAULT_EVICTION] = "eviction",
     [SIM_FAULT_HUGE] = "huge-value",
     [SIM_FAULT_KEYS] = "multi-key",
+    [SIM_FAULT_REPLICA_LAGS] = "replica-lags",
+    [SIM_FAULT_REPLICA_BREAKS] = "replica-breaks",
+    [SIM_FAULT_REPLICA_LEADS] = "replica-leads",
+    [SIM_FAULT_REPLICA_READ] = "replica-read",
 };
 
 const char *reshard_sim_fault(uint32_t fault)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: processes: an engine with its disk, what it asked for, and the requests it holds. */
-#include "sim/sim.h"
+#include "sim/follow.h"
 
 struct host *reshard__host_add(
     struct reshard_sim *sim, reshard_node_id id, reshard_shard_id shard, struct disk *disk)
@@ -62,6 +62,7 @@ void reshard__host_free(struct host *host)
     reshard__sim_release(host->tasks);
     reshard__sim_release(host->parked);
     reshard__sim_release(host->admitted);
+    reshard__stream_free(host);
     reshard__disk_release(host->disk);
     reshard__sim_release(host);
 }
@@ -170,8 +171,23 @@ static void start_failed(struct reshard_sim *sim, struct host *host, int32_t sta
     reshard__sim_schedule(sim, &happening);
 }
 
+/* What its journal has its replicas may not have: it waits until they serve no more. */
+static bool start_waits(struct reshard_sim *sim, struct host *host)
+{
+    if (!sim->followed || !host->acting || host->boot == 0 || !reshard__streams_run(sim, host))
+        return false;
+    reshard__streams_break(sim, host);
+    host->starting = true;
+    struct happening happening = {.kind = EVENT_START, .host = host->id, .boot = host->boot};
+    happening.time_ns = sim->now_ns + sim->set.lease_ns;
+    reshard__sim_schedule(sim, &happening);
+    return true;
+}
+
 void reshard__host_start(struct reshard_sim *sim, struct host *host)
 {
+    if (start_waits(sim, host))
+        return;
     host->boot++;
     host->up = true;
     host->frozen = false;
@@ -193,8 +209,10 @@ void reshard__host_crash(struct reshard_sim *sim, struct host *host)
     host->frozen = false;
     reshard__tasks_drop(sim, host);
     reshard__requests_drop(sim, host);
-    if (host->disk && (host->acting || !host->follows))
+    if (host->disk)
         reshard__disk_crash(sim, host->disk);
+    if (reshard__follower_is(host))
+        reshard__stream_break(sim, host);
     reshard__host_end(sim, host);
     reshard__due_update(sim, host);
 }

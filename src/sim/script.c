@@ -39,6 +39,8 @@ static const struct statement statements[] = {
     {"cut", reshard__say_cut},
     {"heal", reshard__say_heal},
     {"clock", reshard__say_clock},
+    {"lag", reshard__say_lag},
+    {"break", reshard__say_break},
     {"failover", reshard__say_failover},
     {"abort", reshard__say_abort},
     {"pause", reshard__say_pause},
@@ -77,6 +79,7 @@ struct reshard_sim *reshard__sim_make(void)
         .store_ns = 20 * SIM_MICRO,
         .append_ns = 100 * SIM_MICRO,
         .timeout_ns = 5 * SIM_SECOND,
+        .lease_ns = 5 * SIM_MILLI,
     };
     return sim;
 }
@@ -109,6 +112,7 @@ void reshard__sim_free(struct reshard_sim *sim)
     reshard__sim_release(sim->clients);
     reshard__sim_release(sim->held);
     reshard__sim_release(sim->history);
+    reshard__sim_release(sim->effects);
     reshard__sim_release(sim->rules);
     reshard__sim_release(sim->task_rules);
     reshard__sim_release(sim->cuts);

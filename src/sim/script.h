@@ -84,6 +84,8 @@ void reshard__say_thaw(struct script *script);
 void reshard__say_cut(struct script *script);
 void reshard__say_heal(struct script *script);
 void reshard__say_clock(struct script *script);
+void reshard__say_lag(struct script *script);
+void reshard__say_break(struct script *script);
 void reshard__say_failover(struct script *script);
 void reshard__say_abort(struct script *script);
 void reshard__say_pause(struct script *script);

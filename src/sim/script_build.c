@@ -37,7 +37,7 @@ static const struct number numbers[] = {
 };
 
 static const char *const times_names[] = {"retry", "freeze", "linger", "backoff", "alarm",
-    "latency", "store", "append", "execute", "timeout", NULL};
+    "latency", "store", "append", "execute", "timeout", "lease", NULL};
 static const char *const sabotage_names[] = {"none", "fence", "sync", "record", "purge", "discard",
     "digest", "journal", "fence-term", "route", "map", "wake", "corrupt", "depose",
     "apply", "clock", "expiry", "follow", NULL};
@@ -64,7 +64,7 @@ static bool set_time(struct script *script)
     struct settings *set = &script->sim->set;
     uint64_t *times[] = {&set->retry_ns, &set->freeze_ns, &set->linger_ns, &set->backoff_ns,
         &set->alarm_ns, &set->latency_ns, &set->store_ns, &set->append_ns, &set->execute_ns,
-        &set->timeout_ns};
+        &set->timeout_ns, &set->lease_ns};
     for (uint32_t i = 0; times_names[i]; i++) {
         if (!reshard__script_word(script, times_names[i]))
             continue;
@@ -119,6 +119,7 @@ void reshard__say_replica(struct script *script)
     reshard_shard_id shard = reshard__script_shard(script);
     script->bad |= reshard__host_find(sim, id) != NULL || shard == 0 || shard > sim->shard_count;
     bool follows = reshard__script_word(script, "follows");
+    script->bad |= follows && sim->store; /* what is in a host's own store only it can copy */
     if (script->bad)
         return;
     if (follows)
@@ -198,7 +199,7 @@ static void node_put(struct script *script, const struct host *host)
     change_queue(script, &change);
 }
 
-static void shard_put(struct script *script, reshard_shard_id shard)
+static void shard_change(struct script *script, reshard_shard_id shard)
 {
     struct reshard_change change;
     reshard_change_init(&change);
@@ -241,7 +242,7 @@ static void map_extend(struct script *script, reshard_shard_id first)
 {
     const struct reshard_sim *sim = script->sim;
     for (uint32_t i = first; i <= sim->shard_count; i++)
-        shard_put(script, i);
+        shard_change(script, i);
     for (size_t i = 0; i < sim->host_count; i++)
         if (sim->hosts[i]->shard >= first)
             node_put(script, sim->hosts[i]);
@@ -283,6 +284,17 @@ void reshard__say_start(struct script *script)
     sim->started = true;
 }
 
+/* At the owner and at all that follow it. */
+static void value_load(
+    const struct reshard_sim *sim, reshard_shard_id shard, uint32_t key, uint64_t value)
+{
+    for (size_t i = 0; i < sim->host_count; i++) {
+        const struct host *host = sim->hosts[i];
+        if (host->shard == shard && (host->acting || host->follows))
+            reshard__disk_put(sim, host->disk, key, value);
+    }
+}
+
 void reshard__say_load(struct script *script)
 {
     struct reshard_sim *sim = script->sim;
@@ -296,7 +308,8 @@ void reshard__say_load(struct script *script)
             continue;
         uint64_t value = ++sim->values_made;
         size_t index = reshard__history_begin(sim, 0, RESHARD_OP_WRITE, key, value);
-        reshard__disk_put(sim, host->disk, key, value);
+        value_load(sim, host->shard, key, value);
+        reshard__effect_add(sim, host->shard, key, value, index);
         reshard__history_end(sim, index, value);
     }
 }

@@ -227,6 +227,25 @@ void reshard__say_thaw(struct script *script)
         reshard__host_freeze(script->sim, host, false);
 }
 
+/* lag nX T: what its primary ships takes so much longer. */
+void reshard__say_lag(struct script *script)
+{
+    struct host *host = host_of(script);
+    uint64_t lag_ns = reshard__script_time(script);
+    if (!script->bad)
+        host->stream.lag_ns = lag_ns;
+}
+
+/* break nX: what its primary ships does not reach it any more. */
+void reshard__say_break(struct script *script)
+{
+    struct host *host = host_of(script);
+    if (!script->bad && reshard__follower_is(host))
+        reshard__stream_break(script->sim, host);
+    else
+        script->bad = true;
+}
+
 /* cut A B [one-way]; `any` stands for everyone. */
 void reshard__say_cut(struct script *script)
 {
@@ -258,6 +277,7 @@ void reshard__say_clock(struct script *script)
 static void heir_take(struct reshard_sim *sim, struct host *old, struct host *heir)
 {
     if (heir->follows && heir->up) {
+        reshard__fault_met(sim, SIM_FAULT_REPLICA_LEADS, heir->shard);
         reshard__follower_lead(sim, old, heir);
         return;
     }
@@ -314,6 +334,10 @@ void reshard__say_failover(struct script *script)
     script->bad |= !script->bad && heir->shard != shard;
     if (script->bad)
         return;
+    if (heir->follows && !heir->acting && !reshard__follower_counts(script->sim, heir)) {
+        reshard__script_fail(script, "its primary has not waited for it");
+        return;
+    }
     reshard__failover(script->sim, shard, heir);
     for (int i = 0; i < FAILOVER_TRIES && script->sim->last_status == RESHARD_E_NOMEM; i++) {
         reshard__script_wait(script, script->sim->set.retry_ns);

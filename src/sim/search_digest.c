@@ -448,8 +448,7 @@ static void put_happening(
     case EVENT_REPLY:
         put_request(sink, sim, &reply->request);
         break;
-    case EVENT_CLIENT:
-    case EVENT_START:
+    default: /* nothing more of a client's or a start; no replica follows in a search */
         break;
     }
 }

@@ -20,6 +20,7 @@
 #include "sim/check.h"
 #include "sim/fault.h"
 #include "sim/store.h"
+#include "sim/stream.h"
 #include "sim/text.h"
 
 #include <reshard-sim/sim.h>
@@ -54,23 +55,19 @@ struct staging {
     uint64_t copy_n;
     uint64_t sequence; /* keywise: durable with the data */
     struct piece *pieces;
-    size_t piece_count;
-    size_t piece_capacity;
+    size_t piece_count, piece_capacity;
     size_t durable_count; /* pieces that survive a crash */
     bool activated;
 };
-/* What outlives a process. Replicas of a shard share their primary's (replication is synchronous
- * here). */
+/* What outlives a process. */
 struct disk {
     uint32_t references;
     uint8_t *journal;
-    size_t journal_size;
-    size_t journal_capacity;
+    size_t journal_size, journal_capacity;
     uint64_t *values;    /* by key, 0 = none */
     uint32_t *slot_keys; /* by slot */
     struct staging *stagings;
-    size_t staging_count;
-    size_t staging_capacity;
+    size_t staging_count, staging_capacity;
     /* custom.c: a host's own store; NULL = what stands above is all. Else `values` is what it
      * showed last, and of the stagings only `activated` counts. */
     const struct reshard_sim_store *kind;
@@ -83,8 +80,9 @@ struct task {
     uint8_t *copy; /* of an APPLY's payload */
     bool running;
     bool read; /* EXPORT: the buffer is filled */
-    bool done; /* the engine had no memory to hear of it */
+    bool done; /* the engine has not heard of it: it lacked memory, or replicas do */
     struct reshard_completion completion;
+    uint64_t position; /* that replicas must have applied before */
 };
 
 /* ---- client.c ---- */
@@ -106,6 +104,7 @@ struct reply {
     uint64_t values[SIM_KEYS_MAX];
     reshard_shard_id shard;
     uint64_t token;
+    bool replica; /* read at one that follows */
 };
 struct client {
     bool busy;
@@ -159,8 +158,10 @@ struct host {
     bool fenced; /* deposed: the host lets it serve nothing before it knows that it is */
     bool acting; /* has the shard's data, whatever the maps say */
     bool heir;   /* its journal began as another node's */
-    bool follows; /* follow.c: on the shard's disk, `fed` bytes of its journal taken */
-    size_t fed;
+    bool follows; /* follow.c: a replica that does, unless it acts */
+    size_t fed;   /* bytes of its journal that the engine took */
+    struct stream stream;
+    uint64_t shipped; /* as a primary: changes so far */
     bool starting; /* there was no memory for it; it tries again */
     uint64_t boot;
     struct reshard_node *node;
@@ -168,14 +169,11 @@ struct host {
     struct memory memory;
     struct disk *disk;
     struct task *tasks;
-    size_t task_count;
-    size_t task_capacity;
+    size_t task_count, task_capacity;
     struct request *parked;
-    size_t parked_count;
-    size_t parked_capacity;
+    size_t parked_count, parked_capacity;
     struct admitted *admitted; /* verdict given, not executed yet */
-    size_t admitted_count;
-    size_t admitted_capacity;
+    size_t admitted_count, admitted_capacity;
     int64_t clock_offset;
     uint64_t clock_stopped_ns; /* since when its clock stands; 0 = it runs */
     uint64_t full_until_ns;    /* its disk takes nothing */
@@ -201,8 +199,7 @@ struct authority_record {
 struct authority {
     struct authority_record *records;
     uint64_t base; /* index before the first that is kept */
-    size_t record_count;
-    size_t record_capacity;
+    size_t record_count, record_capacity;
     struct reshard_coordinator *reader; /* never started: turns records into the map */
     const struct reshard_map *map;      /* what the records say; NULL before the first */
 };
@@ -268,18 +265,27 @@ struct operation {
     uint64_t value;  /* written, or read (0 = none) */
     uint64_t begin;
     uint64_t end; /* UINT64_MAX = outcome unknown */
+    bool replica; /* a read that may be old: reshard__effects_check judges it */
+};
+/* A write as it was executed, kept only where replicas are read. */
+struct effect {
+    uint32_t key;
+    reshard_shard_id shard;
+    uint64_t value;
+    size_t operation; /* SIZE_MAX = its client has given up */
 };
 
 /* ---- world.c ---- */
 enum event_kind { EVENT_MESSAGE, EVENT_TASK, EVENT_REQUEST, EVENT_REPLY, EVENT_CLIENT,
-    EVENT_EXECUTE, EVENT_LATE, EVENT_START };
+    EVENT_EXECUTE, EVENT_LATE, EVENT_START, EVENT_FEED, EVENT_LINK, EVENT_SHIPPED };
 struct happening {
     uint64_t time_ns;
     uint64_t serial;
     enum event_kind kind;
     reshard_node_id host;
     uint64_t boot;
-    uint64_t number; /* TASK: action's id; EXECUTE: request's serial; CLIENT: attempt */
+    uint64_t number; /* TASK: action's id; EXECUTE: request's serial; CLIENT: attempt; FEED, LINK:
+                        the stream's; SHIPPED: position */
     uint32_t client;
     void *data; /* packet, reply, request, or bytes of a late append; owned */
 };
@@ -323,7 +329,7 @@ struct settings {
     uint64_t retry_ns, freeze_ns, linger_ns, backoff_ns, alarm_ns, lag_size, bandwidth,
         bandwidth_total;
     uint32_t conflict, conflict_limit, attempt_limit, copy_limit, in_flight_limit;
-    uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns;
+    uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns, lease_ns;
     uint32_t pick_size;     /* bytes of a PICK's buffer; 0 = the default */
     uint32_t compact_count; /* records after which a journal is compacted; 0 = the default */
     uint32_t batch;    /* keys of one EXPORT or PICK, 0 = as many as fit */
@@ -341,8 +347,7 @@ struct reshard_sim {
     uint64_t serial;
     uint64_t steps;
     struct happening *heap;
-    size_t heap_count;
-    size_t heap_capacity;
+    size_t heap_count, heap_capacity;
     struct host **hosts;
     size_t host_count;
     size_t host_capacity;
@@ -352,12 +357,13 @@ struct reshard_sim {
     uint64_t *due;    /* tree of minima: when each host's engine wants a tick */
     size_t due_leaves;
     struct client *clients;
-    size_t client_count;
-    size_t client_capacity;
+    size_t client_count, client_capacity;
     struct authority authority;
     struct operation *history;
-    size_t history_count;
-    size_t history_capacity;
+    size_t history_count, history_capacity;
+    struct effect *effects;
+    size_t effect_count, effect_capacity;
+    bool followed; /* some replica follows */
     uint64_t history_clock;
     uint64_t values_made;
     uint64_t *deadlines; /* by value: when its key expires, 0 = never */
@@ -577,6 +583,13 @@ void reshard__chaos_move(struct reshard_sim *sim, uint32_t mode, uint64_t random
 size_t reshard__history_begin(
     struct reshard_sim *sim, uint32_t client, uint32_t op, uint32_t key, uint64_t value);
 void reshard__history_end(struct reshard_sim *sim, size_t index, uint64_t value);
+/* A write happens at a node of this shard. */
+void reshard__effect_add(struct reshard_sim *sim, reshard_shard_id shard, uint32_t key,
+    uint64_t value, size_t operation);
+/* What a replica answered: no state that its shard never had, nor one that misses a write that
+ * another owner had acknowledged when the read began. */
+void reshard__effects_check(
+    struct reshard_sim *sim, reshard_shard_id shard, size_t operation, uint64_t value);
 /* Check every key; a violation is told. */
 void reshard__history_check(struct reshard_sim *sim);
 

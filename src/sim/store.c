@@ -68,6 +68,39 @@ void reshard__disk_release(struct disk *disk)
     reshard__sim_release(disk);
 }
 
+static void staging_copy(struct staging *staging, const struct staging *from)
+{
+    staging_clear(staging);
+    struct piece *pieces = reshard__sim_grow(
+        staging->pieces, &staging->piece_capacity, from->piece_count, sizeof *pieces);
+    size_t capacity = staging->piece_capacity;
+    *staging = *from;
+    staging->pieces = pieces;
+    staging->piece_capacity = capacity;
+    for (size_t i = 0; i < from->piece_count; i++) {
+        pieces[i] = from->pieces[i];
+        pieces[i].data = reshard__sim_resize(NULL, from->pieces[i].size, 1);
+        memcpy(pieces[i].data, from->pieces[i].data, from->pieces[i].size);
+    }
+}
+
+void reshard__disk_copy(
+    const struct reshard_sim *sim, struct disk *disk, const struct disk *from)
+{
+    memcpy(disk->values, from->values, sim->set.key_count * sizeof *disk->values);
+    memcpy(disk->slot_keys, from->slot_keys, sim->set.slot_count * sizeof *disk->slot_keys);
+    disk->journal_size = 0;
+    reshard__own_append(disk, from->journal, from->journal_size);
+    for (size_t i = from->staging_count; i < disk->staging_count; i++)
+        staging_clear(&disk->stagings[i]);
+    disk->stagings = reshard__sim_grow(disk->stagings, &disk->staging_capacity,
+        from->staging_count, sizeof *disk->stagings);
+    for (size_t i = 0; i < from->staging_count; i++)
+        staging_copy(&disk->stagings[i], &from->stagings[i]);
+    if (disk->staging_count < from->staging_count)
+        disk->staging_count = from->staging_count;
+}
+
 bool reshard__disk_spoil(struct disk *disk)
 {
     for (size_t i = 0; i < disk->staging_count; i++) {

@@ -18,6 +18,9 @@ struct task;
 /* ---- store.c ---- */
 struct disk *reshard__disk_make(struct reshard_sim *sim, reshard_node_id node);
 void reshard__disk_release(struct disk *disk);
+/* All of another one's: data, stagings, journal. Built-in stores alone. */
+void reshard__disk_copy(
+    const struct reshard_sim *sim, struct disk *disk, const struct disk *from);
 /* False: nothing is staged. */
 bool reshard__disk_spoil(struct disk *disk);
 void reshard__disk_wipe(struct disk *disk);

@@ -36,6 +36,8 @@ static void sizes_choose(struct reshard_sim *sim, uint64_t *state)
     set->copy_limit = 1000;
     set->huge_size = pick(state, 0, 2) ? 0 : pick(state, 3000, 40000);
     set->attempt_limit = pick(state, 2, 16);
+    set->readonly = pick(state, 0, 1);
+    set->lease_ns = pick(state, 1, 8) * SIM_MILLI;
 }
 
 static void faults_choose(struct reshard_sim *sim, uint64_t *state)
@@ -52,7 +54,8 @@ static void faults_choose(struct reshard_sim *sim, uint64_t *state)
     weights[CHOICE_DATA] = weight(state, 5000, 30000);
 }
 
-static const char *const replicas[] = {"replica n4 of s1\n", "replica n5 of s2\n"};
+static const char *const replicas[][2] = {{"replica n4 of s1\n", "replica n4 of s1 follows\n"},
+    {"replica n5 of s2\n", "replica n5 of s2 follows\n"}};
 
 static void say(struct script *script, const char *line)
 {
@@ -93,8 +96,22 @@ static void clients_start(
     }
 }
 
+/* Whether the map names those that lead: a fail-over told to a deposed coordinator is lost. */
+static bool leaders_known(const struct reshard_sim *sim)
+{
+    for (uint32_t shard = 1; shard <= sim->shard_count; shard++) {
+        struct reshard_map_shard entry = {.struct_size = sizeof entry};
+        (void)reshard_map_shard_find(sim->authority.map, shard, &entry);
+        if (entry.primary != reshard__host_acting(sim, shard)->id)
+            return false;
+    }
+    return true;
+}
+
 static bool quiet(const struct reshard_sim *sim)
 {
+    if (!leaders_known(sim))
+        return false;
     for (size_t i = 0; i < sim->client_count; i++)
         if (sim->clients[i].busy || sim->clients[i].left > 0)
             return false;
@@ -145,12 +162,17 @@ static void calm(struct script *script, const struct reshard_sim_swarm *swarm)
         reshard__sim_violate(sim, "stuck", "a request is not answered");
 }
 
-static void cluster_start(struct script *script, const struct reshard_sim_swarm *swarm)
+/* One half follow live, the others begin from the primary's disk when they are promoted. */
+static void cluster_start(
+    struct script *script, const struct reshard_sim_swarm *swarm, uint64_t *state)
 {
     bool fewer = swarm->node_limit < NODES;
     say(script, fewer ? "nodes 2\n" : "nodes 3\n");
-    for (uint32_t i = 0; i < sizeof replicas / sizeof *replicas && i < swarm->replica_limit; i++)
-        say(script, replicas[i]);
+    for (uint32_t i = 0; i < sizeof replicas / sizeof *replicas; i++) {
+        bool follows = pick(state, 0, 1) && !swarm->store;
+        if (i < swarm->replica_limit)
+            say(script, replicas[i][follows]);
+    }
     say(script, "start\n");
     struct text load = {0};
     reshard__text_string(&load, "load ");
@@ -168,7 +190,7 @@ static void swarm_play(struct script *script, const struct reshard_sim_swarm *sw
     if (swarm->key_limit < sim->set.key_count)
         sim->set.key_count = swarm->key_limit ? swarm->key_limit : 1;
     sim->choices.calm = true; /* nothing strikes before there is something to be struck */
-    cluster_start(script, swarm);
+    cluster_start(script, swarm, &state);
     sim->choices.calm = false;
     faults_choose(sim, &state);
     if (pick(&state, 0, 3) == 0)

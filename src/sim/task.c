@@ -291,14 +291,20 @@ static void append_late(
     reshard__sim_schedule(sim, &happening);
 }
 
+static bool changes_disk(uint32_t kind)
+{
+    return kind == RESHARD_ACTION_APPEND || kind == RESHARD_ACTION_COMPACT ||
+           kind == RESHARD_ACTION_APPLY || kind == RESHARD_ACTION_SYNC ||
+           kind == RESHARD_ACTION_ACTIVATE || kind == RESHARD_ACTION_DISCARD ||
+           kind == RESHARD_ACTION_PURGE || kind == RESHARD_ACTION_REMOVE;
+}
+
 static void work_do(struct reshard_sim *sim, struct host *host, struct task *task,
     struct reshard_completion *completion)
 {
     switch (task->action.kind) {
     case RESHARD_ACTION_APPEND:
         completion->status = append_do(sim, host, task);
-        if (host->node)
-            reshard__followers_feed(sim, host, false);
         break;
     case RESHARD_ACTION_LOAD:
         completion->status =
@@ -306,14 +312,17 @@ static void work_do(struct reshard_sim *sim, struct host *host, struct task *tas
         break;
     case RESHARD_ACTION_COMPACT:
         completion->status = compact_do(sim, host, &task->action);
-        if (host->node)
-            reshard__followers_feed(sim, host, true);
         break;
     case RESHARD_ACTION_FENCE:
         break;
     default:
         reshard__store_do(sim, host, task, completion);
         break;
+    }
+    if (sim->followed && host->node && completion->status == RESHARD_OK &&
+        changes_disk(task->action.kind)) {
+        reshard__ship_action(sim, host, &task->action);
+        task->position = host->shipped;
     }
 }
 
@@ -420,6 +429,10 @@ void reshard__task_run(struct reshard_sim *sim, struct host *host, uint64_t id)
             return;
         task->completion = completion;
         task->done = true;
+    }
+    if (task->position && !reshard__shipped(sim, host, task->position)) {
+        task_schedule(sim, host, id, sim->set.latency_ns);
+        return;
     }
     struct reshard_completion completion = task->completion;
     if (complete(sim, host, id, &completion)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: time. The earliest thing happens next; of things at one time, the one that was planned
  * first. */
-#include "sim/sim.h"
+#include "sim/follow.h"
 
 static bool before(const struct happening *a, const struct happening *b)
 {
@@ -98,40 +98,70 @@ static void request_happens(struct reshard_sim *sim, struct happening *happening
     reshard__sim_release(happening->data);
 }
 
-static void start_happens(struct reshard_sim *sim, const struct happening *happening)
+static void start_happens(struct reshard_sim *sim, struct happening *happening)
 {
     struct host *host = reshard__host_find(sim, happening->host);
     if (host && host->starting && host->boot == happening->boot)
         reshard__host_start(sim, host);
 }
 
+/* A reply waits until replicas have what it tells of; it dies with its host. */
+static void shipped_happens(struct reshard_sim *sim, struct happening *happening)
+{
+    struct host *host = reshard__host_find(sim, happening->host);
+    bool alive = host->up && host->boot == happening->boot;
+    if (alive && (host->frozen || !reshard__shipped(sim, host, happening->number))) {
+        happening->time_ns = sim->now_ns + sim->set.latency_ns;
+        reshard__sim_schedule(sim, happening);
+        return;
+    }
+    if (alive)
+        reshard__reply_send(sim, host, happening->data);
+    reshard__sim_release(happening->data);
+}
+
+static void message_happens(struct reshard_sim *sim, struct happening *happening)
+{
+    reshard__net_deliver(sim, happening->data);
+}
+
+static void reply_happens(struct reshard_sim *sim, struct happening *happening)
+{
+    reshard__client_reply(sim, happening->data);
+    reshard__sim_release(happening->data);
+}
+
+static void client_happens(struct reshard_sim *sim, struct happening *happening)
+{
+    reshard__client_wake(sim, happening->client, happening->number);
+}
+
+static void feed_happens(struct reshard_sim *sim, struct happening *happening)
+{
+    reshard__stream_arrive(sim, reshard__host_find(sim, happening->host), happening->number);
+}
+
+static void link_happens(struct reshard_sim *sim, struct happening *happening)
+{
+    reshard__stream_link(sim, reshard__host_find(sim, happening->host), happening->number);
+}
+
 static void happen(struct reshard_sim *sim, struct happening *happening)
 {
-    switch (happening->kind) {
-    case EVENT_MESSAGE:
-        reshard__net_deliver(sim, happening->data);
-        break;
-    case EVENT_TASK:
-    case EVENT_EXECUTE:
-        host_happens(sim, happening);
-        break;
-    case EVENT_REQUEST:
-        request_happens(sim, happening);
-        break;
-    case EVENT_REPLY:
-        reshard__client_reply(sim, happening->data);
-        reshard__sim_release(happening->data);
-        break;
-    case EVENT_CLIENT:
-        reshard__client_wake(sim, happening->client, happening->number);
-        break;
-    case EVENT_LATE:
-        late_append(sim, happening);
-        break;
-    case EVENT_START:
-        start_happens(sim, happening);
-        break;
-    }
+    static void (*const kinds[])(struct reshard_sim *sim, struct happening *happening) = {
+        [EVENT_MESSAGE] = message_happens,
+        [EVENT_TASK] = host_happens,
+        [EVENT_EXECUTE] = host_happens,
+        [EVENT_REQUEST] = request_happens,
+        [EVENT_REPLY] = reply_happens,
+        [EVENT_CLIENT] = client_happens,
+        [EVENT_LATE] = late_append,
+        [EVENT_START] = start_happens,
+        [EVENT_FEED] = feed_happens,
+        [EVENT_LINK] = link_happens,
+        [EVENT_SHIPPED] = shipped_happens,
+    };
+    kinds[happening->kind](sim, happening);
 }
 
 void reshard__sim_happen(struct reshard_sim *sim, size_t index)
