@@ -21,7 +21,7 @@ void reshard__sim_happen(struct reshard_sim *sim, size_t index);
 /* client.c: the time of a value: what has it is let go when somebody asks for it. */
 void reshard__value_dies(struct reshard_sim *sim, uint64_t value, uint64_t deadline_ns);
 bool reshard__value_due(const struct reshard_sim *sim, uint64_t value);
-/* task.c: whether it is a fence that must wait for requests. */
+/* task.c: whether it is a fence that must wait for requests, or done, and not at all replicas. */
 bool reshard__task_waits(const struct reshard_sim *sim, struct host *host, uint64_t id);
 
 #endif

@@ -44,7 +44,9 @@ void reshard__stream_break(struct reshard_sim *sim, struct host *host);
 bool reshard__streams_run(const struct reshard_sim *sim, const struct host *primary);
 /* The streams of all followers of a primary. */
 void reshard__streams_break(struct reshard_sim *sim, const struct host *primary);
-/* A follower is made anew, as soon as that is possible. */
+/* Whether a follower can be made anew. */
+bool reshard__stream_links(const struct reshard_sim *sim, const struct host *host);
+/* It is, as soon as that is possible. */
 void reshard__stream_link(struct reshard_sim *sim, struct host *host, uint64_t number);
 /* The first `count` of what is under way arrive at once, the others never. */
 void reshard__stream_end(struct reshard_sim *sim, struct host *host, size_t count);

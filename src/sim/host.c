@@ -177,6 +177,8 @@ static bool start_waits(struct reshard_sim *sim, struct host *host)
     if (!sim->followed || !host->acting || host->boot == 0 || !reshard__streams_run(sim, host))
         return false;
     reshard__streams_break(sim, host);
+    if (sim->set.lease_ns == 0)
+        return false;
     host->starting = true;
     struct happening happening = {.kind = EVENT_START, .host = host->id, .boot = host->boot};
     happening.time_ns = sim->now_ns + sim->set.lease_ns;

@@ -49,6 +49,9 @@ struct move {
 
 enum { SEARCH_MOVES_MAX = 256, SEARCH_REQUESTS = 6 };
 
+/* Of search_config.slow: what travels to replicas takes time. */
+#define SLOW_STREAM UINT32_C(1)
+
 struct search_request {
     uint8_t client;
     uint8_t op;
@@ -62,7 +65,8 @@ struct search_config {
     uint8_t limits[MOVE_KIND_COUNT];     /* from MOVE_DROP on */
     uint8_t request_count;
     struct search_request requests[SEARCH_REQUESTS];
-    uint32_t slow;        /* bits 1 << RESHARD_ACTION_*: tasks that take time; others take none */
+    uint32_t slow;        /* bits 1 << RESHARD_ACTION_*: tasks that take time; others take none;
+                             and SLOW_STREAM */
     uint32_t crashes;     /* bits 1 << index of a host that may crash, in order of creation */
     uint32_t faults;      /* ... whose appends may fail */
     uint16_t heirs[4];    /* MOVE_FAILOVER: by shard, the replica that takes over; 0 = none */

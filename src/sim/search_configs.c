@@ -4,7 +4,8 @@
  * out when its source's clock jumps. */
 #include "sim/search.h"
 
-#define SIZES " keys 2 value 0 chunk 1024 window 1024 tail 4096 lag 4096 pick 1024 freeze 50s "
+#define SIZES                                                                                      \
+    " keys 2 value 0 chunk 1024 window 1024 tail 4096 lag 4096 pick 1024 freeze 50s lease 0us "
 #define WORLD "world slots 1" SIZES
 #define SLOTS "world slots 2" SIZES
 #define BEGIN_SLOTS "\nnodes 2\nstart unowned\nown s2 0-1\nload 2\n"
@@ -267,7 +268,7 @@ static const struct search_config configs[] = {
         .script = WORLD "readonly 1 " BEGIN_HEIR SNAPSHOT,
         .request_count = 3,
         .requests = {WRITE(1, 0), READ(2, 0), READ(2, 0)},
-        .states_min = 201646, .transitions_min = 710240,
+        .states_min = 118524, .transitions_min = 415899,
     },
     {
         .name = "snapshot-slots",
@@ -299,7 +300,7 @@ static const struct search_config configs[] = {
         .script = WORLD "readonly 1 batch 1 " BEGIN_HEIR KEYWISE,
         .request_count = 3,
         .requests = {WRITE(1, 0), READ(2, 0), READ(2, 0)},
-        .states_min = 74385, .transitions_min = 245184,
+        .states_min = 70115, .transitions_min = 236093,
     },
     {
         .name = "keywise-slots",
@@ -330,7 +331,7 @@ static const struct search_config configs[] = {
         .script = WORLD "batch 1 " BEGIN_HEIR KEYWISE,
         .limits = {[MOVE_FAILOVER] = 1, [MOVE_WAIT] = 4},
         .heirs = {0, 0, 3},
-        .states_min = 289100, .transitions_min = 895406,
+        .states_min = 163704, .transitions_min = 503004,
     },
     {
         .name = "keywise-evict",
@@ -401,7 +402,7 @@ static const struct search_config configs[] = {
         .script = WORLD "batch 1 " BEGIN_HEIR_TARGET KEYWISE,
         .limits = {[MOVE_FAILOVER] = 1, [MOVE_WAIT] = 4},
         .heirs = {0, 3},
-        .states_min = 408314, .transitions_min = 1313480,
+        .states_min = 223573, .transitions_min = 711928,
     },
     {
         .name = "snapshot-both",
@@ -553,6 +554,30 @@ static const struct search_config configs[] = {
         .request_count = 1,
         .requests = {WRITE(1, 0)},
         .states_min = 70965, .transitions_min = 201095,
+    },
+    {
+        .name = "snapshot-replica-lags",
+        .script = WORLD "readonly 1 " BEGIN_HEIR SNAPSHOT,
+        .request_count = 2,
+        .requests = {WRITE(1, 0), READ(2, 0)},
+        .slow = SLOW_STREAM,
+        .states_min = 94869, .transitions_min = 338665,
+    },
+    {
+        .name = "keywise-replica-lags",
+        .script = WORLD "readonly 1 batch 1 " BEGIN_HEIR KEYWISE,
+        .request_count = 2,
+        .requests = {WRITE(1, 0), READ(2, 0)},
+        .slow = SLOW_STREAM,
+        .states_min = 43071, .transitions_min = 144406,
+    },
+    {
+        .name = "keywise-heir-lags",
+        .script = WORLD "batch 1 " BEGIN_HEIR KEYWISE,
+        .limits = {[MOVE_FAILOVER] = 1, [MOVE_WAIT] = 4},
+        .heirs = {0, 0, 3},
+        .slow = SLOW_STREAM,
+        .states_min = 229863, .transitions_min = 730778,
     },
 };
 

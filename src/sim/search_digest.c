@@ -285,7 +285,8 @@ static void put_task(struct sink *sink, const struct host *host, const struct ta
     const uint64_t fields[] = {action->kind, task_place(host, action->after), action->to,
         action->term, action->index, action->migration, action->side, action->mode,
         action->copy_term, action->copy_n, action->sequence, action->cursor, action->capacity,
-        task->running, task->read, entry->purpose, entry->owner, ticket_good(host, entry)};
+        task->running, task->read, entry->purpose, entry->owner, ticket_good(host, entry),
+        task->position ? host->shipped - task->position : UINT64_MAX};
     put(sink, fields, sizeof fields);
     put_bytes(sink, action->header, action->header_size);
     put_bytes(sink, action->payload, action->payload_size);
@@ -319,6 +320,21 @@ static void put_disk(struct sink *sink, const struct reshard_sim *sim, const str
         put_staging(sink, &disk->stagings[i]);
 }
 
+static void put_stream(struct sink *sink, const struct stream *stream)
+{
+    put_number(sink, stream->on);
+    put_number(sink, stream->count);
+    for (size_t i = 0; i < stream->count; i++) {
+        const struct shipment *shipment = &stream->shipments[i];
+        const struct reshard_action *action = &shipment->action;
+        const uint64_t fields[] = {action->kind, action->migration, action->mode,
+            action->copy_term, action->copy_n, action->sequence, shipment->key, shipment->value};
+        put(sink, fields, sizeof fields);
+        put_bytes(sink, action->header, action->header_size);
+        put_bytes(sink, action->payload, action->payload_size);
+    }
+}
+
 static void put_request(
     struct sink *sink, const struct reshard_sim *sim, const struct request *request)
 {
@@ -339,6 +355,8 @@ static void put_host(struct sink *sink, const struct reshard_sim *sim, const str
     put(sink, fields, sizeof fields);
     if (host->disk)
         put_disk(sink, sim, host);
+    if (host->follows)
+        put_stream(sink, &host->stream);
     if (host->node)
         put_node(sink, host->node);
     if (host->coordinator)
@@ -389,6 +407,16 @@ static void put_history(struct sink *sink, const struct reshard_sim *sim)
             put_number(sink, one->end < two->begin);
             put_number(sink, two->end < one->begin);
         }
+    }
+}
+
+/* What replicas may answer, in the order in which it happened. */
+static void put_effects(struct sink *sink, const struct reshard_sim *sim)
+{
+    for (size_t i = 0; i < sim->effect_count; i++) {
+        const struct effect *effect = &sim->effects[i];
+        const uint64_t fields[] = {effect->key, effect->shard, effect->value, effect->operation};
+        put(sink, fields, sizeof fields);
     }
 }
 
@@ -448,7 +476,13 @@ static void put_happening(
     case EVENT_REPLY:
         put_request(sink, sim, &reply->request);
         break;
-    default: /* nothing more of a client's or a start; no replica follows in a search */
+    case EVENT_SHIPPED:
+        put_request(sink, sim, &reply->request);
+        put_number(sink, reply->kind);
+        put(sink, reply->values, sizeof reply->values);
+        put_number(sink, host->shipped - happening->number);
+        break;
+    default: /* nothing more of a client's, a start's or a stream's */
         break;
     }
 }
@@ -493,6 +527,7 @@ struct reshard_digest reshard__search_digest(const struct reshard_sim *sim)
     for (size_t i = 0; i < sim->client_count; i++)
         put_client(&sink, sim, &sim->clients[i]);
     put_history(&sink, sim);
+    put_effects(&sink, sim);
     put_deadlines(&sink, sim);
     put_heap(&sink, sim);
     XXH128_hash_t hash = XXH3_128bits(sink.bytes, sink.size);

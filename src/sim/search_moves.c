@@ -24,7 +24,7 @@ static void add(struct list *list, enum move_kind kind, size_t index, uint32_t v
 static bool under_way(const struct happening *happening)
 {
     return happening->kind == EVENT_MESSAGE || happening->kind == EVENT_TASK ||
-           happening->kind == EVENT_EXECUTE;
+           happening->kind == EVENT_EXECUTE || happening->kind == EVENT_FEED;
 }
 
 static bool calm(const struct reshard_sim *sim)
@@ -82,6 +82,17 @@ static void add_task(const struct reshard_sim *sim, const struct search_config *
         add(list, MOVE_FAULT, index, fate);
 }
 
+/* What was shipped arrives in order. */
+static void add_feed(const struct reshard_sim *sim, struct list *list, size_t index)
+{
+    const struct happening *happening = &sim->heap[index];
+    for (size_t i = 0; i < sim->heap_count; i++)
+        if (sim->heap[i].kind == EVENT_FEED && sim->heap[i].host == happening->host &&
+            sim->heap[i].serial < happening->serial)
+            return;
+    add(list, MOVE_TAKE, index, 0);
+}
+
 static void add_happenings(
     const struct reshard_sim *sim, const struct search_config *config, struct list *list)
 {
@@ -91,7 +102,9 @@ static void add_happenings(
             add_message(sim, list, i);
         else if (kind == EVENT_TASK)
             add_task(sim, config, list, i);
-        else
+        else if (kind == EVENT_FEED)
+            add_feed(sim, list, i);
+        else if (kind != EVENT_LINK && kind != EVENT_SHIPPED) /* they wait for others */
             add(list, MOVE_TAKE, i, 0);
     }
 }

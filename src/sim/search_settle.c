@@ -2,6 +2,7 @@
 /* Room sim: what takes no time in a configuration that is searched happens with the move that
  * caused it: what hosts and stores do, replies, maps that their receiver has, deadlines that are
  * now. */
+#include "sim/follow.h"
 #include "sim/search.h"
 
 const struct task *reshard__search_task(const struct host *host, uint64_t id)
@@ -22,6 +23,19 @@ bool reshard__search_fails(
 static bool stale(const struct host *host, const struct happening *happening)
 {
     return !host || !host->up || host->boot != happening->boot;
+}
+
+/* What it waits for is there, or it is of a stream or a process that is gone. */
+static bool stream_eager(const struct reshard_sim *sim, const struct search_config *config,
+    const struct happening *happening)
+{
+    const struct host *host = reshard__host_find(sim, happening->host);
+    if (happening->kind == EVENT_SHIPPED)
+        return stale(host, happening) || reshard__shipped(sim, host, happening->number);
+    if (host->stream.number != happening->number)
+        return true;
+    return happening->kind == EVENT_FEED ? !(config->slow & SLOW_STREAM)
+                                         : reshard__stream_links(sim, host);
 }
 
 static bool task_eager(const struct reshard_sim *sim, const struct search_config *config,
@@ -60,6 +74,10 @@ static bool eager(const struct reshard_sim *sim, const struct search_config *con
         return task_eager(sim, config, happening);
     case EVENT_REPLY:
         return true;
+    case EVENT_FEED:
+    case EVENT_SHIPPED:
+    case EVENT_LINK:
+        return stream_eager(sim, config, happening);
     case EVENT_EXECUTE:
         return stale(reshard__host_find(sim, happening->host), happening);
     default:

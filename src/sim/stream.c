@@ -204,14 +204,20 @@ void reshard__streams_break(struct reshard_sim *sim, const struct host *primary)
     }
 }
 
+/* Before it knows itself that it leads, its primary's journal would name another one. */
+bool reshard__stream_links(const struct reshard_sim *sim, const struct host *host)
+{
+    const struct host *primary = reshard__host_acting(sim, host->shard);
+    return reachable(sim, primary, host) && primary->up && reshard__host_primary(primary);
+}
+
 void reshard__stream_link(struct reshard_sim *sim, struct host *host, uint64_t number)
 {
     struct stream *stream = &host->stream;
     if (stream->number != number || stream->on || !reshard__follower_is(host))
         return;
-    struct host *primary = reshard__host_acting(sim, host->shard);
-    /* Before it knows itself that it leads, its journal would name another one. */
-    if (!reachable(sim, primary, host) || !primary->up || !reshard__host_primary(primary)) {
+    const struct host *primary = reshard__host_acting(sim, host->shard);
+    if (!reshard__stream_links(sim, host)) {
         event_plan(sim, host, EVENT_LINK, sim->now_ns + LINK_LEASES * sim->set.lease_ns);
         return;
     }

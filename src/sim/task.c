@@ -410,8 +410,11 @@ static bool task_do(struct reshard_sim *sim, struct host *host, struct task *tas
 bool reshard__task_waits(const struct reshard_sim *sim, struct host *host, uint64_t id)
 {
     const struct task *task = task_find(host, id);
-    return task && task->action.kind == RESHARD_ACTION_FENCE &&
-           fence_waits(sim, host, &task->action);
+    if (!task)
+        return false;
+    if (task->position)
+        return !reshard__shipped(sim, host, task->position);
+    return task->action.kind == RESHARD_ACTION_FENCE && fence_waits(sim, host, &task->action);
 }
 
 void reshard__task_run(struct reshard_sim *sim, struct host *host, uint64_t id)

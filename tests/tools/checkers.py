@@ -6,7 +6,7 @@
     checkers.py --self-test
 
 A checker is a name that src/sim tells a violation by. What makes it fire: hosts that break their
-contract and a core that lies (`.fires = "NAME"`, or a report's checker compared with "NAME", in
+contract and a core that lies (`.fires = "NAME"`, or a checker that told compared with "NAME", in
 tests/unit/sim: both are asserted there), or a mutant of the core that a recorded killer finds by it
 (tests/mutants/mutants.toml, run by tests/mutants/run.py).
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 
 # Not of what a world does: its script could not be understood.
 NO_CHECKER = {"script"}
+FIRED = r'\.fires = "([a-z-]+)"|str_eq\((?:report\.checker|sim->violation), "([a-z-]+)"'
 
 
 def named(sources):
@@ -37,7 +38,7 @@ def fired(tests, mutants):
     """name -> what makes it fire."""
     where = {}
     for path, text in tests.items():
-        for name in re.findall(r'\.fires = "([a-z-]+)"|str_eq\(report\.checker, "([a-z-]+)"', text):
+        for name in re.findall(FIRED, text):
             where.setdefault(name[0] or name[1], []).append(path)
     for mutant in mutants.split("[[mutant]]")[1:]:
         title = re.search(r'name = "([^"]+)"', mutant).group(1)
