@@ -157,6 +157,20 @@ bool bus_linked(const struct bus *bus, uint64_t node)
     return link_of(bus, node) != NULL;
 }
 
+bool bus_link_at(const struct bus *bus, uint32_t index, struct bus_link_state *link_out)
+{
+    const struct link *link = bus->links;
+    while (link != NULL && (!link->proven || index-- > 0))
+        link = link->next;
+    if (link == NULL)
+        return false;
+    int64_t age_ms = (int64_t)((clock_monotonic_ns() - link->since_ns) / 1000000);
+    *link_out = (struct bus_link_state){link->peer, link->target != NULL,
+        (int64_t)clock_wall_ms() - age_ms, link->output.size + link->sending.size,
+        link->output.capacity + link->sending.capacity};
+    return true;
+}
+
 void bus_link(struct bus *bus, uint64_t node)
 {
     struct bus_address address;

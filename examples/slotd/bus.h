@@ -25,6 +25,7 @@ enum {
     BUS_ANSWER = 3,
     BUS_REPLICA = 4, /* a replica to its primary: follow, acknowledge (replica_room.h) */
     BUS_STREAM = 5,  /* a primary to its replica: what has changed */
+    BUS_STATUS = 6,  /* that a node is up, and how far (engine_health.c) */
     BUS_KIND_LIMIT = 16
 };
 
@@ -81,6 +82,15 @@ void bus_tick(struct bus *bus);
 /* Dial the node unless a link to it stands, or was tried a moment ago. */
 void bus_link(struct bus *bus, uint64_t node);
 bool bus_linked(const struct bus *bus, uint64_t node);
+struct bus_link_state {
+    uint64_t node;
+    bool dialled; /* from here */
+    int64_t since_ms;
+    size_t size;     /* of what waits to be sent */
+    size_t capacity;
+};
+/* Links that stand; false behind the last. */
+bool bus_link_at(const struct bus *bus, uint32_t index, struct bus_link_state *link_out);
 void bus_counts(const struct bus *bus, uint64_t *sent_out, uint64_t *received_out);
 
 #endif

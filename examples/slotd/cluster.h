@@ -62,6 +62,7 @@ void cluster_nodes_text(struct cluster *cluster, struct buffer *text);
 void cluster_info_text(struct cluster *cluster, struct buffer *text);
 void cluster_slots_reply(struct cluster *cluster, struct reply *reply);
 void cluster_shards_reply(struct cluster *cluster, struct reply *reply);
+void cluster_links_reply(struct cluster *cluster, struct reply *reply);
 
 /* CLUSTER REPLICAS of a primary; NULL, or the error's text. */
 const char *cluster_replicas_reply(

@@ -2,6 +2,8 @@
 /* Room cluster: the map as CLUSTER NODES, SLOTS, SHARDS and INFO show it. */
 #include "cluster_room.h"
 
+#include "bus.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,25 +85,33 @@ static struct cluster_address own_address(const struct cluster *cluster)
     return address;
 }
 
+static void flags_append(bool myself, bool is_primary, bool down, struct buffer *text)
+{
+    buffer_append_format(text, " %s%s%s ", myself ? "myself," : "",
+        is_primary ? "master" : "slave", down ? ",fail" : "");
+}
+
 static void node_line(
     const struct cluster *cluster, const struct reshard_map_node *node, struct buffer *text)
 {
     struct cluster_address address;
+    struct engine_health health = engine_health(cluster->engine, node->node);
     reshard_node_id primary = primary_of(cluster, node->shard);
     bool myself = node->node == cluster->node;
     bool is_primary = primary == node->node || node->shard == 0;
+    uint64_t epoch = myself && cluster->epoch > 0 ? cluster->epoch : node->shard;
     cluster__address(node, &address);
     if (myself) /* the map hears of new ports a moment later */
         address = own_address(cluster);
     buffer_append(text, node->name, node->name_size);
-    buffer_append_format(text, " %s:%d@%d %s%s ", address.host, address.port, address.bus_port,
-        myself ? "myself," : "", is_primary ? "master" : "slave");
+    buffer_append_format(text, " %s:%d@%d", address.host, address.port, address.bus_port);
+    flags_append(myself, is_primary, health.down, text);
     if (is_primary)
         buffer_append_text(text, "-");
     else
         name_append(cluster, primary, text);
-    buffer_append_format(text, " 0 0 %llu connected",
-        (unsigned long long)(myself && cluster->epoch > 0 ? cluster->epoch : node->shard));
+    buffer_append_format(text, " 0 %lld %llu %s", (long long)health.heard_ms,
+        (unsigned long long)epoch, health.down ? "disconnected" : "connected");
     if (is_primary)
         ranges_append(cluster, node->shard, text);
     if (myself)
@@ -123,9 +133,12 @@ void cluster_nodes_text(struct cluster *cluster, struct buffer *text)
             cluster->host, cluster->port, cluster->bus_port);
 }
 
+typedef void node_writer(const struct cluster *cluster, const struct reshard_map_node *node,
+    struct reply *reply);
+
 /* Nodes of a shard, the primary first; returns how many, writes them when `reply` is given. */
 static size_t shard_nodes(const struct cluster *cluster, reshard_shard_id shard,
-    void (*write)(const struct reshard_map_node *node, struct reply *reply), struct reply *reply)
+    node_writer *write, struct reply *reply)
 {
     struct reshard_map_node node = {.struct_size = sizeof(node)};
     reshard_node_id primary = primary_of(cluster, shard);
@@ -137,7 +150,7 @@ static size_t shard_nodes(const struct cluster *cluster, reshard_shard_id shard,
                 continue;
             count++;
             if (reply != NULL)
-                write(&node, reply);
+                write(cluster, &node, reply);
         }
     return count;
 }
@@ -181,10 +194,23 @@ void cluster_primary(const struct cluster *cluster, struct cluster_peer *peer_ou
     cluster_peer(cluster, primary_of(cluster, cluster->shard), peer_out);
 }
 
+/* Slots of shards whose primary does not answer. */
+static uint32_t failed_slots(const struct cluster *cluster)
+{
+    struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
+    uint32_t count = 0;
+    for (uint32_t index = 0; reshard_map_shard_at(cluster->map, index, &shard) == RESHARD_OK;
+         index++)
+        if (engine_health(cluster->engine, shard.primary).down)
+            count += shard.slot_count;
+    return count;
+}
+
 void cluster_info_text(struct cluster *cluster, struct buffer *text)
 {
     uint32_t assigned = 0;
     uint32_t size = 0;
+    uint32_t failed = failed_slots(cluster);
     uint32_t known = reshard_map_node_count(cluster->map);
     uint64_t sent = 0;
     uint64_t received = 0;
@@ -197,12 +223,12 @@ void cluster_info_text(struct cluster *cluster, struct buffer *text)
     }
     buffer_append_format(text,
         "cluster_state:%s\r\ncluster_slots_assigned:%u\r\ncluster_slots_ok:%u\r\n"
-        "cluster_slots_pfail:0\r\ncluster_slots_fail:0\r\ncluster_known_nodes:%u\r\n"
+        "cluster_slots_pfail:0\r\ncluster_slots_fail:%u\r\ncluster_known_nodes:%u\r\n"
         "cluster_size:%u\r\ncluster_current_epoch:%llu\r\ncluster_my_epoch:%llu\r\n"
         "cluster_stats_messages_sent:%llu\r\ncluster_stats_messages_received:%llu\r\n"
         "total_cluster_links_buffer_limit_exceeded:0\r\nslotd_migrations_open:%u\r\n"
         "cluster_coordinator:",
-        assigned == STORE_SLOT_COUNT ? "ok" : "fail", assigned, assigned,
+        assigned == STORE_SLOT_COUNT ? "ok" : "fail", assigned, assigned - failed, failed,
         known > 0 ? known : 1, size, (unsigned long long)reshard_map_version(cluster->map),
         (unsigned long long)cluster->epoch, (unsigned long long)sent,
         (unsigned long long)received, reshard_map_migration_count(cluster->map));
@@ -218,9 +244,11 @@ static void host_reply(const struct cluster_address *address, struct reply *repl
         reply_bulk_text(reply, address->host);
 }
 
-static void slots_node_reply(const struct reshard_map_node *node, struct reply *reply)
+static void slots_node_reply(const struct cluster *cluster, const struct reshard_map_node *node,
+    struct reply *reply)
 {
     struct cluster_address address;
+    (void)cluster;
     cluster__address(node, &address);
     reply_array(reply, 4);
     host_reply(&address, reply);
@@ -249,9 +277,11 @@ void cluster_slots_reply(struct cluster *cluster, struct reply *reply)
     }
 }
 
-static void shards_node_reply(const struct reshard_map_node *node, struct reply *reply)
+static void shards_node_reply(const struct cluster *cluster, const struct reshard_map_node *node,
+    struct reply *reply)
 {
     struct cluster_address address;
+    struct engine_health health = engine_health(cluster->engine, node->node);
     cluster__address(node, &address);
     reply_map(reply, 7);
     reply_bulk_text(reply, "id");
@@ -265,9 +295,9 @@ static void shards_node_reply(const struct reshard_map_node *node, struct reply 
     reply_bulk_text(reply, "role");
     reply_bulk_text(reply, node->role == RESHARD_ROLE_PRIMARY ? "master" : "replica");
     reply_bulk_text(reply, "replication-offset");
-    reply_integer(reply, 0);
+    reply_integer(reply, (int64_t)health.offset);
     reply_bulk_text(reply, "health");
-    reply_bulk_text(reply, "online");
+    reply_bulk_text(reply, health.down ? "failed" : health.loading ? "loading" : "online");
 }
 
 static void shard_ranges_reply(
@@ -289,6 +319,33 @@ static void shard_ranges_reply(
         }
         if (pass == 0)
             reply_array(reply, count);
+    }
+}
+
+void cluster_links_reply(struct cluster *cluster, struct reply *reply)
+{
+    struct bus_link_state link;
+    uint32_t count = 0;
+    while (engine_link_at(cluster->engine, count, &link))
+        count++;
+    reply_array(reply, count);
+    for (uint32_t index = 0; engine_link_at(cluster->engine, index, &link); index++) {
+        struct buffer name = {0};
+        name_append(cluster, link.node, &name);
+        reply_map(reply, 6);
+        reply_bulk_text(reply, "direction");
+        reply_bulk_text(reply, link.dialled ? "to" : "from");
+        reply_bulk_text(reply, "node");
+        reply_bulk(reply, (struct bytes){name.data, name.size});
+        reply_bulk_text(reply, "create-time");
+        reply_integer(reply, link.since_ms);
+        reply_bulk_text(reply, "events");
+        reply_bulk_text(reply, link.size > 0 ? "rw" : "r");
+        reply_bulk_text(reply, "send-buffer-allocated");
+        reply_integer(reply, (int64_t)link.capacity);
+        reply_bulk_text(reply, "send-buffer-used");
+        reply_integer(reply, (int64_t)link.size);
+        buffer_free(&name);
     }
 }
 

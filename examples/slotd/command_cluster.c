@@ -141,14 +141,12 @@ static void slots_ask(struct call *call, const uint8_t *marks, bool take)
     buffer_free(&words);
 }
 
-static void slots_change(struct call *call, bool pairs, bool take)
+/* Ask for what is marked, then wait and answer. */
+static void slots_change(struct call *call, const uint8_t *marks, bool take)
 {
     struct buffer text = {0};
     if (call->session->ticket == NULL) {
-        uint8_t *marks = memory_take(STORE_SLOT_COUNT);
-        if (slots_read(call, marks, pairs, take))
-            slots_ask(call, marks, take);
-        free(marks);
+        slots_ask(call, marks, take);
         return;
     }
     if (call_waits(call))
@@ -158,24 +156,78 @@ static void slots_change(struct call *call, bool pairs, bool take)
     buffer_free(&text);
 }
 
+static void slots_named(struct call *call, bool pairs, bool take)
+{
+    uint8_t *marks = memory_take(STORE_SLOT_COUNT);
+    if (call->session->ticket != NULL || slots_read(call, marks, pairs, take))
+        slots_change(call, marks, take);
+    free(marks);
+}
+
 void command_cluster_addslots(struct call *call)
 {
-    slots_change(call, false, true);
+    slots_named(call, false, true);
 }
 
 void command_cluster_addslotsrange(struct call *call)
 {
-    slots_change(call, true, true);
+    slots_named(call, true, true);
 }
 
 void command_cluster_delslots(struct call *call)
 {
-    slots_change(call, false, false);
+    slots_named(call, false, false);
 }
 
 void command_cluster_delslotsrange(struct call *call)
 {
-    slots_change(call, true, false);
+    slots_named(call, true, false);
+}
+
+/* All of this node's. */
+void command_cluster_flushslots(struct call *call)
+{
+    const struct cluster *cluster = call->slotd->cluster;
+    uint8_t *marks = memory_take(STORE_SLOT_COUNT);
+    bool any = false;
+    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++) {
+        bool own = cluster_my_shard(cluster) != 0 &&
+            reshard_map_slot_owner(cluster_map(cluster), slot) == cluster_my_shard(cluster);
+        marks[slot] = own ? 1 : 0;
+        any = any || own;
+    }
+    bool waits = call->session->ticket != NULL;
+    if (!waits && store_key_count(call->slotd->store) > 0)
+        reply_error(call->reply, "ERR DB must be empty to perform CLUSTER FLUSHSLOTS.");
+    else if (!waits && !any)
+        reply_ok(call->reply);
+    else
+        slots_change(call, marks, false);
+    free(marks);
+}
+
+void command_cluster_links(struct call *call)
+{
+    cluster_links_reply(call->slotd->cluster, call->reply);
+}
+
+/* What is answered is on disk. */
+void command_cluster_saveconfig(struct call *call)
+{
+    reply_ok(call->reply);
+}
+
+/* Nobody but the node itself reports. */
+void command_cluster_count_failure_reports(struct call *call)
+{
+    uint64_t node;
+    reshard_shard_id shard;
+    if (cluster_node_find(call->slotd->cluster, call->args[2], &node, &shard))
+        reply_integer(call->reply, engine_health(call->slotd->engine, node).down ? 1 : 0);
+    else
+        reply_error_format(call->reply, "ERR Unknown node %.*s",
+            (int)(call->args[2].size < 64 ? call->args[2].size : 64),
+            (const char *)call->args[2].data);
 }
 
 void command_cluster_set_config_epoch(struct call *call)

@@ -90,10 +90,19 @@ static void setslot_open(struct call *call, uint32_t slot, bool importing)
 static void setslot_node(struct call *call, uint32_t slot)
 {
     struct buffer words = {0};
+    struct store_stats stats;
+    reshard_shard_id own = cluster_my_shard(call->slotd->cluster);
     reshard_shard_id shard = 0;
     uint64_t node;
     if (!node_read(call, 4, &node, &shard))
         return;
+    store_slot_stats(call->slotd->store, slot, &stats);
+    if (shard != own && stats.key_count > 0 &&
+        reshard_map_slot_owner(cluster_map(call->slotd->cluster), slot) == own) {
+        reply_error_format(call->reply, "ERR Can't assign hashslot %u to a different node while I "
+            "still hold keys for this hash slot.", slot);
+        return;
+    }
     if (reshard_map_slot_owner(cluster_map(call->slotd->cluster), slot) == shard) {
         reply_ok(call->reply); /* known here: the coordinator could say no more */
         return;
@@ -120,6 +129,10 @@ static void setslot_start(struct call *call)
 {
     uint32_t slot;
     struct bytes word = call->args[3];
+    if (cluster_is_replica(call->slotd->cluster)) {
+        reply_error(call->reply, "ERR Please use SETSLOT only with masters.");
+        return;
+    }
     if (!call_slot(call, 2, &slot))
         return;
     bool named = call->arg_count == 5;

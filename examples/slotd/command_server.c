@@ -15,17 +15,29 @@ static uint64_t uptime_s(const struct slotd *slotd)
     return (clock_monotonic_ns() - slotd->statistics.started_ns) / 1000000000u;
 }
 
-static uint64_t memory_size(void)
+static uint64_t memory_peak(void)
 {
     struct rusage usage;
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+/* Linux: resident pages are the second number; elsewhere the peak has to do. */
+static uint64_t memory_size(void)
+{
+    unsigned long total = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL)
+        return memory_peak();
+    int count = fscanf(file, "%lu %lu", &total, &resident);
+    (void)fclose(file);
+    return count == 2 ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE) : memory_peak();
 }
 
 static void info_server(const struct slotd *slotd, struct buffer *text)
 {
     buffer_append_format(text,
         "# Server\r\nredis_version:" SLOTD_REDIS_VERSION "\r\nslotd_version:" SLOTD_VERSION
-        "\r\nredis_mode:cluster\r\nprocess_id:%d\r\nrun_id:%s\r\ntcp_port:%d\r\n"
+        "\r\nredis_mode:cluster\r\narch_bits:64\r\nprocess_id:%d\r\nrun_id:%s\r\ntcp_port:%d\r\n"
         "uptime_in_seconds:%llu\r\nuptime_in_days:%llu\r\n",
         (int)getpid(), cluster_my_name(slotd->cluster), slotd->settings.port,
         (unsigned long long)uptime_s(slotd), (unsigned long long)(uptime_s(slotd) / 86400));
@@ -40,11 +52,13 @@ static void info_clients(const struct slotd *slotd, struct buffer *text)
 
 static void info_memory(const struct slotd *slotd, struct buffer *text)
 {
+    uint64_t size = memory_size();
     (void)slotd;
     buffer_append_format(text,
-        "# Memory\r\nused_memory:%llu\r\nused_memory_peak:%llu\r\nmaxmemory:0\r\n"
-        "maxmemory_policy:noeviction\r\n",
-        (unsigned long long)memory_size(), (unsigned long long)memory_size());
+        "# Memory\r\nused_memory:%llu\r\nused_memory_human:%.2fM\r\nused_memory_rss:%llu\r\n"
+        "used_memory_peak:%llu\r\nmaxmemory:0\r\nmaxmemory_policy:noeviction\r\n",
+        (unsigned long long)size, (double)size / 1048576, (unsigned long long)size,
+        (unsigned long long)memory_peak());
 }
 
 static void info_persistence(const struct slotd *slotd, struct buffer *text)
@@ -65,7 +79,7 @@ static void info_stats(const struct slotd *slotd, struct buffer *text)
     buffer_append_format(text,
         "# Stats\r\ntotal_connections_received:%llu\r\ntotal_commands_processed:%llu\r\n"
         "total_net_input_bytes:%llu\r\ntotal_net_output_bytes:%llu\r\n"
-        "rejected_connections:%llu\r\nexpired_keys:%llu\r\nkeyspace_hits:%llu\r\n"
+        "rejected_connections:%llu\r\nexpired_keys:%llu\r\nevicted_keys:0\r\nkeyspace_hits:%llu\r\n"
         "keyspace_misses:%llu\r\ntotal_error_replies:%llu\r\nslotd_parked_requests:%llu\r\n"
         "slotd_moved_replies:%llu\r\nslotd_ask_replies:%llu\r\n",
         (unsigned long long)s->connections, (unsigned long long)s->commands,

@@ -380,6 +380,7 @@ void engine_tick(struct engine *engine)
     uint64_t now_ns = clock_monotonic_ns();
     if (engine->leads && now_ns - engine->ticked_ns > ENGINE_FROZEN_NS)
         engine__confirm_begin(engine);
+    engine__health_tick(engine, now_ns);
     engine->ticked_ns = now_ns;
     if (engine->coordinator == NULL && !bus_linked(engine->bus, engine->coordinator_id))
         (void)reshard_node_greet(engine->node, engine->coordinator_id);
@@ -487,6 +488,7 @@ void engine_free(struct engine *engine)
     engine__tickets_fail(engine, NULL);
     engine__stop(engine);
     replica_close(engine->replica);
+    engine__peers_free(engine);
     bus_free(engine->bus);
     free(engine);
 }

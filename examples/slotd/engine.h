@@ -62,6 +62,18 @@ bool engine_coordinates(const struct engine *engine);
 void engine_message_counts(
     const struct engine *engine, uint64_t *sent_out, uint64_t *received_out);
 
+/* What is known of a node of the map. */
+struct engine_health {
+    uint64_t node;
+    uint64_t offset;  /* in its shard's replication stream */
+    int64_t heard_ms; /* when it last told; 0 = never, or this node */
+    bool loading;     /* a replica without a whole copy */
+    bool down;        /* it has not answered for long */
+};
+struct engine_health engine_health(const struct engine *engine, uint64_t node);
+struct bus_link_state;
+bool engine_link_at(const struct engine *engine, uint32_t index, struct bus_link_state *link_out);
+
 /* ---- requests ---- */
 
 /* What has to be true in this node's map before an answered request counts as done. */

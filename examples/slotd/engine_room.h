@@ -63,6 +63,12 @@ struct job {
     struct buffer text;
 };
 
+struct peer {
+    struct peer *next;
+    struct engine_health health;
+    uint64_t heard_ns;
+};
+
 struct engine {
     struct slotd *slotd;
     uv_loop_t *loop;
@@ -104,6 +110,8 @@ struct engine {
     struct ticket *confirming; /* whether this node is still what its journal says */
     uint64_t unconfirmed_ns; /* since when; 0 = it is */
     uint64_t ticked_ns;
+    struct peer *peers;
+    uint64_t told_ns; /* how far this node is */
     reshard_job_id plan; /* newest that was asked for, 0 = none in this run */
 };
 
@@ -148,6 +156,11 @@ void engine__replica_message(struct engine *engine, const struct bus_message *me
 void engine__replicas_applied(struct engine *engine);
 /* Other replicas of this shard may still read under leases of an earlier primary. */
 bool engine__replicas_settle(const struct engine *engine);
+
+/* engine_health.c */
+void engine__status_take(struct engine *engine, const struct bus_message *message);
+void engine__health_tick(struct engine *engine, uint64_t now_ns);
+void engine__peers_free(struct engine *engine);
 
 /* engine_events.c: the library's events into the log. */
 void engine__events(struct engine *engine);

@@ -36,6 +36,8 @@ static bool message_take(struct engine *engine)
         engine__request_take(engine, message);
     else if (message->kind == BUS_ANSWER)
         engine__answer_take(engine, message);
+    else if (message->kind == BUS_STATUS && !message->foreign)
+        engine__status_take(engine, message);
     else if (!message->foreign)
         engine__replica_message(engine, message);
     free(message);

@@ -6,7 +6,8 @@ import os
 import re
 import urllib.request
 
-from e2e import SLOTD, Cluster, Failed, loaded, right, run, wait_for, worked
+import openmetrics
+from e2e import SLOTD, Cluster, Failed, in_sync, loaded, right, run, wait_for, worked
 
 
 def plan_of(text):
@@ -224,14 +225,7 @@ def metrics_of(node):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
         text = answer.read().decode()
-    assert text.endswith("# EOF\n")
-    values = {}
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            name, _, value = line.rpartition(" ")
-            assert re.fullmatch(r"[a-z_]+(\{[^}]*\})?", name), line
-            values[name] = float(value)
-    return values
+    return openmetrics.values(text)
 
 
 def phases_logged(node):
@@ -266,6 +260,132 @@ def test_operators_see_what_happens():
                   "CLEANUP", "DONE"]
         assert [phase for _, phase, _ in sorted(
             logged, key=lambda entry: wanted.index(entry[1]))] == wanted, logged
+
+
+def shard_nodes(node):
+    """port -> the fields of CLUSTER SHARDS."""
+    out = {}
+    for shard in node.ask("CLUSTER", "SHARDS"):
+        for fields in dict(zip(shard[::2], shard[1::2]))["nodes"]:
+            fields = dict(zip(fields[::2], fields[1::2]))
+            out[fields["port"]] = fields
+    return out
+
+
+def test_health_and_offsets_are_real():
+    with Cluster(SLOTD, 4) as cluster:
+        spare = cluster.nodes.pop()
+        cluster.create()
+        a, b, _ = cluster.nodes
+        cluster.manage("add-node", spare.address, a.address, "--cluster-slave",
+                       "--cluster-master-id", cluster.name(b))
+        cluster.nodes.append(spare)
+        cluster.settle()
+        wait_for(lambda: in_sync(spare), "the replica")
+        key = next(f"k{n}" for n in range(1000)
+                   if a.ask("CLUSTER", "KEYSLOT", f"k{n}") in cluster.slots(b))
+        assert b.ask_many([("SET", key, "x" * 1000), ("WAIT", 1, 0)]) == ["OK", 1]
+
+        def told():
+            nodes = shard_nodes(a)
+            offsets = [nodes[node.port]["replication-offset"] for node in (b, spare)]
+            return offsets[0] == offsets[1] > 1000
+        wait_for(told, "the offsets")
+        assert {fields["health"] for fields in shard_nodes(a).values()} == {"online"}
+        links_are_shown(cluster, a)
+        pongs = [int(line.split()[5]) for line in a.ask("CLUSTER", "NODES").splitlines()]
+        assert sum(pong > 1.6e12 for pong in pongs) == 3, pongs
+        failure_is_shown(cluster, a, b)
+
+
+def links_are_shown(cluster, node):
+    names = {cluster.name(other) for other in cluster.nodes if other is not node}
+    links = [dict(zip(link[::2], link[1::2])) for link in node.ask("CLUSTER", "LINKS")]
+    assert {link["node"] for link in links} == names, links
+    for link in links:
+        assert link["direction"] in ("to", "from") and link["create-time"] > 1.6e12
+        assert link["events"] in ("r", "rw")
+        assert 0 <= link["send-buffer-used"] <= link["send-buffer-allocated"]
+
+
+def failure_is_shown(cluster, a, dead):
+    """Who does not answer is shown so, and redis-cli says it as of a Redis; and it comes back."""
+    name, slots = cluster.name(dead), len(cluster.slots(dead))
+    assert a.ask("CLUSTER", "COUNT-FAILURE-REPORTS", name) == 0
+    dead.kill()
+    wait_for(lambda: shard_nodes(a)[dead.port]["health"] == "failed", "the failure")
+    line = next(line for line in a.ask("CLUSTER", "NODES").splitlines() if line.startswith(name))
+    assert line.split()[2] == "master,fail" and line.split()[7] == "disconnected", line
+    assert a.ask("CLUSTER", "COUNT-FAILURE-REPORTS", name) == 1
+    assert f"cluster_slots_fail:{slots}" in a.ask("CLUSTER", "INFO")
+    assert "Unknown node" in refusal(a, "COUNT-FAILURE-REPORTS", "0" * 40)
+    code, text = cluster.cli_end(cluster.cli_start("--cluster", "check", a.address))
+    assert code == 1 and "Not all 16384 slots are covered" in text, text
+    code, text = cluster.cli_end(cluster.cli_start("--cluster", "info", a.address))
+    assert code == 0 and "in 2 masters" in text, text
+    dead.start()
+    wait_for(lambda: shard_nodes(a)[dead.port]["health"] == "online", "its return")
+    assert "cluster_slots_fail:0" in a.ask("CLUSTER", "INFO")
+    cluster.settle()
+    cluster.check()
+
+
+def test_commands_that_tools_send_now_and_then():
+    with Cluster(SLOTD, 2) as cluster:
+        a, b = cluster.nodes
+        assert a.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383) == "OK"
+        assert a.ask("CLUSTER", "SAVECONFIG") == "OK"
+        assert a.ask("SET", "k", 1) == "OK"
+        assert "DB must be empty" in refusal(a, "FLUSHSLOTS")
+        assert b.ask("CLUSTER", "MEET", "127.0.0.1", a.port, a.port + 10000) == "OK"
+        cluster.settle()
+        slot = a.ask("CLUSTER", "KEYSLOT", "k")
+        assert refusal(a, "SETSLOT", slot, "NODE", cluster.name(b)) == (
+            f"ERR Can't assign hashslot {slot} to a different node while I still hold keys for "
+            "this hash slot.")
+        assert a.ask("DEL", "k") == 1
+        assert a.ask("CLUSTER", "FLUSHSLOTS") == b.ask("CLUSTER", "FLUSHSLOTS") == "OK"
+        assert "cluster_slots_assigned:0" in a.ask("CLUSTER", "INFO")
+        assert a.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383) == "OK"
+        assert b.ask("CLUSTER", "REPLICATE", cluster.name(a)) == "OK"
+        assert refusal(b, "SETSLOT", 5, "STABLE") == "ERR Please use SETSLOT only with masters."
+        info = dict(line.split(":", 1) for line in a.ask("INFO").split("\r\n") if ":" in line)
+        for name in ("redis_version", "redis_mode", "arch_bits", "process_id", "run_id", "tcp_port",
+                     "uptime_in_seconds", "connected_clients", "blocked_clients", "maxclients",
+                     "used_memory", "used_memory_human", "used_memory_rss", "used_memory_peak",
+                     "maxmemory", "maxmemory_policy", "loading", "total_commands_processed",
+                     "total_connections_received", "total_net_input_bytes", "rejected_connections",
+                     "expired_keys", "evicted_keys", "keyspace_hits", "keyspace_misses", "role",
+                     "connected_slaves", "master_replid", "master_repl_offset", "used_cpu_sys",
+                     "used_cpu_user", "cluster_enabled"):
+            assert info.get(name), name
+        assert 0 < int(info["used_memory"]) <= int(info["used_memory_peak"])
+
+
+GOOD = r'''# TYPE a counter
+# HELP a says \"x\" \\ \n
+a_total{b="c\n"} 1
+# EOF
+'''
+BREAKS = (("a_total", "a"), ("counter", "number"), (" 1\n", "  1\n"), (" 1\n", " one\n"),
+          (" 1\n", " -1\n"), ("b=", "1b="), (r'"c\n"', '"c""'), (r'"c\n"', r'"c\x"'),
+          ("# HELP a", "#HELP a"), ("# HELP a", "# HELP b"), (r'says \"x', 'says "x'),
+          ("# EOF", "# TYPE a gauge\n# EOF"), ("# EOF", 'a_total{b="c\\n"} 2\n# EOF'),
+          ("# HELP", "# UNIT a seconds\n# HELP"), ("# EOF\n", ""), ("# EOF\n", "# EOF\n\n"),
+          ("# EOF", "# TYPE c gauge\nc 1\na_total 3\n# EOF"), ("\n", "\r\n"), ("# EOF\n", "# EOF"))
+
+
+def test_the_openmetrics_parser_refuses_what_is_wrong():
+    """The parser that judges slotd's text can fail: each of these breaks one rule."""
+    assert openmetrics.values(GOOD) == {r'a_total{b="c\n"}': 1.0}
+    assert openmetrics.values("# EOF\n") == {}
+    for before, after in BREAKS:
+        assert before in GOOD, before
+        try:
+            openmetrics.values(GOOD.replace(before, after))
+        except openmetrics.Wrong:
+            continue
+        raise AssertionError(f"accepted: {before!r} as {after!r}")
 
 
 if __name__ == "__main__":
