@@ -16,6 +16,7 @@ packages=(
   libc6-dev
   libcbor-dev
   liblmdb-dev
+  libssl-dev
   libuv1-dev
   libxxhash-dev
   meson
@@ -35,7 +36,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   as_root=()
   [ "$(id -u)" -eq 0 ] || as_root=(sudo)
   "${as_root[@]}" apt-get update -q </dev/null >/dev/null
-  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y \
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
     --no-install-recommends "${missing[@]}" </dev/null >/dev/null
 fi
 

@@ -88,7 +88,7 @@ install_packages() {
   printf 'installing: %s\n' "${missing[*]}"
   [ "$(id -u)" -eq 0 ] || as_root=(sudo)
   "${as_root[@]}" apt-get update -q </dev/null &&
-    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -q -y \
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
       --no-install-recommends "${missing[@]}" </dev/null
 }
 
