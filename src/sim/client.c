@@ -264,6 +264,7 @@ static void value_put(
         reshard__sim_violate(sim, "hook", "%h: no record of a captured write", host->id);
         return;
     }
+    reshard__engine_touch(host);
     int32_t status =
         reshard_node_record(host->node, reshard__key_slot(sim, key), record, size);
     if (status)
@@ -383,6 +384,7 @@ static uint32_t route_keys(struct reshard_sim *sim, struct host *host,
     }
     from.keys = keys;
     from.key_sizes = sizes;
+    reshard__engine_touch(host);
     int32_t status = reshard_node_route_keys(host->node, &from, route);
     if (status)
         reshard__sim_violate(sim, "route", "%h: %d", host->id, status);

@@ -42,6 +42,7 @@ void reshard__host_freeze(struct reshard_sim *sim, struct host *host, bool freez
 
 static void engine_free(struct host *host)
 {
+    reshard__engine_touch(host);
     reshard_node_destroy(host->node);
     reshard_coordinator_destroy(host->coordinator);
     host->node = NULL;
@@ -270,6 +271,7 @@ static bool knows_heir(const struct reshard_sim *sim, const struct host *host)
 void reshard__host_drain(struct reshard_sim *sim, struct host *host)
 {
     struct reshard_action action = {.struct_size = sizeof action};
+    reshard__engine_touch(host);
     while (host->up && (host->node ? reshard_node_action_next(host->node, &action)
                                    : reshard_coordinator_action_next(
                                          host->coordinator, &action)) == RESHARD_OK)
@@ -357,6 +359,7 @@ static void engine_settle(struct reshard_sim *sim, struct host *host)
     host->memory.left = host->memory.failing = 0;
     do {
         engine_digest(host, &before);
+        reshard__engine_touch(host);
         if (host->node)
             (void)reshard_node_tick(host->node, reshard__host_now(sim, host));
         else

@@ -115,6 +115,16 @@ int32_t reshard__own_load(struct reshard_sim *sim, struct host *host)
     return status;
 }
 
+static void *authority_resize(void *user_data, void *place, size_t old_size, size_t new_size)
+{
+    (void)user_data;
+    (void)old_size;
+    if (new_size > 0)
+        return reshard__region_resize(AUTHORITY_REGION, place, new_size);
+    reshard__sim_release(place);
+    return NULL;
+}
+
 /* Follow a record that became durable: the authority's own map, and what it must not break. A
  * coordinator that is never started is the public way from records to a map. */
 static void authority_follow(struct reshard_sim *sim, const struct authority_record *record)
@@ -122,10 +132,12 @@ static void authority_follow(struct reshard_sim *sim, const struct authority_rec
     struct authority *authority = &sim->authority;
     uint64_t before = authority->map ? reshard_map_version(authority->map) : 0;
     int32_t status = RESHARD_OK;
+    reshard__arena_touch(AUTHORITY_REGION);
     if (!authority->reader) {
         struct reshard_coordinator_config config;
         reshard_coordinator_config_init(&config);
-        config.allocator = reshard__arena_allocator();
+        config.allocator.struct_size = sizeof config.allocator;
+        config.allocator.resize = authority_resize;
         config.node = 1;
         config.unique = 1;
         config.slot_count = sim->set.slot_count;

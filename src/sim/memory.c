@@ -2,6 +2,7 @@
 /* Room sim: the engines' memory, which a fault can refuse, and calls that may fail for want of it.
  * A call that failed so has changed nothing, and is made once more. What an engine gives back must
  * be as large as what it took, and all of it. */
+#include "sim/arena.h"
 #include "sim/sim.h"
 
 #include <stdalign.h>
@@ -55,7 +56,7 @@ static void *resize(void *user_data, void *ptr, size_t old_size, size_t new_size
     if (refused(memory))
         return NULL;
     memory->blocks += head == NULL;
-    head = reshard__sim_resize(head, sizeof *head + new_size, 1);
+    head = reshard__region_resize(memory->region, head, sizeof *head + new_size);
     head->size = new_size;
     return head + 1;
 }
@@ -65,6 +66,7 @@ struct reshard_allocator reshard__memory_of(struct reshard_sim *sim, struct host
     struct reshard_allocator allocator = {.struct_size = sizeof allocator, .resize = resize};
     host->memory.sim = sim;
     host->memory.host = host->id;
+    host->memory.region = reshard__arena_region(host->index);
     allocator.user_data = &host->memory;
     return allocator;
 }
@@ -86,9 +88,15 @@ static void state_digest(const struct host *host, struct reshard_digest *digest)
         (void)reshard_coordinator_digest(host->coordinator, digest);
 }
 
+void reshard__engine_touch(const struct host *host)
+{
+    reshard__arena_touch(host->memory.region);
+}
+
 struct call reshard__call_begin(const struct reshard_sim *sim, const struct host *host)
 {
     struct call call = {.refusals = host->memory.refusals};
+    reshard__engine_touch(host);
     call.watched = (host->node || host->coordinator) && refusal_near(sim);
     if (call.watched)
         state_digest(host, &call.before);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-enum { ARENA_SIZE = 1 << 22, TABLE_MIN = 1 << 12, BASE_LAYERS = 8 };
+enum { REGION_SIZE = 1 << 20, TABLE_MIN = 1 << 12, BASE_LAYERS = 8 };
 #define NO_STATE UINT32_MAX
 
 struct graph {
@@ -53,7 +53,7 @@ struct search {
 /* Events are pulled within the move that brings them; memory.c keeps a size in front. */
 struct arena *reshard__search_arena(void)
 {
-    return reshard__arena_make(ARENA_SIZE,
+    return reshard__arena_make(REGION_SIZE,
         alignof(max_align_t) + RESHARD__EVENT_RING * sizeof(struct reshard_event));
 }
 
@@ -134,8 +134,6 @@ static void state_add(struct search *search, uint32_t parent, struct move move)
 
 static void graph_free(struct graph *graph)
 {
-    for (size_t i = 0; i < graph->count; i++)
-        reshard__image_free(&graph->images[i]);
     free(graph->parents);
     free(graph->moves);
     free(graph->images);
@@ -266,7 +264,7 @@ static void twins_check(struct search *search)
 static void twins_free(struct search *search)
 {
     for (size_t i = 0; i < search->twin_count; i++)
-        reshard__image_free(&search->twins[i].image);
+        reshard__arena_drop(search->arena, &search->twins[i].image);
     free(search->twins);
     search->twins = NULL;
     search->twin_count = search->twin_capacity = 0;
@@ -279,16 +277,30 @@ static void edge_add(struct graph *graph, uint32_t to)
     graph->edges[graph->edge_count++] = to;
 }
 
+/* What is said to be untouched is as it was, and has the digest that it had. */
+static void touches_check(struct search *search, struct reshard_digest digest)
+{
+    if (!search->verify || search->graph.edge_count % search->verify)
+        return;
+    bool whole = reshard__arena_whole(search->arena);
+    for (uint32_t region = 0; region < ARENA_REGIONS; region++)
+        reshard__arena_touch(region);
+    struct reshard_digest anew = reshard__search_digest(search->sim);
+    if (!whole || anew.low != digest.low || anew.high != digest.high)
+        reshard__sim_violate(search->sim, "touch", "a move wrote where it did not say so");
+}
+
 /* Where one move leads from the state at the mark. */
 static void follow(struct search *search, uint32_t state, struct move move)
 {
     struct graph *graph = &search->graph;
     reshard__search_move(search->sim, search->config, move);
+    struct reshard_digest digest = reshard__search_digest(search->sim);
+    touches_check(search, digest);
     if (violation_take(search, state, move)) {
         reshard__arena_back(search->arena);
         return;
     }
-    struct reshard_digest digest = reshard__search_digest(search->sim);
     uint32_t to = state_find(graph, &digest);
     edge_add(graph, to == NO_STATE ? (uint32_t)graph->count : to);
     if (to != NO_STATE) {
@@ -323,7 +335,7 @@ static void expand(struct search *search, uint32_t state)
     for (size_t i = 0; i < count && !search->report->violated; i++)
         follow(search, state, moves[i]);
     graph->edge_from[state + 1] = graph->edge_count;
-    reshard__image_free(&graph->images[state]);
+    reshard__arena_drop(search->arena, &graph->images[state]);
 }
 
 /* ---- from every state an end is reachable ---- */

@@ -105,8 +105,9 @@ bool reshard__search_fails(
     const struct reshard_sim *sim, const struct search_config *config, const struct host *host);
 
 /* search_digest.c */
-struct reshard_digest reshard__search_digest(const struct reshard_sim *sim);
+/* What is not touched (arena.h) has the digest that it had at the mark. */
+struct reshard_digest reshard__search_digest(struct reshard_sim *sim);
 /* Memory of a world that nobody wrote to yet (arena.h: idle_find). */
-size_t reshard__search_idle(const void *sim, struct idle *spans_out);
+size_t reshard__search_idle(const void *sim, uint32_t region, struct idle *spans_out);
 
 #endif

@@ -38,6 +38,12 @@ static void put(struct sink *sink, const void *bytes, size_t size)
     }
 }
 
+static struct reshard_digest sink_digest(const struct sink *sink)
+{
+    XXH128_hash_t hash = XXH3_128bits(sink->bytes, sink->size);
+    return (struct reshard_digest){.low = hash.low64, .high = hash.high64};
+}
+
 static void put_number(struct sink *sink, uint64_t number)
 {
     put(sink, &number, sizeof number);
@@ -346,7 +352,21 @@ static void put_request(
     put(sink, request->keys, sizeof request->keys);
 }
 
-static void put_host(struct sink *sink, const struct reshard_sim *sim, const struct host *host)
+static void put_engine(struct sink *sink, struct host *host)
+{
+    struct sink own;
+    own.size = 0;
+    if (reshard__arena_touched(host->memory.region)) {
+        if (host->node)
+            put_node(&own, host->node);
+        if (host->coordinator)
+            put_coordinator(&own, host->coordinator);
+        host->engine_digest = sink_digest(&own);
+    }
+    put(sink, &host->engine_digest, sizeof host->engine_digest);
+}
+
+static void put_host(struct sink *sink, const struct reshard_sim *sim, struct host *host)
 {
     bool stuck = host->failed_deadline > reshard__host_now(sim, host);
     const uint64_t fields[] = {host->up, host->frozen, host->fenced, host->acting, host->boot,
@@ -357,10 +377,7 @@ static void put_host(struct sink *sink, const struct reshard_sim *sim, const str
         put_disk(sink, sim, host);
     if (host->follows)
         put_stream(sink, &host->stream);
-    if (host->node)
-        put_node(sink, host->node);
-    if (host->coordinator)
-        put_coordinator(sink, host->coordinator);
+    put_engine(sink, host);
     bool runs = host->node || host->coordinator;
     for (size_t i = 0; runs && i < host->task_count; i++)
         put_task(sink, host, &host->tasks[i]);
@@ -503,11 +520,17 @@ static void put_heap(struct sink *sink, const struct reshard_sim *sim)
     put_number(sink, high);
 }
 
-static void put_authority(struct sink *sink, const struct reshard_sim *sim)
+static void put_authority(struct sink *sink, struct reshard_sim *sim)
 {
-    const struct authority *authority = &sim->authority;
-    for (size_t i = 0; i < authority->record_count; i++)
-        put_bytes(sink, authority->records[i].data, authority->records[i].size);
+    struct authority *authority = &sim->authority;
+    struct sink own;
+    own.size = 0;
+    if (reshard__arena_touched(AUTHORITY_REGION)) {
+        for (size_t i = 0; i < authority->record_count; i++)
+            put_bytes(&own, authority->records[i].data, authority->records[i].size);
+        authority->digest = sink_digest(&own);
+    }
+    put(sink, &authority->digest, sizeof authority->digest);
     for (size_t i = 0; i < sim->moving_count; i++) {
         const struct moving *moving = &sim->movings[i];
         const uint64_t fields[] = {
@@ -516,7 +539,7 @@ static void put_authority(struct sink *sink, const struct reshard_sim *sim)
     }
 }
 
-struct reshard_digest reshard__search_digest(const struct reshard_sim *sim)
+struct reshard_digest reshard__search_digest(struct reshard_sim *sim)
 {
     struct sink sink;
     sink.size = 0;
@@ -530,8 +553,7 @@ struct reshard_digest reshard__search_digest(const struct reshard_sim *sim)
     put_effects(&sink, sim);
     put_deadlines(&sink, sim);
     put_heap(&sink, sim);
-    XXH128_hash_t hash = XXH3_128bits(sink.bytes, sink.size);
-    return (struct reshard_digest){.low = hash.low64, .high = hash.high64};
+    return sink_digest(&sink);
 }
 
 /* ---- memory ---- */
@@ -558,13 +580,16 @@ static size_t idle_entries(
     return count;
 }
 
-size_t reshard__search_idle(const void *sim, struct idle *spans_out)
+size_t reshard__search_idle(const void *sim, uint32_t region, struct idle *spans_out)
 {
     const struct reshard_sim *world = sim;
+    const struct reshard_coordinator *reader = world->authority.reader;
     size_t count = 0;
+    if (region == AUTHORITY_REGION && reader)
+        count = idle_entries(&reader->outbox, spans_out, IDLE_MAX);
     for (size_t i = 0; i < world->host_count; i++) {
         const struct host *host = world->hosts[i];
-        if (host->node || host->coordinator)
+        if (host->memory.region == region && (host->node || host->coordinator))
             count += idle_entries(outbox_of(host), spans_out + count, IDLE_MAX - count);
     }
     return count;

@@ -362,6 +362,7 @@ static void do_operate(
     struct host *leader = reshard__host_leader(sim);
     reshard_migration_id migration = sim->movings[move.index].migration;
     bool aborts = move.kind == MOVE_ABORT;
+    reshard__engine_touch(leader);
     reshard__sim_say(sim, "the operator %s m%u", aborts ? "aborts" : "finishes", migration);
     if (aborts)
         (void)reshard_coordinator_abort(leader->coordinator, migration);
@@ -379,6 +380,7 @@ static void do_open(struct reshard_sim *sim, const struct search_config *config,
     spec.ranges = &config->second_range;
     spec.range_count = 1;
     reshard__sim_say(sim, "the operator opens another migration");
+    reshard__engine_touch(leader);
     (void)reshard_coordinator_open(leader->coordinator, &spec, NULL);
     reshard__host_drain(sim, leader);
 }

@@ -130,6 +130,7 @@ struct client {
 struct memory {
     struct reshard_sim *sim;
     reshard_node_id host;
+    uint32_t region; /* arena.h */
     uint64_t refusals;
     uint64_t left;    /* chaos.c: requests until `failing` of them are refused */
     uint64_t failing;
@@ -167,6 +168,7 @@ struct host {
     struct reshard_node *node;
     struct reshard_coordinator *coordinator;
     struct memory memory;
+    struct reshard_digest engine_digest; /* search_digest.c */
     struct disk *disk;
     struct task *tasks;
     size_t task_count, task_capacity;
@@ -202,6 +204,7 @@ struct authority {
     size_t record_count, record_capacity;
     struct reshard_coordinator *reader; /* never started: turns records into the map */
     const struct reshard_map *map;      /* what the records say; NULL before the first */
+    struct reshard_digest digest;       /* search_digest.c */
 };
 
 /* ---- net.c ---- */
@@ -314,15 +317,12 @@ struct choices {
     uint64_t ordinals[CHOICE_COUNT];
     uint32_t parts_per_million[CHOICE_COUNT];
     struct reshard_sim_decision *decisions; /* other than 0, made or to be replayed */
-    size_t decision_count;
-    size_t decision_capacity;
+    size_t decision_count, decision_capacity;
     size_t next[CHOICE_COUNT]; /* replay */
 };
 
 struct settings {
-    uint32_t slot_count;
-    uint32_t key_count;
-    uint32_t value_size;
+    uint32_t slot_count, key_count, value_size;
     uint32_t huge_size; /* of every 32nd value; 0 = none is */
     uint64_t seed;
     uint64_t chunk_size, window_size, tail_size;
@@ -343,14 +343,11 @@ struct reshard_sim {
     struct settings set;
     const struct reshard_sim_store *store; /* NULL = the built-in one */
     struct choices choices;
-    uint64_t now_ns;
-    uint64_t serial;
-    uint64_t steps;
+    uint64_t now_ns, serial, steps;
     struct happening *heap;
     size_t heap_count, heap_capacity;
     struct host **hosts;
-    size_t host_count;
-    size_t host_capacity;
+    size_t host_count, host_capacity;
     /* due.c */
     uint32_t *places; /* by id: index of its host + 1 */
     size_t place_count, place_capacity;
@@ -503,6 +500,8 @@ struct reshard_allocator reshard__memory_of(struct reshard_sim *sim, struct host
  *         status = ...;
  *     while (reshard__call_again(sim, host, &call, status)); */
 struct call reshard__call_begin(const struct reshard_sim *sim, const struct host *host);
+/* Said before anything else that may change the host's engine. */
+void reshard__engine_touch(const struct host *host);
 bool reshard__call_again(
     struct reshard_sim *sim, const struct host *host, struct call *call, int32_t status);
 /* An engine that is gone has given back all it took. */

@@ -7,14 +7,19 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-void *reshard__sim_resize(void *block, size_t count, size_t item_size)
+void *reshard__region_resize(uint32_t region, void *block, size_t size)
 {
-    size_t size = count * item_size > 0 ? count * item_size : 1;
     struct arena *arena = reshard__arena_current();
-    void *moved = arena ? reshard__arena_resize(arena, block, size) : realloc(block, size);
+    void *moved =
+        arena ? reshard__arena_resize(arena, region, block, size) : realloc(block, size);
     if (!moved)
         abort(); /* a simulation without memory proves nothing */
     return moved;
+}
+
+void *reshard__sim_resize(void *block, size_t count, size_t item_size)
+{
+    return reshard__region_resize(0, block, count * item_size > 0 ? count * item_size : 1);
 }
 
 void reshard__sim_release(void *block)
@@ -30,7 +35,7 @@ void reshard__sim_release(void *block)
 static void *zeroed(size_t count, size_t item_size)
 {
     struct arena *arena = reshard__arena_current();
-    void *block = arena ? reshard__arena_resize(arena, NULL, count * item_size)
+    void *block = arena ? reshard__arena_resize(arena, 0, NULL, count * item_size)
                         : calloc(count, item_size);
     if (!block)
         abort();

@@ -14,6 +14,8 @@ struct text {
 };
 /* Memory of the simulator itself; running out of it ends the process. */
 void *reshard__sim_resize(void *block, size_t count, size_t item_size);
+/* In a region of the arena that is in use (arena.h), where there is one. */
+void *reshard__region_resize(uint32_t region, void *block, size_t size);
 void reshard__sim_release(void *block);
 /* Grow to `count` items, zeroing what is new. */
 void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item_size);

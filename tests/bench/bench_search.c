@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WAYS = 50, DEPTH = 40, REPEATS = 3, LINE = 64 };
+enum { WAYS = 50, DEPTH = 40, REPEATS = 3 };
 enum step { STEP_RESTORE, STEP_MOVES, STEP_MOVE, STEP_DIGEST, STEP_BACK, STEP_LEAVE, STEP_COUNT };
 
 static const char *const step_names[] = {"go to a world", "find what can happen", "make a move",
@@ -60,16 +60,17 @@ static void took(struct walk *walk, enum step step)
 }
 
 /* What a search does with a world and one of its moves, and where that leads. */
-static struct image step_on(struct walk *walk, const struct image *from)
+static struct image step_on(struct walk *walk, const struct image *from, bool *ends)
 {
     struct move moves[SEARCH_MOVES_MAX];
-    struct image image = {0};
+    struct image image = *from;
     walk->at = now_s(CLOCK_MONOTONIC);
     reshard__arena_restore(walk->arena, from);
     took(walk, STEP_RESTORE);
     size_t count = reshard__search_moves(walk->sim, walk->config, moves);
     took(walk, STEP_MOVES);
-    if (count == 0)
+    *ends = count == 0;
+    if (*ends)
         return image;
     struct move move = moves[reshard__sim_random(&walk->random) % count];
     reshard__search_move(walk->sim, walk->config, move);
@@ -80,21 +81,25 @@ static struct image step_on(struct walk *walk, const struct image *from)
     took(walk, STEP_MOVE);
     (void)reshard__search_digest(walk->sim);
     took(walk, STEP_DIGEST);
+    size_t held_size = reshard__arena_held(walk->arena);
     image = reshard__arena_leave(walk->arena);
     took(walk, STEP_LEAVE);
-    walk->sizes[walk->count++] = image.line_count * (double)LINE;
+    walk->sizes[walk->count++] = (double)(reshard__arena_held(walk->arena) - held_size);
     return image;
 }
 
 static void way_go(struct walk *walk, const struct image *from)
 {
-    struct image here = step_on(walk, from);
-    for (int i = 1; i < DEPTH && here.bytes; i++) {
-        struct image next = step_on(walk, &here);
-        reshard__image_free(&here);
+    bool ends;
+    struct image here = step_on(walk, from, &ends);
+    for (int i = 1; i < DEPTH && !ends; i++) {
+        struct image next = step_on(walk, &here, &ends);
+        if (!ends)
+            reshard__arena_drop(walk->arena, &here);
         here = next;
     }
-    reshard__image_free(&here);
+    if (!ends)
+        reshard__arena_drop(walk->arena, &here);
 }
 
 static void bench_steps(void)
@@ -113,7 +118,6 @@ static void bench_steps(void)
     struct image first = reshard__arena_save(walk.arena);
     for (int i = 0; i < WAYS; i++)
         way_go(&walk, &first);
-    reshard__image_free(&first);
     (void)reshard__arena_use(NULL);
     reshard__arena_free(walk.arena);
     printf("%-34s %10s\n", walk.config->name, "ns");
