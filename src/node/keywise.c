@@ -20,7 +20,7 @@ void reshard__keywise_free(struct reshard_node *node, struct reshard__part *part
         return;
     struct reshard__keys *sets[] = {&keywise->keys, &keywise->sent, &keywise->asked,
         &keywise->pending, &keywise->old, &keywise->dropping, &keywise->dropped,
-        &keywise->questions, &keywise->absent, &keywise->present};
+        &keywise->questions, &keywise->absent, &keywise->present, &keywise->marking};
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
         reshard__keys_free(&node->mem, sets[i]);
     reshard__chunk_drop(node, keywise->chunk);

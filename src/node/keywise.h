@@ -63,6 +63,7 @@ struct reshard__keywise {
     struct reshard__keys questions;
     struct reshard__keys absent;  /* the source said so: for ever, within this migration */
     struct reshard__keys present; /* the source has it: TRYAGAIN, once */
+    struct reshard__keys marking; /* of the incoming chunk: what the MARK names */
 };
 
 /* ---- keywise.c ---- */

@@ -120,8 +120,8 @@ static void incoming_pump(struct reshard_node *node, struct reshard__part *part)
             part->want.migration = part->migration;
             part->want.copy = keywise->stream;
             part->want.sequence = chunk->sequence;
-            part->want.blob.data = chunk->data;
-            part->want.blob.size = chunk->size;
+            part->want.blob.data = keywise->marking.bytes;
+            part->want.blob.size = keywise->marking.size;
         }
         return;
     }
@@ -221,9 +221,15 @@ static void incoming_keep(
 {
     if (!reshard__key_items_sound(message->payload.data, message->payload.size))
         return;
+    /* The record names the keys: their states are in the store with it, or come again. */
+    struct reshard__keys *marking = &part->keywise->marking;
+    reshard__keys_clear(marking);
+    if (reshard__keys_add_items(
+            &node->mem, marking, message->payload.data, message->payload.size) != RESHARD_OK)
+        return; /* it comes again */
     struct reshard__chunk *chunk = reshard__chunk_alloc(node, message->payload.size);
     if (!chunk)
-        return; /* it comes again */
+        return;
     memcpy(chunk->data, message->payload.data, message->payload.size);
     chunk->size = message->payload.size;
     chunk->sequence = message->sequence;

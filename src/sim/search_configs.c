@@ -107,14 +107,14 @@ static const struct search_config configs[] = {
         .script = WORLD "batch 1 " BEGIN KEYWISE,
         .request_count = 3,
         .requests = {WRITE(1, 0), READ(1, 0), REMOVE(2, 0)},
-        .states_min = 59737, .transitions_min = 184073,
+        .states_min = 44582, .transitions_min = 137730,
     },
     {
         .name = "keywise-pairs",
         .script = WORLD "batch 1 " BEGIN KEYWISE,
         .request_count = 2,
         .requests = {PAIR(WRITE, 1), PAIR(READ, 2)},
-        .states_min = 17502, .transitions_min = 53324,
+        .states_min = 15851, .transitions_min = 48949,
     },
     {
         .name = "keywise-drop",
@@ -122,7 +122,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_DROP] = 1},
         .request_count = 1,
         .requests = {WRITE(1, 0)},
-        .states_min = 38295, .transitions_min = 103074,
+        .states_min = 31811, .transitions_min = 88743,
     },
     {
         .name = "keywise-repeat",
@@ -168,14 +168,14 @@ static const struct search_config configs[] = {
         .slow = SLOW(APPLY) | SLOW(REMOVE),
         .request_count = 1,
         .requests = {WRITE(1, 0)},
-        .states_min = 1970, .transitions_min = 5141,
+        .states_min = 1650, .transitions_min = 4458,
     },
     {
         .name = "keywise-fence",
         .script = WORLD "batch 1 execute 1ms" BEGIN KEYWISE,
         .request_count = 1,
         .requests = {WRITE(1, 0)},
-        .states_min = 2183, .transitions_min = 5780,
+        .states_min = 1878, .transitions_min = 5128,
     },
     {
         .name = "keywise-abort",
@@ -183,7 +183,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_ABORT] = 1},
         .request_count = 1,
         .requests = {WRITE(1, 0)},
-        .states_min = 154715, .transitions_min = 379827,
+        .states_min = 114356, .transitions_min = 303247,
     },
     {
         .name = "keywise-authority",
@@ -197,14 +197,14 @@ static const struct search_config configs[] = {
         .script = WORLD "batch 1 conflict retry tries 2" BEGIN KEYWISE,
         .request_count = 2,
         .requests = {WRITE(1, 0), REMOVE(2, 0)},
-        .states_min = 19568, .transitions_min = 57969,
+        .states_min = 17823, .transitions_min = 53359,
     },
     {
         .name = "keywise-bare",
         .script = WORLD "batch 1 bare 1" BEGIN KEYWISE,
         .request_count = 2,
         .requests = {WRITE(1, 0), REMOVE(2, 0)},
-        .states_min = 18086, .transitions_min = 53488,
+        .states_min = 16517, .transitions_min = 49283,
     },
     {
         .name = "snapshot-three",
@@ -293,7 +293,7 @@ static const struct search_config configs[] = {
         .requests = {WRITE(1, 0)},
         .slow = SLOW(APPEND),
         .faults = SOURCE | TARGET,
-        .states_min = 28586, .transitions_min = 83074,
+        .states_min = 23849, .transitions_min = 71518,
     },
     {
         .name = "keywise-replica-reads",
@@ -339,14 +339,14 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_EVICT] = 1},
         .request_count = 2,
         .requests = {WRITE(1, 0), READ(2, 0)},
-        .states_min = 103313, .transitions_min = 331991,
+        .states_min = 95110, .transitions_min = 307307,
     },
     {
         .name = "keywise-fence-two",
         .script = WORLD "execute 1ms batch 1 " BEGIN KEYWISE,
         .request_count = 2,
         .requests = {WRITE(1, 0), WRITE(2, 0)},
-        .states_min = 27049, .transitions_min = 83004,
+        .states_min = 21779, .transitions_min = 69583,
     },
     {
         .name = "snapshot-drops",
@@ -360,7 +360,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_DROP] = 2},
         .request_count = 1,
         .requests = {WRITE(1, 0)},
-        .states_min = 270923, .transitions_min = 767220,
+        .states_min = 224554, .transitions_min = 658120,
     },
     {
         .name = "snapshot-crashes",
@@ -432,7 +432,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_DROP] = 1},
         .request_count = 2,
         .requests = {WRITE(1, 0), WRITE(2, 1)},
-        .states_min = 223371, .transitions_min = 802769,
+        .states_min = 185668, .transitions_min = 686141,
     },
     {
         .name = "keywise-pairs-drop",
@@ -440,7 +440,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_DROP] = 1},
         .request_count = 2,
         .requests = {PAIR(WRITE, 1), PAIR(READ, 2)},
-        .states_min = 349785, .transitions_min = 1089565,
+        .states_min = 316282, .transitions_min = 998324,
     },
     {
         .name = "keywise-abort-source-crash",
@@ -486,7 +486,7 @@ static const struct search_config configs[] = {
         .request_count = 1,
         .requests = {WRITE(1, 0)},
         .crashes = SOURCE,
-        .states_min = 44586, .transitions_min = 122157,
+        .states_min = 39518, .transitions_min = 111165,
     },
     {
         .name = "keywise-expire-crash",
@@ -515,7 +515,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_FINISH] = 1, [MOVE_DROP] = 1},
         .request_count = 1,
         .requests = {WRITE(1, 0)},
-        .states_min = 76590, .transitions_min = 238840,
+        .states_min = 63623, .transitions_min = 204507,
     },
     {
         .name = "keywise-appends",
@@ -525,7 +525,7 @@ static const struct search_config configs[] = {
         .requests = {WRITE(1, 0)},
         .slow = SLOW(APPEND),
         .faults = SOURCE | TARGET,
-        .states_min = 197766, .transitions_min = 585188,
+        .states_min = 164836, .transitions_min = 503357,
     },
     {
         .name = "snapshot-journal-authority",
@@ -545,7 +545,7 @@ static const struct search_config configs[] = {
         .requests = {WRITE(1, 0)},
         .slow = SLOW(APPEND),
         .faults = COORDINATOR,
-        .states_min = 23402, .transitions_min = 70021,
+        .states_min = 19600, .transitions_min = 60444,
     },
     {
         .name = "keywise-mute",
@@ -553,7 +553,7 @@ static const struct search_config configs[] = {
         .limits = {[MOVE_MUTE] = 1, [MOVE_DROP] = 1},
         .request_count = 1,
         .requests = {WRITE(1, 0)},
-        .states_min = 70965, .transitions_min = 201095,
+        .states_min = 64482, .transitions_min = 186764,
     },
     {
         .name = "snapshot-replica-lags",
