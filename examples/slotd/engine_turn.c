@@ -12,6 +12,11 @@ static void library_take(struct engine *engine, struct bus_message *message)
     } else if (receiver == RESHARD_RECEIVER_NODE) {
         (void)reshard_driver_receive(
             engine->node_driver, message->from, message->data, message->size);
+        /* A key that moves alone, larger than any chunk: the library has taken a copy. */
+        if (message->size > 2 * HOST_CHUNK_SIZE) {
+            free(message);
+            return;
+        }
         message->next = engine->held;
         engine->held = message;
     } else {
