@@ -33,7 +33,7 @@ def highest_memory(node):
 
 @contextlib.contextmanager
 def grows_less(limits):
-    """node -> by how much it may grow at most meanwhile; what it has of its file in memory counts."""
+    """node -> by how much it may grow meanwhile, what it maps of its file included."""
     before = {}
     for node in limits:
         with open(f"/proc/{node.process.pid}/clear_refs", "w") as file:
