@@ -143,8 +143,10 @@ void command_cluster_reset(struct call *call)
         return;
     }
     (void)reshard_map_shard_find(map, own, &shard);
-    bool owns = shard.slot_count > 0 && reshard_map_node_count(map) > 1;
-    bool follows = replica_follows(engine_replica(call->slotd->engine));
+    /* A replica may not have heard yet that it was forgotten. */
+    bool replica = cluster_is_replica(call->slotd->cluster);
+    bool owns = !replica && shard.slot_count > 0 && reshard_map_node_count(map) > 1;
+    bool follows = replica || replica_follows(engine_replica(call->slotd->engine));
     if ((store_key_count(call->slotd->store) > 0 && !follows) || owns) {
         reply_error(call->reply,
             "ERR CLUSTER RESET can't be called with master nodes containing keys or slots");

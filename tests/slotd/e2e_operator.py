@@ -349,6 +349,11 @@ def test_commands_that_tools_send_now_and_then():
         assert a.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383) == "OK"
         assert b.ask("CLUSTER", "REPLICATE", cluster.name(a)) == "OK"
         assert refusal(b, "SETSLOT", 5, "STABLE") == "ERR Please use SETSLOT only with masters."
+        # As del-node does; the replica need not have heard yet that it was forgotten.
+        name = cluster.name(b)
+        assert b.ask("CLUSTER", "RESET", "SOFT") == "OK"
+        assert len(b.ask("CLUSTER", "NODES").splitlines()) == 1 and b.ask("DBSIZE") == 0
+        assert a.ask("CLUSTER", "FORGET", name) == "OK"
         info = dict(line.split(":", 1) for line in a.ask("INFO").split("\r\n") if ":" in line)
         for name in ("redis_version", "redis_mode", "arch_bits", "process_id", "run_id", "tcp_port",
                      "uptime_in_seconds", "connected_clients", "blocked_clients", "maxclients",
