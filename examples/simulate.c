@@ -4,8 +4,9 @@
  *     simulate scenario FILE [--rows]   run a script, print its transcript
  *     simulate log FILE                 run a script, print its event log: JSON lines
  *     simulate html FILE PAGE           run a script, write a page that shows what happened
- *     simulate swarm FROM COUNT [snapshot|keywise] [shrink] [cells] [digests]
- *                                       run seeds; a failing one is written to replay-SEED.txt
+ *     simulate swarm FROM COUNT [snapshot|keywise] [PHASE] [shrink] [cells] [digests]
+ *                                       run seeds; a failing one is written to replay-SEED.txt;
+ *                                       PHASE: while a migration is in it most strikes
  *     simulate replay FILE [--trace]    run such a file again, with its transcript
  *     simulate replay FILE --log        ... with its event log in place of the transcript
  *     simulate replay FILE --html PAGE  ... or write a page that shows it
@@ -89,27 +90,32 @@ static void log_write(void *user_data, const char *text, size_t size)
     (void)fwrite(text, 1, size, user_data);
 }
 
+static int log_to(const char *text, size_t size, reshard_sim_print log, void *log_data)
+{
+    struct reshard_sim_report report;
+    reshard_sim_report_init(&report);
+    if (reshard_sim_scenario_log(text, size, NULL, NULL, log, log_data, &report))
+        return 2;
+    return report.failed || report.violated ? 1 : 0;
+}
+
 /* The event log as it is, or in a page. */
 static int scenario_log(const char *path, FILE *file, int html)
 {
     size_t size;
     char *text = file_read(path, &size);
-    struct reshard_sim_report report;
-    reshard_sim_report_init(&report);
     if (!text || !file) {
         (void)fprintf(stderr, "cannot read %s, or write\n", path);
         free(text);
         return 2;
     }
-    int failed = html && html_begin(file);
-    int32_t status =
-        reshard_sim_scenario_log(text, size, NULL, NULL, log_write, file, &report);
+    struct html page;
+    int failed = html && html_begin(&page, file);
+    int result = html ? log_to(text, size, html_log, &page) : log_to(text, size, log_write, file);
     free(text);
-    failed |= html && html_end(file);
+    failed |= html && html_end(&page);
     failed |= fflush(file) != 0;
-    if (status || failed)
-        return 2;
-    return report.failed || report.violated ? 1 : 0;
+    return failed ? 2 : result;
 }
 
 static int scenario_html(const char *path, const char *page)
@@ -159,6 +165,15 @@ static int seed_run(
     return status ? 2 : 1;
 }
 
+/* 0: no phase has this name. */
+static uint32_t phase_of(const char *word)
+{
+    uint32_t phase = RESHARD_PHASE_COUNT - 1;
+    while (phase > 0 && strcmp(word, reshard_phase_name(phase)) != 0)
+        phase--;
+    return phase;
+}
+
 static void wish_read(const char *word, struct reshard_sim_swarm *swarm, struct wishes *wishes)
 {
     static uint64_t cells[RESHARD_SIM_CELLS];
@@ -172,7 +187,7 @@ static void wish_read(const char *word, struct reshard_sim_swarm *swarm, struct 
         wishes->digests = 1;
     else if (strcmp(word, "cells") == 0)
         swarm->cells = cells;
-    else
+    else if (!(swarm->focus = phase_of(word)))
         swarm->sabotage = (uint32_t)strtoul(word, NULL, 10);
 }
 
@@ -274,9 +289,10 @@ static int replay_html(const char *path, const char *page)
     FILE *file = fopen(page, "w");
     if (!file)
         return 2;
-    int failed = html_begin(file);
-    int result = replay_any(path, 0, log_write, file);
-    failed |= html_end(file);
+    struct html html;
+    int failed = html_begin(&html, file);
+    int result = replay_any(path, 0, html_log, &html);
+    failed |= html_end(&html);
     failed |= fclose(file);
     return failed ? 2 : result;
 }
@@ -323,7 +339,7 @@ int main(int count, char **words)
             return commands[i].run(count - 2, words + 2);
     (void)fprintf(stderr,
         "usage: %s scenario FILE [--rows] | log FILE | html FILE PAGE |\n"
-        "    swarm FROM COUNT [snapshot|keywise] [shrink] [cells] [digests] |\n"
+        "    swarm FROM COUNT [snapshot|keywise] [PHASE] [shrink] [cells] [digests] |\n"
         "    replay FILE [--trace|--log|--html PAGE] |\n"
         "    search NAME|all|PART/PARTS [limit STATES] [verify EVERY] [sabotage BITS]\n",
         words[0]);

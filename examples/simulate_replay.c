@@ -53,6 +53,8 @@ static void head_write(FILE *file, const struct replay *replay, const char *chec
         replay->version, checker);
     (void)fprintf(file, "seed %" PRIu64 " mode %" PRIu32 " sabotage %" PRIu32 "\n", swarm->seed,
         swarm->mode, swarm->sabotage);
+    if (swarm->focus)
+        (void)fprintf(file, "focus %" PRIu32 "\n", swarm->focus);
     (void)fprintf(file,
         "limits nodes %" PRIu32 " replicas %" PRIu32 " keys %" PRIu32 " chaos_ms %" PRIu32 "\n",
         swarm->node_limit, swarm->replica_limit, swarm->key_limit, swarm->chaos_limit_ms);
@@ -126,6 +128,7 @@ static int line_read(const char *line, struct replay *replay)
     return line[0] == '|' || limits_read(line, swarm) || skips_read(line, swarm) ||
            decision_read(line, replay) ||
            sscanf(line, "version %" SCNx32, &replay->version) == 1 ||
+           sscanf(line, "focus %" SCNu32, &swarm->focus) == 1 ||
            sscanf(line, "checker %31s", replay->checker) == 1 ||
            sscanf(line, "transcript %" SCNx64, &replay->transcript) == 1 ||
            sscanf(line, "seed %" SCNu64 " mode %" SCNu32 " sabotage %" SCNu32, &swarm->seed,

@@ -90,7 +90,8 @@ RESHARD_API int32_t reshard_sim_scenario(const char *text, size_t size, reshard_
 /** Run a scenario and write its event log: one JSON object a line, the seed's first. Every object
  * has `type`, and all but the first `t`, in virtual nanoseconds: seed, host (a process came up,
  * went down, froze), message (t sent, at arrives), lost, migration, phase, event, owners (runs of
- * first, last, shard, migration), request, say (a line of the transcript), violation, end.
+ * first, last, shard, migration that are not what was told before), request, say (a line of the
+ * transcript), violation, end.
  * @param text [in, borrowed for the call] the script.
  * @param size [in] bytes.
  * @param print [in] takes the transcript; NULL allowed.
@@ -132,7 +133,8 @@ struct reshard_sim_swarm {
     uint32_t sabotage;    /**< bits 1 << RESHARD_SABOTAGE_* */
     uint32_t replay;      /**< 1 = decide by `decisions`, 0 = at random */
     uint32_t trace;       /**< 1 = messages, 2 = actions too */
-    uint32_t reserved;    /**< 0 */
+    uint32_t focus;       /**< RESHARD_PHASE_*: while a migration is in it much more strikes, and
+                               it lasts; 0 = as the seed says */
     const struct reshard_sim_decision *decisions; /**< replay: ascending within a kind */
     uint64_t decision_count;                      /**< items */
     reshard_sim_print log; /**< takes the event log; NULL = none */

@@ -226,9 +226,7 @@ static void wish(struct reshard_sim *sim, uint32_t wish, uint64_t random)
     struct moving *moving = &sim->movings[open[random % count]];
     static const uint32_t faults[] = {
         SIM_FAULT_ABORT, SIM_FAULT_PAUSE, SIM_FAULT_RESUME, SIM_FAULT_FINISH};
-    uint32_t cell = reshard_sim_cell(faults[wish], moving->mode, moving->phase);
-    if (sim->cells && cell < RESHARD_SIM_CELLS)
-        sim->cells[cell]++;
+    reshard__fault_moving(sim, faults[wish], moving);
     (void)reshard__operate(sim, moving, wish);
 }
 

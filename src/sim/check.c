@@ -376,7 +376,11 @@ void reshard__check_event(
     if (event->kind == RESHARD_EVENT_PHASE) {
         if (event->value < SIM_ROW_COUNT)
             sim->rows[event->value]++;
-        moving->phase = event->phase_to;
+        /* A coordinator that is deposed and does not know it moves nothing any more. */
+        if (event->term >= moving->term) {
+            moving->phase = event->phase_to;
+            moving->term = event->term;
+        }
     }
     if (event->kind != RESHARD_EVENT_END)
         return;

@@ -44,6 +44,7 @@ static void request_send(struct reshard_sim *sim, struct client *client, reshard
     *request = client->request;
     struct happening happening = {.kind = EVENT_REQUEST, .host = to, .data = request};
     uint64_t wait = client->tries > PATIENT_TRIES ? sim->set.retry_ns : 0;
+    wait += client->request.asking ? sim->set.think_ns : 0;
     happening.time_ns = sim->now_ns + sim->set.latency_ns + wait;
     reshard__sim_schedule(sim, &happening);
     wake_later(sim, client->request.client, client->request.attempt, sim->set.timeout_ns + wait);
@@ -272,7 +273,8 @@ static void value_put(
     reshard__sim_release(record);
 }
 
-static void execute_count(
+/* By the phase in which it was let in: it may run in a later one. */
+static void admit_count(
     struct reshard_sim *sim, const struct request *request, bool replica)
 {
     uint32_t slot = reshard__key_slot(sim, request->keys[0]);
@@ -328,7 +330,6 @@ static void execute(
         reshard__effect_add(sim, host->shard, key, request->value, operation_of(sim, request, i));
         value_put(sim, host, key, request->value, verdict);
     }
-    execute_count(sim, request, reply.replica);
     answer(sim, host, &reply);
 }
 
@@ -348,6 +349,7 @@ void reshard__request_execute(struct reshard_sim *sim, struct host *host, uint64
 static void admit(struct reshard_sim *sim, struct host *host, const struct request *request,
     uint32_t verdict, bool by_keys)
 {
+    admit_count(sim, request, reshard__follower_is(host));
     if (by_keys || sim->set.execute_ns == 0) {
         execute(sim, host, request, verdict);
         return;

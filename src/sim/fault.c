@@ -104,6 +104,12 @@ void reshard__fault_party(struct reshard_sim *sim, uint32_t fault, reshard_shard
     }
 }
 
+void reshard__fault_moving(struct reshard_sim *sim, uint32_t fault, const struct moving *moving)
+{
+    if (sim->cells && moving && !moving->closed)
+        meet(sim, fault, moving);
+}
+
 void reshard__fault_slot(struct reshard_sim *sim, uint32_t fault, uint32_t slot)
 {
     reshard_migration_id id =

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Room sim: the catalogue of faults, and counting them (fault.c). */
+/* Room sim: the catalogue of faults, counting them (fault.c), and runs in which they meet one phase
+ * (focus.c). */
 #ifndef RESHARD_SIM_FAULT_H
 #define RESHARD_SIM_FAULT_H
 
 #include <reshard/types.h>
 
+struct moving;
 struct reshard_sim;
 
 enum sim_fault {
@@ -27,6 +29,13 @@ enum sim_fault {
 void reshard__fault_met(struct reshard_sim *sim, uint32_t fault, reshard_shard_id shard);
 /* By the part that the shard has: fault = as source, + 1 = as target, + 2 = the coordinator. */
 void reshard__fault_party(struct reshard_sim *sim, uint32_t fault, reshard_shard_id shard);
+void reshard__fault_moving(struct reshard_sim *sim, uint32_t fault, const struct moving *moving);
 void reshard__fault_slot(struct reshard_sim *sim, uint32_t fault, uint32_t slot);
+
+/* ---- focus.c ---- */
+/* Sizes by which what is to meet a phase is there (0 = those of the seed). */
+void reshard__focus_sizes(struct reshard_sim *sim, uint32_t phase);
+/* Weights of decisions before the next step, by whether a migration is in the phase (0 = never). */
+void reshard__focus(struct reshard_sim *sim, uint32_t phase, const uint32_t *usual);
 
 #endif

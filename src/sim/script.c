@@ -67,6 +67,7 @@ struct reshard_sim *reshard__sim_make(void)
         .slot_count = 16,
         .key_count = 64,
         .value_size = 50,
+        .huge_every = 32,
         .seed = 1,
         .chunk_size = 1024,
         .window_size = 8192,
@@ -124,6 +125,7 @@ void reshard__sim_free(struct reshard_sim *sim)
     reshard__sim_release(sim->choices.decisions);
     reshard__sim_release(sim->line.data);
     reshard__sim_release(sim->log_line.data);
+    reshard__sim_release(sim->log_told);
     reshard__sim_release(sim);
 }
 

@@ -10,7 +10,7 @@
  * actions; journal.c both kinds of journal; store.c slot data; custom.c a host's own store; net.c
  * messages; peek.c their names; client.c requests; history.c what clients saw; linear.c whether one
  * copy could have shown it; check.c invariants; choice.c decisions; log.c the event log; script*.c
- * the language; swarm.c random runs; chaos.c what strikes in them; fault.c what struck when;
+ * the language; swarm.c random runs; chaos.c, focus.c what strikes when; fault.c what struck;
  * shrink.c; text.c words.
  */
 #ifndef RESHARD_SIM_SIM_H
@@ -296,8 +296,8 @@ struct happening {
 /* What is known of one migration. */
 struct moving {
     reshard_migration_id migration;
-    uint32_t phase;
-    uint32_t end; /* DONE or REVERTED */
+    uint64_t term; /* of who told the phase */
+    uint32_t phase, end; /* end: DONE or REVERTED */
     uint32_t decision;
     uint32_t mode;
     reshard_shard_id shards[2];
@@ -323,13 +323,13 @@ struct choices {
 
 struct settings {
     uint32_t slot_count, key_count, value_size;
-    uint32_t huge_size; /* of every 32nd value; 0 = none is */
+    uint32_t huge_size, huge_every; /* of so many values one is so large; 0 = none is */
     uint64_t seed;
     uint64_t chunk_size, window_size, tail_size;
     uint64_t retry_ns, freeze_ns, linger_ns, backoff_ns, alarm_ns, lag_size, bandwidth,
         bandwidth_total;
     uint32_t conflict, conflict_limit, attempt_limit, copy_limit, in_flight_limit;
-    uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns, lease_ns;
+    uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns, lease_ns, think_ns;
     uint32_t pick_size;     /* bytes of a PICK's buffer; 0 = the default */
     uint32_t compact_count; /* records after which a journal is compacted; 0 = the default */
     uint32_t batch;    /* keys of one EXPORT or PICK, 0 = as many as fit */
@@ -398,8 +398,8 @@ struct reshard_sim {
     bool log_begun, log_started;
     bool log_arrivals; /* nobody knows when a message will arrive: a search decides that late */
     uint64_t log_ahead_ns; /* what moves of a search took, in transcript and log alone */
-    uint64_t log_packets, log_version;
-    size_t log_migrations;
+    uint64_t log_packets, log_version, log_migrations;
+    struct told *log_told; /* by slot */
     /* script.c */
     uint32_t line_number;
     uint32_t shard_count;

@@ -4,8 +4,7 @@
  * applied; SYNC moves the mark behind which a crash may take pieces away. */
 #include "sim/sim.h"
 
-enum { RECORD_HEAD = 14, ITEM_HEAD = 8, ITEM_KEY = 4, STATE_HEAD = 8, PURGE_BATCH = 16,
-    HUGE_EVERY = 32 };
+enum { RECORD_HEAD = 14, ITEM_HEAD = 8, ITEM_KEY = 4, STATE_HEAD = 8, PURGE_BATCH = 16 };
 
 static void put32(uint8_t *place, uint32_t number)
 {
@@ -132,9 +131,9 @@ void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk)
             continue;
         /* 0 loses all that was not synced. */
         size_t kept = reshard__choose(sim, CHOICE_TORN, (uint32_t)loose + 1);
-        const struct moving *moving = reshard__moving_find(sim, staging->migration);
-        if (moving && kept < loose)
-            reshard__fault_met(sim, SIM_FAULT_STAGING_LOST, moving->shards[1]);
+        if (kept < loose)
+            reshard__fault_moving(sim, SIM_FAULT_STAGING_LOST,
+                reshard__moving_find(sim, staging->migration));
         while (staging->piece_count > staging->durable_count + kept)
             reshard__sim_release(staging->pieces[--staging->piece_count].data);
         staging->durable_count = staging->piece_count;
@@ -201,8 +200,8 @@ struct staging *reshard__staging_of(struct disk *disk, const struct reshard_acti
 
 uint32_t reshard__value_size(const struct reshard_sim *sim, uint64_t value)
 {
-    return sim->set.huge_size && value % HUGE_EVERY == 5 ? sim->set.huge_size
-                                                         : sim->set.value_size;
+    bool huge = sim->set.huge_size && value % sim->set.huge_every == 5;
+    return huge ? sim->set.huge_size : sim->set.value_size;
 }
 
 static size_t record_size(const struct reshard_sim *sim, uint64_t value)

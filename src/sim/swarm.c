@@ -90,6 +90,8 @@ static void clients_start(
         client->read_percent = pick(state, 20, 60);
         client->remove_percent = pick(state, 5, 30);
         client->multi_percent = pick(state, 0, 1) ? 0 : 15;
+        if (swarm->focus)
+            client->multi_percent = 25;
         client->expire_percent = pick(state, 0, 1) ? 0 : 20;
         if (client->left > 0)
             reshard__client_wake(sim, (uint32_t)sim->client_count - 1, 0);
@@ -187,6 +189,7 @@ static void swarm_play(struct script *script, const struct reshard_sim_swarm *sw
     struct reshard_sim *sim = script->sim;
     uint64_t state = swarm->seed * UINT64_C(0x9E3779B97F4A7C15) + 7;
     sizes_choose(sim, &state);
+    reshard__focus_sizes(sim, swarm->focus);
     if (swarm->key_limit < sim->set.key_count)
         sim->set.key_count = swarm->key_limit ? swarm->key_limit : 1;
     sim->choices.calm = true; /* nothing strikes before there is something to be struck */
@@ -200,8 +203,12 @@ static void swarm_play(struct script *script, const struct reshard_sim_swarm *sw
     clients_start(sim, swarm, &state);
     reshard__chaos_move(sim, swarm->mode, reshard__sim_random(&state));
     uint64_t end_ns = sim->now_ns + at_most(CHAOS_MS, swarm->chaos_limit_ms) * SIM_MILLI;
-    while (sim->now_ns < end_ns && !script->failed && step(sim, swarm))
+    uint32_t usual[CHOICE_COUNT];
+    memcpy(usual, sim->choices.parts_per_million, sizeof usual);
+    while (sim->now_ns < end_ns && !script->failed && step(sim, swarm)) {
+        reshard__focus(sim, swarm->focus, usual);
         reshard__chaos_step(sim, swarm->mode);
+    }
     if (!sim->violated)
         calm(script, swarm);
 }
