@@ -218,27 +218,56 @@ static uint32_t run_last(const struct reshard_map *map, uint32_t slot_count, uin
     return last;
 }
 
-/* Runs of [first, last, owner, migration]. */
+/* What the log said of a slot last. */
+struct told {
+    reshard_migration_id migration;
+    reshard_shard_id owner;
+};
+
+/* Whether the log said something else of any slot of the run. */
+static bool run_tell(struct reshard_sim *sim, uint32_t first, uint32_t last)
+{
+    struct told now = {.migration = reshard_map_slot_migration(sim->authority.map, first),
+        .owner = reshard_map_slot_owner(sim->authority.map, first)};
+    bool news = false;
+    for (uint32_t slot = first; slot <= last; slot++) {
+        struct told *told = &sim->log_told[slot];
+        news |= told->migration != now.migration || told->owner != now.owner;
+        *told = now;
+    }
+    return news;
+}
+
+static void run_put(struct text *line, const uint64_t numbers[4])
+{
+    reshard__text_string(line, line->data[line->size - 1] == '[' ? "[" : ",[");
+    for (int i = 0; i < 4; i++) {
+        reshard__text_string(line, i ? "," : "");
+        reshard__text_number(line, numbers[i]);
+    }
+    reshard__text_char(line, ']');
+}
+
+/* Runs of [first, last, owner, migration] that are not what the line before said. */
 static void owners_log(struct reshard_sim *sim)
 {
     const struct reshard_map *map = sim->authority.map;
+    struct text *line = &sim->log_line;
     if (!map || reshard_map_version(map) == sim->log_version || !line_begin(sim, "owners"))
         return;
-    struct text *line = &sim->log_line;
+    size_t capacity = 0;
+    if (!sim->log_told)
+        sim->log_told = reshard__sim_grow(
+            NULL, &capacity, sim->set.slot_count, sizeof *sim->log_told);
     sim->log_version = reshard_map_version(map);
     put_number(sim, "version", sim->log_version);
     key_put(line, "runs");
+    reshard__text_char(line, '[');
     for (uint32_t first = 0, last; first < sim->set.slot_count; first = last + 1) {
         last = run_last(map, sim->set.slot_count, first);
-        reshard__text_string(line, first == 0 ? "[[" : ",[");
-        reshard__text_number(line, first);
-        reshard__text_char(line, ',');
-        reshard__text_number(line, last);
-        reshard__text_char(line, ',');
-        reshard__text_number(line, reshard_map_slot_owner(map, first));
-        reshard__text_char(line, ',');
-        reshard__text_number(line, reshard_map_slot_migration(map, first));
-        reshard__text_char(line, ']');
+        if (run_tell(sim, first, last))
+            run_put(line, (uint64_t[]){first, last, sim->log_told[first].owner,
+                              sim->log_told[first].migration});
     }
     reshard__text_char(line, ']');
     line_flush(sim);
