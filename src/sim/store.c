@@ -118,6 +118,15 @@ void reshard__disk_wipe(struct disk *disk)
         staging_clear(&disk->stagings[i]);
 }
 
+/* A replica's loss is none of the migration's: it is sent what it lacks. */
+static void loss_count(
+    struct reshard_sim *sim, const struct disk *disk, const struct moving *moving)
+{
+    const struct host *target = moving ? reshard__host_acting(sim, moving->shards[1]) : NULL;
+    if (target && target->disk == disk)
+        reshard__fault_moving(sim, SIM_FAULT_STAGING_LOST, moving);
+}
+
 void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk)
 {
     if (disk->kind) {
@@ -132,8 +141,7 @@ void reshard__disk_crash(struct reshard_sim *sim, struct disk *disk)
         /* 0 loses all that was not synced. */
         size_t kept = reshard__choose(sim, CHOICE_TORN, (uint32_t)loose + 1);
         if (kept < loose)
-            reshard__fault_moving(sim, SIM_FAULT_STAGING_LOST,
-                reshard__moving_find(sim, staging->migration));
+            loss_count(sim, disk, reshard__moving_find(sim, staging->migration));
         while (staging->piece_count > staging->durable_count + kept)
             reshard__sim_release(staging->pieces[--staging->piece_count].data);
         staging->durable_count = staging->piece_count;
