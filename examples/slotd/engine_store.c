@@ -50,6 +50,4 @@ void engine__store_observe(struct engine *engine)
     struct store *store = engine->slotd->store;
     store_observe(
         store, &(struct store_observer){engine, on_changed, on_may_expire, on_visible});
-    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
-        store_slot_watch(store, slot, true);
 }

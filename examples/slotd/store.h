@@ -93,8 +93,7 @@ struct bytes store_item_piece(
 struct reshard_digest store_item_digest(
     struct store *store, struct bytes name, const struct store_item *item);
 
-/* Called after each change of a live key in a slot that is watched (see store_slot_watch). What the
- * key is now: store_record_key. */
+/* Called after each change of a live key. What the key is now: store_record_key. */
 typedef void (*store_changed)(void *user_data, const struct store_key *key);
 /* Asked before an expired key is removed: may it? */
 typedef bool (*store_may_expire)(void *user_data, const struct store_key *key);
@@ -127,8 +126,6 @@ void store_staged_stats(const struct store *store, uint32_t slot, struct store_s
 uint64_t store_key_count(const struct store *store);
 uint64_t store_expiry_count(const struct store *store);
 bool store_slot_visible(const struct store *store, uint32_t slot);
-/* Whether changes of this slot are told to store_observe's callback. */
-void store_slot_watch(struct store *store, uint32_t slot, bool watched);
 /* Random live key of a visible slot, by a random number. False when there is none. */
 bool store_random_key(struct store *store, uint64_t random, struct buffer *name_out);
 

@@ -33,7 +33,6 @@ enum { ROW_PIECED = 1, ROW_PARTIAL = 2, ROW_LONG = 4 };
 struct slot_state {
     uint32_t live;   /* generation; 0 before any other */
     uint32_t staged; /* 0 = none */
-    bool watched;
     struct store_stats live_stats;
     struct store_stats staged_stats;
 };

@@ -286,7 +286,7 @@ void store__row_append(struct store *store, struct row *row, struct bytes tail, 
 
 void store__row_told(struct store *store, const struct row *row)
 {
-    if (!store->slot_states[row->slot].watched || store->observer.changed == NULL)
+    if (store->observer.changed == NULL)
         return;
     struct store_key key = {row->slot, row->name};
     store->observer.changed(store->observer.user_data, &key);

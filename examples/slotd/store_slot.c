@@ -49,11 +49,6 @@ uint64_t store_expiry_count(const struct store *store)
     return count;
 }
 
-void store_slot_watch(struct store *store, uint32_t slot, bool watched)
-{
-    store->slot_states[slot].watched = watched;
-}
-
 static void state_write(struct store *store, uint32_t slot)
 {
     uint8_t slot_key[SLOT_KEY_SIZE];

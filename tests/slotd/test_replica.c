@@ -76,8 +76,6 @@ static void side_make(struct rig *rig, int index)
     side->sync.store = side->place.store;
     side->replica = replica_open(side->place.store, &side->sync, &hooks);
     store_observe(side->place.store, &observer);
-    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
-        store_slot_watch(side->place.store, slot, true);
     replica_role(side->replica, side->node, PRIMARY, 0);
 }
 

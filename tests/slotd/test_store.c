@@ -177,7 +177,6 @@ Test(store, copy_under_writes_ends_equal)
     for (int step = 0; step < 400; step++)
         change(source.store, &state, value);
     store_observe(source.store, &(struct store_observer){&capture, on_changed, NULL, NULL});
-    store_slot_watch(source.store, slot, true);
     store_slot_stage(target.store, slot);
     struct store_export export_state = {.position = (uint64_t)slot << 32};
     bool done = false;
