@@ -70,12 +70,10 @@ static void held_shut(struct server *server)
     }
 }
 
-/* The library, and a sync when it waits for one. */
 static void engine_commit(struct server *server)
 {
     engine_turn(server->slotd.engine);
     store_commit(server->slotd.store);
-    sync_start(server);
     engine_flush(server->slotd.engine);
 }
 
@@ -102,6 +100,7 @@ static void turn_end(struct server *server)
     }
     if (server->slotd.kill_wanted)
         kill_wanted(server);
+    sync_start(server);
     if (server->in_turn != NULL || engine_busy(server->slotd.engine))
         (void)uv_idle_start(&server->busy, on_busy);
     else
@@ -150,13 +149,17 @@ static void on_log_work(uv_work_t *work)
     store_log_sync_work(server->log_sync);
 }
 
-static void on_log_done(uv_work_t *work, int status)
+static void log_sync_end(struct server *server)
 {
-    struct server *server = work->data;
-    (void)status;
     store_log_sync_end(server->log_sync);
     server->log_sync = NULL;
     engine_sync_ended(server->slotd.engine);
+}
+
+static void on_log_done(uv_work_t *work, int status)
+{
+    (void)status;
+    log_sync_end(work->data);
 }
 
 static void work_queue(
@@ -167,19 +170,32 @@ static void work_queue(
         log_fatal("server_failed", "call=queue_work");
 }
 
-/* What the library waits for goes at once, everything else once a second. */
+/* What the library waits for goes at once, everything else once a second. A disk that has answered
+ * quickly is asked in this turn: two threads that wake each other take longer than it does. All
+ * that this turn sends has been sent. */
+static void log_sync_start(struct server *server, uint64_t now_ns)
+{
+    struct store *store = server->slotd.store;
+    bool quick = store_log_sync_quick(store);
+    server->sync_asked_ns = now_ns;
+    server->log_sync = store_log_sync_begin(store);
+    engine_sync_begun(server->slotd.engine);
+    if (!quick) {
+        work_queue(server, &server->log_work, on_log_work, on_log_done);
+        return;
+    }
+    store_log_sync_work(server->log_sync);
+    log_sync_end(server);
+}
+
 static void sync_start(struct server *server)
 {
     struct store *store = server->slotd.store;
     uint64_t now_ns = clock_monotonic_ns();
     bool due = server->slotd.settings.durability == DURABILITY_BATCH && store_log_dirty(store) &&
         now_ns - server->sync_asked_ns >= (uint64_t)SYNC_EVERY_MS * 1000000;
-    if (server->log_sync == NULL && (due || engine_sync_wanted(server->slotd.engine))) {
-        server->sync_asked_ns = now_ns;
-        server->log_sync = store_log_sync_begin(store);
-        engine_sync_begun(server->slotd.engine);
-        work_queue(server, &server->log_work, on_log_work, on_log_done);
-    }
+    if (server->log_sync == NULL && (due || engine_sync_wanted(server->slotd.engine)))
+        log_sync_start(server, now_ns);
     if (store_sync_due(store)) {
         server->sync = store_sync_begin(store);
         work_queue(server, &server->sync_work, on_sync_work, on_sync_done);
@@ -209,6 +225,9 @@ static void on_tick(uv_timer_t *timer)
     bool more = housekeep(server);
     engine_tick(server->slotd.engine);
     engine_commit(server);
+    sync_start(server);
+    if (engine_busy(server->slotd.engine)) /* a sync that has ended: the library goes on */
+        (void)uv_idle_start(&server->busy, on_busy);
     (void)uv_timer_start(timer, on_tick, more ? TICK_BUSY_MS : TICK_MS, 0);
 }
 

@@ -201,6 +201,8 @@ void store_listen(struct store *store, const struct store_listener *listener);
 struct store_log_sync;
 /* Whether a change may not survive power loss yet. */
 bool store_log_dirty(const struct store *store);
+/* Whether the next sync is likely to take less time than handing it to another thread. */
+bool store_log_sync_quick(const struct store *store);
 struct store_log_sync *store_log_sync_begin(struct store *store);
 void store_log_sync_work(struct store_log_sync *sync);
 void store_log_sync_end(struct store_log_sync *sync);

@@ -32,11 +32,15 @@ enum {
     FRAME_HEADER_SIZE = 32,
     PLACE_SIZE = 24,
     PENDING_KEEP_SIZE = 1 << 21,
-    FILE_FIRST_SIZE = 1 << 20, /* written in full when it is made */
+    FILE_STEP = 1 << 20,   /* a file grows by so much at once ... */
+    FILE_STEP_FRAME = 1 << 16, /* ... for frames up to this size; larger ones by themselves */
     FILE_KEEP_SIZE = 128 << 20,
+    QUICK_SIZE = 1 << 17,
     WRITE_BACK_SIZE = 1 << 18,
     REDO_COMMIT_PAGES = 16384
 };
+
+#define QUICK_NS ((uint64_t)500000) /* on average, of the last few syncs */
 
 static const char *const file_names[2] = {"redo.0", "redo.1"};
 static const char place_name[] = "redo"; /* in the meta table */
@@ -82,6 +86,16 @@ static void write_back(struct store_log_file *file, size_t size)
 #endif
 }
 
+/* Blocks are written, not only reserved: a block's first write is one of the file's layout, which
+ * a sync waits for twice. */
+static void file_grow(struct store_log_file *file)
+{
+    uint8_t *zeros = memory_take(FILE_STEP);
+    file_write(file->file, zeros, FILE_STEP, file->size);
+    file->size += FILE_STEP;
+    free(zeros);
+}
+
 static void frame_write(struct store *store, uint32_t more)
 {
     struct store_log *log = &store->log;
@@ -93,9 +107,12 @@ static void frame_write(struct store *store, uint32_t more)
     put_u64(head + 16, log->number++);
     memcpy(log->pending.data, head, sizeof(head));
     put_u64(log->pending.data + FRAME_SUM, frame_sum(log->pending.data, log->pending.size));
+    if (log->pending.size <= FILE_STEP_FRAME && file->end + log->pending.size > file->size)
+        file_grow(file);
     file_write(file->file, log->pending.data, log->pending.size, file->end);
     write_back(file, log->pending.size);
     file->end += log->pending.size;
+    file->size = file->end > file->size ? file->end : file->size;
     file->dirty = true;
     store->touched += log->operations + (uint32_t)(log->pending.size / 4096);
     log->operations = 0;
@@ -130,19 +147,6 @@ bool store__log_write(struct store *store)
 
 /* ---- files ---- */
 
-/* Its blocks are written, not only reserved: a block's first write is one of the file's layout. */
-static void file_fill(int file)
-{
-    struct stat stat;
-    uint8_t *zeros = memory_take(FILE_FIRST_SIZE);
-    if (fstat(file, &stat) == 0 && stat.st_size < FILE_FIRST_SIZE) {
-        file_write(file, zeros, FILE_FIRST_SIZE, 0);
-        if (fsync(file) != 0)
-            log_fatal("store_failed", "call=redo_fill error=\"%s\"", strerror(errno));
-    }
-    free(zeros);
-}
-
 static void files_open(struct store *store)
 {
     for (int index = 0; index < 2; index++) {
@@ -151,7 +155,14 @@ static void files_open(struct store *store)
             store->directory, file_names[index], O_RDWR | O_CREAT | O_CLOEXEC, 0644);
         if (file->file < 0)
             log_fatal("store_failed", "call=redo_open error=\"%s\"", strerror(errno));
-        file_fill(file->file);
+        struct stat stat;
+        if (fstat(file->file, &stat) == 0)
+            file->size = (uint64_t)stat.st_size;
+        if (file->size > 0)
+            continue;
+        file_grow(file);
+        if (fsync(file->file) != 0)
+            log_fatal("store_failed", "call=redo_open error=\"%s\"", strerror(errno));
     }
     if (fsync(store->directory) != 0)
         log_fatal("store_failed", "call=redo_open error=\"%s\"", strerror(errno));
@@ -172,11 +183,9 @@ void store__log_turn(struct store *store)
     struct store_log *log = &store->log;
     struct store_log_file *file = &log->files[store->checkpoint_turn % 2];
     log->epoch = store->checkpoint_turn;
-    file->end = 0;
-    file->written_back = 0;
-    struct stat stat;
-    if (fstat(file->file, &stat) == 0 && stat.st_size > FILE_KEEP_SIZE)
-        (void)ftruncate(file->file, FILE_FIRST_SIZE);
+    file->end = file->synced = file->written_back = 0;
+    if (file->size > FILE_KEEP_SIZE && ftruncate(file->file, FILE_KEEP_SIZE) == 0)
+        file->size = FILE_KEEP_SIZE;
 }
 
 uint64_t store__log_size(const struct store *store)
@@ -218,6 +227,7 @@ struct store_log_sync {
     int order[2];
     int result;
     uint64_t commit_count;
+    uint64_t took_ns;
 };
 
 bool store_log_dirty(const struct store *store)
@@ -225,6 +235,14 @@ bool store_log_dirty(const struct store *store)
     const struct store_log *log = &store->log;
     return log->operations > 0 || log->more || log->syncing != NULL || log->files[0].dirty ||
         log->files[1].dirty;
+}
+
+bool store_log_sync_quick(const struct store *store)
+{
+    const struct store_log *log = &store->log;
+    const struct store_log_file *file = &log->files[log->epoch % 2];
+    return log->sync_ns < QUICK_NS && store->syncing == NULL &&
+        file->end - file->synced < QUICK_SIZE;
 }
 
 struct store_log_sync *store_log_sync_begin(struct store *store)
@@ -241,6 +259,7 @@ struct store_log_sync *store_log_sync_begin(struct store *store)
     for (int index = 0; index < 2; index++) {
         sync->dirty[index] = log->files[index].dirty;
         log->files[index].dirty = false;
+        log->files[index].synced = log->files[index].end;
     }
     log->syncing = sync;
     atomic_store(&log->waited_for, true);
@@ -249,11 +268,13 @@ struct store_log_sync *store_log_sync_begin(struct store *store)
 
 void store_log_sync_work(struct store_log_sync *sync)
 {
+    uint64_t begin_ns = clock_monotonic_ns();
     for (int index = 0; index < 2 && sync->result == 0; index++) {
         int number = sync->order[index];
         if (sync->dirty[number] && fdatasync(sync->store->log.files[number].file) != 0)
             sync->result = errno;
     }
+    sync->took_ns = clock_monotonic_ns() - begin_ns;
 }
 
 void store_log_sync_end(struct store_log_sync *sync)
@@ -261,6 +282,7 @@ void store_log_sync_end(struct store_log_sync *sync)
     if (sync->result != 0)
         log_fatal("store_failed", "call=redo_sync error=\"%s\"", strerror(sync->result));
     store__synced(sync->store, sync->commit_count);
+    sync->store->log.sync_ns += sync->took_ns / 4 - sync->store->log.sync_ns / 4;
     sync->store->log.syncing = NULL;
     atomic_store(&sync->store->log.waited_for, false);
     free(sync);

@@ -42,6 +42,8 @@ struct store_log_file {
     int file; /* 0: not open */
     bool dirty; /* has frames that no sync has begun to cover */
     uint64_t end;
+    uint64_t size;
+    uint64_t synced; /* `end` as of the last sync that began */
     uint64_t written_back; /* so far it was sent to the disk without a sync */
 };
 
@@ -57,6 +59,7 @@ struct store_log {
     uint32_t last_slot;    /* where that one ends, when it is of slots */
     uint8_t last_change;
     struct store_log_sync *syncing;
+    uint64_t sync_ns; /* that one takes, of late */
     atomic_bool waited_for; /* a sync of it is under way; checkpoints look from their thread */
 };
 
