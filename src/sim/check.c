@@ -164,7 +164,7 @@ static bool serves_key(
     request.keys = keys;
     request.key_sizes = sizes;
     struct reshard_route route = {.struct_size = sizeof route};
-    reshard__engine_touch(host);
+    reshard__host_touch(host);
     return reshard_node_route_keys(host->node, &request, &route) == RESHARD_OK &&
            (route.verdict == RESHARD_SERVE || route.verdict == RESHARD_SERVE_CAPTURE);
 }

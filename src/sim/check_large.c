@@ -11,6 +11,7 @@ enum { SLOTS_A_STEP = 64, VERSIONS_AT_ONCE = 64 };
 void reshard__check_touch(struct reshard_sim *sim, struct host *host)
 {
     struct checks *checks = &sim->checks;
+    reshard__host_touch(host);
     if (host->touched)
         return;
     host->touched = true;

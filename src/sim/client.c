@@ -254,6 +254,7 @@ void reshard__reply_send(struct reshard_sim *sim, struct host *host, const struc
 static void value_put(
     struct reshard_sim *sim, struct host *host, uint32_t key, uint64_t value, uint32_t verdict)
 {
+    reshard__host_touch(host);
     reshard__disk_put(sim, host->disk, key, value);
     if (sim->followed)
         reshard__ship_key(sim, host, key, value);
@@ -265,7 +266,6 @@ static void value_put(
         reshard__sim_violate(sim, "hook", "%h: no record of a captured write", host->id);
         return;
     }
-    reshard__engine_touch(host);
     int32_t status =
         reshard_node_record(host->node, reshard__key_slot(sim, key), record, size);
     if (status)
@@ -354,7 +354,7 @@ static void admit(struct reshard_sim *sim, struct host *host, const struct reque
         execute(sim, host, request, verdict);
         return;
     }
-    host->admitted = reshard__sim_grow(host->admitted, &host->admitted_capacity,
+    host->admitted = reshard__region_grow(host->region, host->admitted, &host->admitted_capacity,
         host->admitted_count + 1, sizeof *host->admitted);
     struct admitted *admitted = &host->admitted[host->admitted_count++];
     admitted->request = *request;
@@ -386,7 +386,7 @@ static uint32_t route_keys(struct reshard_sim *sim, struct host *host,
     }
     from.keys = keys;
     from.key_sizes = sizes;
-    reshard__engine_touch(host);
+    reshard__host_touch(host);
     int32_t status = reshard_node_route_keys(host->node, &from, route);
     if (status)
         reshard__sim_violate(sim, "route", "%h: %d", host->id, status);
@@ -395,7 +395,7 @@ static uint32_t route_keys(struct reshard_sim *sim, struct host *host,
 
 static void park(struct host *host, const struct request *request)
 {
-    host->parked = reshard__sim_grow(
+    host->parked = reshard__region_grow(host->region,
         host->parked, &host->parked_capacity, host->parked_count + 1, sizeof *host->parked);
     host->parked[host->parked_count++] = *request;
 }

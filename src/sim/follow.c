@@ -59,6 +59,7 @@ bool reshard__follower_feed(struct reshard_sim *sim, struct host *host)
 
 void reshard__follower_lead(struct reshard_sim *sim, struct host *old, struct host *heir)
 {
+    reshard__host_touch(old);
     old->fenced = old->follows = true;
     old->acting = false;
     reshard__host_crash(sim, old);
@@ -69,8 +70,10 @@ void reshard__follower_lead(struct reshard_sim *sim, struct host *old, struct ho
     heir->fenced = false;
     reshard__streams_break(sim, heir);
     for (size_t i = 0; i < sim->host_count; i++) /* the host fences all but the heir */
-        if (sim->hosts[i]->shard == heir->shard)
+        if (sim->hosts[i]->shard == heir->shard) {
+            reshard__host_touch(sim->hosts[i]);
             sim->hosts[i]->stream.lease_end_ns = sim->now_ns;
+        }
     /* Without memory for the records it is as good as dead, and starts from them again. */
     if (reshard__follower_feed(sim, heir))
         return;

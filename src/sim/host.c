@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: processes: an engine with its disk, what it asked for, and the requests it holds. */
+#include "sim/arena.h"
 #include "sim/follow.h"
 
 struct host *reshard__host_add(
     struct reshard_sim *sim, reshard_node_id id, reshard_shard_id shard, struct disk *disk)
 {
-    struct host *host = reshard__sim_resize(NULL, 1, sizeof *host);
+    uint32_t region = reshard__arena_region(sim->host_count);
+    struct host *host = reshard__region_resize(region, NULL, sizeof *host);
     memset(host, 0, sizeof *host);
+    host->region = region;
     host->id = id;
     host->shard = shard;
     host->disk = disk;
@@ -42,7 +45,7 @@ void reshard__host_freeze(struct reshard_sim *sim, struct host *host, bool freez
 
 static void engine_free(struct host *host)
 {
-    reshard__engine_touch(host);
+    reshard__host_touch(host);
     reshard_node_destroy(host->node);
     reshard_coordinator_destroy(host->coordinator);
     host->node = NULL;
@@ -189,6 +192,7 @@ static bool start_waits(struct reshard_sim *sim, struct host *host)
 
 void reshard__host_start(struct reshard_sim *sim, struct host *host)
 {
+    reshard__host_touch(host);
     if (start_waits(sim, host))
         return;
     host->boot++;
@@ -205,6 +209,7 @@ void reshard__host_start(struct reshard_sim *sim, struct host *host)
 
 void reshard__host_crash(struct reshard_sim *sim, struct host *host)
 {
+    reshard__host_touch(host);
     host->starting = false;
     if (!host->up)
         return;
@@ -271,7 +276,7 @@ static bool knows_heir(const struct reshard_sim *sim, const struct host *host)
 void reshard__host_drain(struct reshard_sim *sim, struct host *host)
 {
     struct reshard_action action = {.struct_size = sizeof action};
-    reshard__engine_touch(host);
+    reshard__host_touch(host);
     while (host->up && (host->node ? reshard_node_action_next(host->node, &action)
                                    : reshard_coordinator_action_next(
                                          host->coordinator, &action)) == RESHARD_OK)
@@ -359,7 +364,7 @@ static void engine_settle(struct reshard_sim *sim, struct host *host)
     host->memory.left = host->memory.failing = 0;
     do {
         engine_digest(host, &before);
-        reshard__engine_touch(host);
+        reshard__host_touch(host);
         if (host->node)
             (void)reshard_node_tick(host->node, reshard__host_now(sim, host));
         else

@@ -6,7 +6,7 @@
 
 void reshard__own_append(struct disk *disk, const uint8_t *bytes, size_t size)
 {
-    disk->journal = reshard__sim_grow(
+    disk->journal = reshard__region_grow(disk->region,
         disk->journal, &disk->journal_capacity, disk->journal_size + size, 1);
     memcpy(disk->journal + disk->journal_size, bytes, size);
     disk->journal_size += size;

@@ -66,7 +66,7 @@ struct reshard_allocator reshard__memory_of(struct reshard_sim *sim, struct host
     struct reshard_allocator allocator = {.struct_size = sizeof allocator, .resize = resize};
     host->memory.sim = sim;
     host->memory.host = host->id;
-    host->memory.region = reshard__arena_region(host->index);
+    host->memory.region = host->region;
     allocator.user_data = &host->memory;
     return allocator;
 }
@@ -88,15 +88,17 @@ static void state_digest(const struct host *host, struct reshard_digest *digest)
         (void)reshard_coordinator_digest(host->coordinator, digest);
 }
 
-void reshard__engine_touch(const struct host *host)
+void reshard__host_touch(const struct host *host)
 {
-    reshard__arena_touch(host->memory.region);
+    reshard__arena_touch(host->region);
+    if (host->disk)
+        reshard__arena_touch(host->disk->region);
 }
 
 struct call reshard__call_begin(const struct reshard_sim *sim, const struct host *host)
 {
     struct call call = {.refusals = host->memory.refusals};
-    reshard__engine_touch(host);
+    reshard__host_touch(host);
     call.watched = (host->node || host->coordinator) && refusal_near(sim);
     if (call.watched)
         state_digest(host, &call.before);

@@ -281,6 +281,7 @@ static void heir_take(struct reshard_sim *sim, struct host *old, struct host *he
         reshard__follower_lead(sim, old, heir);
         return;
     }
+    reshard__host_touch(old);
     reshard__host_crash(sim, heir);
     heir->heir = true;
     if (reshard__sabotaged(sim, RESHARD_SABOTAGE_DEPOSE)) {

@@ -352,21 +352,8 @@ static void put_request(
     put(sink, request->keys, sizeof request->keys);
 }
 
-static void put_engine(struct sink *sink, struct host *host)
-{
-    struct sink own;
-    own.size = 0;
-    if (reshard__arena_touched(host->memory.region)) {
-        if (host->node)
-            put_node(&own, host->node);
-        if (host->coordinator)
-            put_coordinator(&own, host->coordinator);
-        host->engine_digest = sink_digest(&own);
-    }
-    put(sink, &host->engine_digest, sizeof host->engine_digest);
-}
-
-static void put_host(struct sink *sink, const struct reshard_sim *sim, struct host *host)
+/* What lies in the host's region, but for requests: clients know which of them are late. */
+static void put_own(struct sink *sink, const struct reshard_sim *sim, const struct host *host)
 {
     bool stuck = host->failed_deadline > reshard__host_now(sim, host);
     const uint64_t fields[] = {host->up, host->frozen, host->fenced, host->acting, host->boot,
@@ -377,10 +364,25 @@ static void put_host(struct sink *sink, const struct reshard_sim *sim, struct ho
         put_disk(sink, sim, host);
     if (host->follows)
         put_stream(sink, &host->stream);
-    put_engine(sink, host);
+    if (host->node)
+        put_node(sink, host->node);
+    if (host->coordinator)
+        put_coordinator(sink, host->coordinator);
     bool runs = host->node || host->coordinator;
     for (size_t i = 0; runs && i < host->task_count; i++)
         put_task(sink, host, &host->tasks[i]);
+}
+
+static void put_host(struct sink *sink, const struct reshard_sim *sim, struct host *host)
+{
+    struct sink own;
+    own.size = 0;
+    if (reshard__arena_touched(host->region) ||
+        (host->disk && reshard__arena_touched(host->disk->region))) {
+        put_own(&own, sim, host);
+        host->digest = sink_digest(&own);
+    }
+    put(sink, &host->digest, sizeof host->digest);
     for (size_t i = 0; i < host->parked_count; i++)
         put_request(sink, sim, &host->parked[i]);
     for (size_t i = 0; i < host->admitted_count; i++) {
@@ -589,7 +591,7 @@ size_t reshard__search_idle(const void *sim, uint32_t region, struct idle *spans
         count = idle_entries(&reader->outbox, spans_out, IDLE_MAX);
     for (size_t i = 0; i < world->host_count; i++) {
         const struct host *host = world->hosts[i];
-        if (host->memory.region == region && (host->node || host->coordinator))
+        if (host->region == region && (host->node || host->coordinator))
             count += idle_entries(outbox_of(host), spans_out + count, IDLE_MAX - count);
     }
     return count;

@@ -362,7 +362,7 @@ static void do_operate(
     struct host *leader = reshard__host_leader(sim);
     reshard_migration_id migration = sim->movings[move.index].migration;
     bool aborts = move.kind == MOVE_ABORT;
-    reshard__engine_touch(leader);
+    reshard__host_touch(leader);
     reshard__sim_say(sim, "the operator %s m%u", aborts ? "aborts" : "finishes", migration);
     if (aborts)
         (void)reshard_coordinator_abort(leader->coordinator, migration);
@@ -380,7 +380,7 @@ static void do_open(struct reshard_sim *sim, const struct search_config *config,
     spec.ranges = &config->second_range;
     spec.range_count = 1;
     reshard__sim_say(sim, "the operator opens another migration");
-    reshard__engine_touch(leader);
+    reshard__host_touch(leader);
     (void)reshard_coordinator_open(leader->coordinator, &spec, NULL);
     reshard__host_drain(sim, leader);
 }
@@ -423,6 +423,14 @@ static void do_expire(struct reshard_sim *sim, const struct search_config *confi
     reshard__value_dies(sim, sim->hosts[move.index]->disk->values[move.value], sim->now_ns);
 }
 
+/* Between moves any time may pass. */
+static void ticks_forget(struct reshard_sim *sim)
+{
+    for (size_t i = 0; i < sim->host_count; i++)
+        if (sim->hosts[i]->ticks)
+            sim->hosts[i]->ticks = 0;
+}
+
 void reshard__search_move(
     struct reshard_sim *sim, const struct search_config *config, struct move move)
 {
@@ -448,14 +456,13 @@ void reshard__search_move(
         [MOVE_WAIT] = do_tick,
     };
     uint64_t clock = sim->history_clock;
-    for (size_t i = 0; i < sim->host_count; i++)
-        sim->hosts[i]->ticks = 0; /* between moves any time may pass */
     sim->steps++;
     sim->log_ahead_ns += SIM_MILLI;
     if (move.kind >= MOVE_DROP)
         sim->allowance.left[move.kind]--;
     acts[move.kind](sim, config, move);
     reshard__search_settle(sim, config);
+    ticks_forget(sim);
     if (sim->history_clock != clock && !sim->violated)
         reshard__history_check(sim);
     reshard__log_state(sim);
@@ -494,6 +501,7 @@ struct reshard_sim *reshard__search_world(
     memcpy(sim->allowance.left, config->limits, sizeof config->limits);
     clients_make(sim, config);
     reshard__search_settle(sim, config);
+    ticks_forget(sim);
     return sim;
 }
 

@@ -61,7 +61,7 @@ struct staging {
 };
 /* What outlives a process. */
 struct disk {
-    uint32_t references;
+    uint32_t references, region; /* region: as a host's */
     uint8_t *journal;
     size_t journal_size, journal_capacity;
     uint64_t *values;    /* by key, 0 = none */
@@ -130,7 +130,7 @@ struct client {
 struct memory {
     struct reshard_sim *sim;
     reshard_node_id host;
-    uint32_t region; /* arena.h */
+    uint32_t region; /* the host's */
     uint64_t refusals;
     uint64_t left;    /* chaos.c: requests until `failing` of them are refused */
     uint64_t failing;
@@ -151,7 +151,9 @@ struct admitted {
 };
 struct host {
     reshard_node_id id;
-    size_t index; /* among all of them */
+    size_t index;    /* among all of them */
+    uint32_t region; /* all of it lies there (arena.h) */
+    struct reshard_digest digest; /* search_digest.c */
     bool touched; /* check.c: its engine was called in this step */
     reshard_shard_id shard; /* 0 = a coordinator */
     bool up;
@@ -168,7 +170,6 @@ struct host {
     struct reshard_node *node;
     struct reshard_coordinator *coordinator;
     struct memory memory;
-    struct reshard_digest engine_digest; /* search_digest.c */
     struct disk *disk;
     struct task *tasks;
     size_t task_count, task_capacity;
@@ -500,8 +501,8 @@ struct reshard_allocator reshard__memory_of(struct reshard_sim *sim, struct host
  *         status = ...;
  *     while (reshard__call_again(sim, host, &call, status)); */
 struct call reshard__call_begin(const struct reshard_sim *sim, const struct host *host);
-/* Said before anything else that may change the host's engine. */
-void reshard__engine_touch(const struct host *host);
+/* Something of the host is written: the process, its engine, its disk (arena.h). */
+void reshard__host_touch(const struct host *host);
 bool reshard__call_again(
     struct reshard_sim *sim, const struct host *host, struct call *call, int32_t status);
 /* An engine that is gone has given back all it took. */

@@ -2,6 +2,7 @@
 /* Room sim: the built-in store. Keys are numbers; key k lies in slot k mod slot_count, so that a
  * script can see where. A write is durable when it is answered. Staging is the list of what was
  * applied; SYNC moves the mark behind which a crash may take pieces away. */
+#include "sim/arena.h"
 #include "sim/sim.h"
 
 enum { RECORD_HEAD = 14, ITEM_HEAD = 8, ITEM_KEY = 4, STATE_HEAD = 8, PURGE_BATCH = 16 };
@@ -30,14 +31,16 @@ static uint64_t get64(const uint8_t *place)
 
 struct disk *reshard__disk_make(struct reshard_sim *sim, reshard_node_id node)
 {
-    struct disk *disk = reshard__sim_resize(NULL, 1, sizeof *disk);
+    uint32_t region = reshard__arena_region(sim->host_count); /* of the host that is coming */
+    struct disk *disk = reshard__region_resize(region, NULL, sizeof *disk);
     memset(disk, 0, sizeof *disk);
     size_t capacity = 0;
     disk->references = 1;
-    disk->values = reshard__sim_grow(
+    disk->region = region;
+    disk->values = reshard__region_grow(region,
         NULL, &capacity, sim->set.key_count, sizeof *disk->values);
     capacity = 0;
-    disk->slot_keys = reshard__sim_grow(
+    disk->slot_keys = reshard__region_grow(region,
         NULL, &capacity, sim->set.slot_count, sizeof *disk->slot_keys);
     reshard__custom_open(sim, disk, node);
     return disk;
@@ -67,18 +70,19 @@ void reshard__disk_release(struct disk *disk)
     reshard__sim_release(disk);
 }
 
-static void staging_copy(struct staging *staging, const struct staging *from)
+static void staging_copy(
+    uint32_t region, struct staging *staging, const struct staging *from)
 {
     staging_clear(staging);
-    struct piece *pieces = reshard__sim_grow(
-        staging->pieces, &staging->piece_capacity, from->piece_count, sizeof *pieces);
+    struct piece *pieces = reshard__region_grow(region, staging->pieces,
+        &staging->piece_capacity, from->piece_count, sizeof *pieces);
     size_t capacity = staging->piece_capacity;
     *staging = *from;
     staging->pieces = pieces;
     staging->piece_capacity = capacity;
     for (size_t i = 0; i < from->piece_count; i++) {
         pieces[i] = from->pieces[i];
-        pieces[i].data = reshard__sim_resize(NULL, from->pieces[i].size, 1);
+        pieces[i].data = reshard__region_resize(region, NULL, from->pieces[i].size + 1);
         memcpy(pieces[i].data, from->pieces[i].data, from->pieces[i].size);
     }
 }
@@ -92,10 +96,10 @@ void reshard__disk_copy(
     reshard__own_append(disk, from->journal, from->journal_size);
     for (size_t i = from->staging_count; i < disk->staging_count; i++)
         staging_clear(&disk->stagings[i]);
-    disk->stagings = reshard__sim_grow(disk->stagings, &disk->staging_capacity,
+    disk->stagings = reshard__region_grow(disk->region, disk->stagings, &disk->staging_capacity,
         from->staging_count, sizeof *disk->stagings);
     for (size_t i = 0; i < from->staging_count; i++)
-        staging_copy(&disk->stagings[i], &from->stagings[i]);
+        staging_copy(disk->region, &disk->stagings[i], &from->stagings[i]);
     if (disk->staging_count < from->staging_count)
         disk->staging_count = from->staging_count;
 }
@@ -198,7 +202,7 @@ struct staging *reshard__staging_of(struct disk *disk, const struct reshard_acti
     struct staging *staging = reshard__staging_find(disk, action->migration);
     if (staging)
         return staging;
-    disk->stagings = reshard__sim_grow(disk->stagings, &disk->staging_capacity,
+    disk->stagings = reshard__region_grow(disk->region, disk->stagings, &disk->staging_capacity,
         disk->staging_count + 1, sizeof *disk->stagings);
     staging = &disk->stagings[disk->staging_count++];
     staging->migration = action->migration;
@@ -421,12 +425,12 @@ static void do_apply(struct reshard_sim *sim, struct disk *disk,
         completion->status = RESHARD_E_STATE;
         return;
     }
-    staging->pieces = reshard__sim_grow(staging->pieces, &staging->piece_capacity,
+    staging->pieces = reshard__region_grow(disk->region, staging->pieces, &staging->piece_capacity,
         staging->piece_count + 1, sizeof *staging->pieces);
     struct piece *piece = &staging->pieces[staging->piece_count++];
     piece->sequence = action->sequence;
     piece->size = action->payload_size;
-    piece->data = reshard__sim_resize(NULL, piece->size, 1);
+    piece->data = reshard__region_resize(disk->region, NULL, piece->size + 1);
     memcpy(piece->data, action->payload, piece->size);
 }
 

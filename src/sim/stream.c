@@ -5,13 +5,13 @@
 enum { LAGS = 8, LINK_LEASES = 4 };
 
 /* What an action points to is gone when it completes: all of it in one block, the ranges first. */
-static struct shipment shipment_copy(const struct shipment *from)
+static struct shipment shipment_copy(uint32_t region, const struct shipment *from)
 {
     struct shipment copy = *from;
     const struct reshard_action *action = &from->action;
     size_t ranges_size = action->range_count * sizeof *action->ranges;
-    copy.bytes = reshard__sim_resize(
-        NULL, ranges_size + action->header_size + action->payload_size + 1, 1);
+    copy.bytes = reshard__region_resize(
+        region, NULL, ranges_size + action->header_size + action->payload_size + 1);
     uint8_t *header = copy.bytes + ranges_size, *payload = header + action->header_size;
     if (ranges_size)
         memcpy(copy.bytes, action->ranges, ranges_size);
@@ -43,6 +43,7 @@ static void event_plan(
 static void ship(struct reshard_sim *sim, struct host *host, const struct shipment *shipment)
 {
     struct stream *stream = &host->stream;
+    reshard__host_touch(host);
     uint32_t longer = reshard__choose(sim, CHOICE_DELAY, LAGS);
     uint64_t arrival_ns = sim->now_ns + (sim->set.latency_ns << longer) + stream->lag_ns;
     if (longer)
@@ -50,9 +51,9 @@ static void ship(struct reshard_sim *sim, struct host *host, const struct shipme
     if (arrival_ns < stream->arrival_ns)
         arrival_ns = stream->arrival_ns;
     stream->arrival_ns = arrival_ns;
-    stream->shipments = reshard__sim_grow(stream->shipments, &stream->capacity,
+    stream->shipments = reshard__region_grow(host->region, stream->shipments, &stream->capacity,
         stream->count + 1, sizeof *stream->shipments);
-    stream->shipments[stream->count++] = shipment_copy(shipment);
+    stream->shipments[stream->count++] = shipment_copy(host->region, shipment);
     event_plan(sim, host, EVENT_FEED, arrival_ns);
     if (reshard__choose(sim, CHOICE_LINK, 2))
         reshard__stream_break(sim, host);
@@ -61,6 +62,7 @@ static void ship(struct reshard_sim *sim, struct host *host, const struct shipme
 static void ship_all(
     struct reshard_sim *sim, struct host *primary, struct shipment *shipment)
 {
+    reshard__host_touch(primary);
     if (!primary->acting)
         return;
     shipment->position = ++primary->shipped;
@@ -142,6 +144,7 @@ static bool reachable(
 void reshard__stream_arrive(struct reshard_sim *sim, struct host *host, uint64_t number)
 {
     struct stream *stream = &host->stream;
+    reshard__host_touch(host);
     if (!stream->on || stream->number != number || !reshard__follower_is(host))
         return;
     if (!reachable(sim, reshard__host_acting(sim, host->shard), host)) {
@@ -158,6 +161,7 @@ void reshard__stream_arrive(struct reshard_sim *sim, struct host *host, uint64_t
 
 void reshard__stream_end(struct reshard_sim *sim, struct host *host, size_t count)
 {
+    reshard__host_touch(host);
     struct stream *stream = &host->stream;
     for (; count > 0 && stream->count > 0; count--)
         first_apply(sim, host);
@@ -214,6 +218,7 @@ bool reshard__stream_links(const struct reshard_sim *sim, const struct host *hos
 void reshard__stream_link(struct reshard_sim *sim, struct host *host, uint64_t number)
 {
     struct stream *stream = &host->stream;
+    reshard__host_touch(host);
     if (stream->number != number || stream->on || !reshard__follower_is(host))
         return;
     const struct host *primary = reshard__host_acting(sim, host->shard);

@@ -86,7 +86,7 @@ static bool complete(struct reshard_sim *sim, struct host *host, uint64_t id,
 
 static struct task *task_add(struct host *host, const struct reshard_action *action)
 {
-    host->tasks = reshard__sim_grow(
+    host->tasks = reshard__region_grow(host->region,
         host->tasks, &host->task_capacity, host->task_count + 1, sizeof *host->tasks);
     struct task *task = &host->tasks[host->task_count++];
     memset(task, 0, sizeof *task);
@@ -137,7 +137,7 @@ void reshard__task_take(
     struct task *task = task_add(host, action);
     if (action->kind == RESHARD_ACTION_APPLY && action->mode == RESHARD_MODE_SNAPSHOT) {
         /* It points into the message, which is gone when this function's caller returns. */
-        task->copy = reshard__sim_resize(NULL, action->payload_size, 1);
+        task->copy = reshard__region_resize(host->region, NULL, action->payload_size + 1);
         memcpy(task->copy, action->payload, action->payload_size);
         task->action.payload = task->copy;
     }

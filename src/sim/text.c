@@ -32,17 +32,18 @@ void reshard__sim_release(void *block)
 }
 
 /* Pages that nobody writes to cost nothing: a large cluster's disks are mostly such. */
-static void *zeroed(size_t count, size_t item_size)
+static void *zeroed(uint32_t region, size_t count, size_t item_size)
 {
     struct arena *arena = reshard__arena_current();
-    void *block = arena ? reshard__arena_resize(arena, 0, NULL, count * item_size)
+    void *block = arena ? reshard__arena_resize(arena, region, NULL, count * item_size)
                         : calloc(count, item_size);
     if (!block)
         abort();
     return arena ? memset(block, 0, count * item_size) : block;
 }
 
-void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item_size)
+void *reshard__region_grow(
+    uint32_t region, void *block, size_t *capacity, size_t count, size_t item_size)
 {
     if (count <= *capacity)
         return block;
@@ -50,11 +51,16 @@ void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item
     if (wanted < count)
         wanted = count;
     uint8_t *moved = block ? reshard__sim_resize(block, wanted, item_size)
-                           : zeroed(wanted, item_size);
+                           : zeroed(region, wanted, item_size);
     if (block)
         memset(moved + *capacity * item_size, 0, (wanted - *capacity) * item_size);
     *capacity = wanted;
     return moved;
+}
+
+void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item_size)
+{
+    return reshard__region_grow(0, block, capacity, count, item_size);
 }
 
 void reshard__text_char(struct text *text, char c)

@@ -19,6 +19,8 @@ void *reshard__region_resize(uint32_t region, void *block, size_t size);
 void reshard__sim_release(void *block);
 /* Grow to `count` items, zeroing what is new. */
 void *reshard__sim_grow(void *block, size_t *capacity, size_t count, size_t item_size);
+void *reshard__region_grow(
+    uint32_t region, void *block, size_t *capacity, size_t count, size_t item_size);
 void reshard__text_char(struct text *text, char c);
 void reshard__text_string(struct text *text, const char *string);
 void reshard__text_number(struct text *text, uint64_t number);

@@ -78,6 +78,7 @@ static void host_happens(struct reshard_sim *sim, struct happening *happening)
     }
     if (!alive)
         return;
+    reshard__host_touch(host);
     if (happening->kind == EVENT_TASK)
         reshard__task_run(sim, host, happening->number);
     else
