@@ -18,7 +18,7 @@ enum step { STEP_RESTORE, STEP_MOVES, STEP_MOVE, STEP_DIGEST, STEP_BACK, STEP_LE
 static const char *const step_names[] = {"go to a world", "find what can happen", "make a move",
     "take the digest", "undo it", "undo it and keep the new world"};
 static const char *const names[] = {"keywise-fence", "snapshot-requests", "keywise-requests"};
-static const double limit = 200000, floor_rate = 2000; /* distinct states a second */
+static const double limit = 200000, floor_rate = 15000; /* distinct states a second */
 
 static double now_s(clockid_t clock)
 {
