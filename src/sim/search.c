@@ -277,17 +277,15 @@ static void edge_add(struct graph *graph, uint32_t to)
     graph->edges[graph->edge_count++] = to;
 }
 
-/* What is said to be untouched is as it was, and has the digest that it had. */
-static void touches_check(struct search *search, struct reshard_digest digest)
+void reshard__search_untouched(
+    const struct arena *arena, struct reshard_sim *sim, struct reshard_digest digest)
 {
-    if (!search->verify || search->graph.edge_count % search->verify)
-        return;
-    bool whole = reshard__arena_whole(search->arena);
+    bool whole = reshard__arena_whole(arena);
     for (uint32_t region = 0; region < ARENA_REGIONS; region++)
         reshard__arena_touch(region);
-    struct reshard_digest anew = reshard__search_digest(search->sim);
+    struct reshard_digest anew = reshard__search_digest(sim);
     if (!whole || anew.low != digest.low || anew.high != digest.high)
-        reshard__sim_violate(search->sim, "touch", "a move wrote where it did not say so");
+        reshard__sim_violate(sim, "touch", "a move wrote where it did not say so");
 }
 
 /* Where one move leads from the state at the mark. */
@@ -296,7 +294,8 @@ static void follow(struct search *search, uint32_t state, struct move move)
     struct graph *graph = &search->graph;
     reshard__search_move(search->sim, search->config, move);
     struct reshard_digest digest = reshard__search_digest(search->sim);
-    touches_check(search, digest);
+    if (search->verify && graph->edge_count % search->verify == 0)
+        reshard__search_untouched(search->arena, search->sim, digest);
     if (violation_take(search, state, move)) {
         reshard__arena_back(search->arena);
         return;

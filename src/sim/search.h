@@ -81,6 +81,10 @@ const struct search_config *reshard__search_config(uint32_t index);
 
 /* search.c: memory for a world; NULL: there is none. */
 struct arena *reshard__search_arena(void);
+/* What no move said that it touched must be as at the mark, and have the digest that it had; with
+ * the world's digest as it is now. */
+void reshard__search_untouched(
+    const struct arena *arena, struct reshard_sim *sim, struct reshard_digest digest);
 
 /* search_moves.c */
 /* The world of a configuration, as it is when the search begins. Memory is the thread's. */

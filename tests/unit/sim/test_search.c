@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Exhaustive searches: small worlds close and hold; hosts that break their contract are found, by a
  * way that replays; worlds that count as the same lead to the same. */
+#include "sim/search.h"
+
+#include "sim/sim.h"
 #include <criterion/criterion.h>
 #include <reshard-sim/search.h>
 #include <string.h>
@@ -72,6 +75,28 @@ Test(search, breach_is_found_and_replays)
         cr_assert_eq(reshard_sim_search_replay(&search, NULL, NULL, &again), RESHARD_OK);
         cr_expect(!again.violated);
     }
+}
+
+/* A move that writes to a host and does not say so. */
+Test(search, write_untold_is_found)
+{
+    struct arena *arena = reshard__search_arena();
+    struct reshard_sim_search search = search_of(reshard_sim_search_name(0));
+    (void)reshard__arena_use(arena);
+    struct reshard_sim *sim =
+        reshard__search_world(reshard__search_config(0), &search, NULL, NULL);
+    struct reshard_digest digest = reshard__search_digest(sim);
+    reshard__arena_base(arena);
+    reshard__search_untouched(arena, sim, reshard__search_digest(sim));
+    cr_expect(!sim->violated);
+    struct image image = reshard__arena_leave(arena);
+    sim->hosts[0]->seen_term++;
+    cr_expect_eq(reshard__search_digest(sim).low, digest.low, "nobody looks");
+    reshard__search_untouched(arena, sim, digest);
+    cr_expect_str_eq(sim->violation, "touch");
+    reshard__arena_drop(arena, &image);
+    (void)reshard__arena_use(NULL);
+    reshard__arena_free(arena);
 }
 
 Test(search, call_wrong_is_refused)
