@@ -256,6 +256,7 @@ static void value_put(
 {
     reshard__host_touch(host);
     reshard__disk_put(sim, host->disk, key, value);
+    reshard__disk_synced(host->disk);
     if (sim->followed)
         reshard__ship_key(sim, host, key, value);
     if (verdict != RESHARD_SERVE_CAPTURE || reshard__sabotaged(sim, RESHARD_SABOTAGE_RECORD))

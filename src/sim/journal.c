@@ -29,6 +29,7 @@ void reshard__own_rollback(struct disk *disk, uint64_t count)
     (void)reshard_journal_check(disk->journal, disk->journal_size, &report);
     uint64_t left = report.record_count > count ? report.record_count - count : 0;
     disk->journal_size = records_end(disk->journal, disk->journal_size, left);
+    reshard__disk_synced(disk);
 }
 
 void reshard__own_copy(struct disk *disk, const struct disk *from)
@@ -106,6 +107,7 @@ void reshard__own_repair(struct reshard_sim *sim, struct host *host)
 int32_t reshard__own_load(struct reshard_sim *sim, struct host *host)
 {
     struct call call = reshard__call_begin(sim, host);
+    reshard__disk_synced(host->disk); /* what is not durable is cut before, or made so: made so */
     call.watched = false; /* records before the one that failed stay taken */
     int32_t status;
     do

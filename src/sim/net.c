@@ -240,7 +240,7 @@ static void fate_act(struct reshard_sim *sim, struct packet *packet)
 /* What a later version of the protocol may send: members that this one does not know. Those that it
  * knows are filled up to the last: they are left out where they are 0 or empty. */
 static void append_members(
-    struct reshard_sim *sim, struct packet *packet, reshard_shard_id shard)
+    struct reshard_sim *sim, struct packet *packet, const struct host *sender)
 {
     enum { CHECKSUM = 8, HEAD = 8, DIRECT = 24 };
     /* By type: how many members, and which of them are byte strings. */
@@ -260,11 +260,11 @@ static void append_members(
     packet->size += 4;
     array[0] = (uint8_t)(0x80 | (known + 2));
     if (peek.type == 1)
-        array[2] = 2; /* its version, behind its type */
+        array[2] = (uint8_t)sender->speaks; /* its version, behind its type */
     uint64_t checksum = reshard__sim_hash(array, packet->size - CHECKSUM, 0);
     for (int i = 0; i < HEAD; i++)
         packet->data[i] = (uint8_t)(checksum >> (8 * i));
-    reshard__fault_met(sim, SIM_FAULT_VERSION, shard);
+    reshard__fault_met(sim, SIM_FAULT_VERSION, sender->shard);
 }
 
 void reshard__net_send(
@@ -283,8 +283,8 @@ void reshard__net_send(
         memcpy(packet->data + action->header_size, action->payload, action->payload_size);
     sim->digest = reshard__sim_hash(packet->data, packet->size, sim->digest);
     const struct host *sender = reshard__host_find(sim, from);
-    if (sender && sender->newer)
-        append_members(sim, packet, sender->shard);
+    if (sender && sender->speaks > 1)
+        append_members(sim, packet, sender);
     if (sim->set.trace)
         reshard__packet_name(sim, "", packet);
     struct rule *rule = rule_find(sim, packet);

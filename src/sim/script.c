@@ -31,6 +31,8 @@ static const struct statement statements[] = {
     {"fault", reshard__say_fault},
     {"crash", reshard__say_crash},
     {"restart", reshard__say_restart},
+    {"power", reshard__say_power},
+    {"speaks", reshard__say_speaks},
     {"wipe", reshard__say_wipe},
     {"spoil", reshard__say_spoil},
     {"rollback", reshard__say_rollback},

@@ -76,6 +76,8 @@ void reshard__say_forget(struct script *script);
 void reshard__say_fault(struct script *script);
 void reshard__say_crash(struct script *script);
 void reshard__say_restart(struct script *script);
+void reshard__say_power(struct script *script);
+void reshard__say_speaks(struct script *script);
 void reshard__say_wipe(struct script *script);
 void reshard__say_spoil(struct script *script);
 void reshard__say_rollback(struct script *script);

@@ -30,6 +30,7 @@ static const struct number numbers[] = {
     NUMBER("batch", batch),
     NUMBER("bare", bare),
     NUMBER("readonly", readonly),
+    NUMBER("lazy", lazy),
     NUMBER("trace", trace),
     NUMBER("huge", huge_size),
     NUMBER("compact", compact_count),

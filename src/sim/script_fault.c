@@ -172,6 +172,27 @@ void reshard__say_crash(struct script *script)
     reshard__sim_say(script->sim, "%h is dead", host->id);
 }
 
+/* power nX: what it had not synced goes. */
+void reshard__say_power(struct script *script)
+{
+    struct host *host = host_of(script);
+    script->bad |= !script->bad && host->shard == 0;
+    if (script->bad)
+        return;
+    reshard__host_power(script->sim, host);
+    reshard__sim_say(script->sim, "%h is without power", host->id);
+}
+
+/* speaks nX V: what it sends from now on is of that version of the protocol. */
+void reshard__say_speaks(struct script *script)
+{
+    struct host *host = host_of(script);
+    uint64_t version = reshard__script_number(script);
+    script->bad |= version == 0 || version > 23; /* one byte on the wire */
+    if (!script->bad)
+        host->speaks = (uint32_t)version;
+}
+
 void reshard__say_restart(struct script *script)
 {
     struct host *host = host_of(script);
@@ -299,6 +320,7 @@ static void heir_take(struct reshard_sim *sim, struct host *old, struct host *he
     heir->disk = old->disk;
     old->disk = disk;
     old->acting = old->heir = false;
+    reshard__disk_synced(disk);
     disk->journal_size = 0; /* another node's journal is refused */
     heir->acting = true;
     heir->fenced = false;

@@ -11,7 +11,7 @@
  * messages; peek.c their names; client.c requests; history.c what clients saw; linear.c whether one
  * copy could have shown it; check.c invariants; choice.c decisions; log.c the event log; script*.c
  * the language; swarm.c random runs; chaos.c, focus.c what strikes when; fault.c what struck;
- * shrink.c; text.c words.
+ * power.c; shrink.c; text.c words.
  */
 #ifndef RESHARD_SIM_SIM_H
 #define RESHARD_SIM_SIM_H
@@ -68,6 +68,7 @@ struct disk {
     uint32_t *slot_keys; /* by slot */
     struct staging *stagings;
     size_t staging_count, staging_capacity;
+    struct loose_list loose;
     /* custom.c: a host's own store; NULL = what stands above is all. Else `values` is what it
      * showed last, and of the stagings only `activated` counts. */
     const struct reshard_sim_store *kind;
@@ -87,8 +88,7 @@ struct task {
 
 /* ---- client.c ---- */
 struct request {
-    uint32_t client;
-    uint32_t op;
+    uint32_t client, op;
     uint32_t key_count;
     uint32_t keys[SIM_KEYS_MAX];
     uint64_t value;   /* WRITE: what to store */
@@ -182,7 +182,7 @@ struct host {
     uint64_t full_until_ns;    /* its disk takes nothing */
     uint64_t slow_until_ns;
     uint64_t started_ns;
-    bool newer; /* speaks a later version of the protocol */
+    uint32_t speaks; /* version of the protocol, as others see it; 0 = the engine's own */
     uint64_t seen_version; /* check.c */
     uint64_t seen_term;
     uint64_t looked_version, looked_boot; /* check_large.c */
@@ -336,6 +336,7 @@ struct settings {
     uint32_t batch;    /* keys of one EXPORT or PICK, 0 = as many as fit */
     uint32_t bare;     /* clients' protocol carries no token */
     uint32_t readonly; /* reads go to replicas that follow */
+    uint32_t lazy;     /* keys that arrive are durable by the next SYNC */
     uint32_t sabotage; /* bits 1 << RESHARD_SABOTAGE_* */
     uint32_t trace;    /* 1 = messages, 2 = actions too */
 };

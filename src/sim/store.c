@@ -64,6 +64,7 @@ void reshard__disk_release(struct disk *disk)
         reshard__sim_release(disk->stagings[i].pieces);
     }
     reshard__sim_release(disk->stagings);
+    reshard__sim_release(disk->loose.entries);
     reshard__sim_release(disk->journal);
     reshard__sim_release(disk->values);
     reshard__sim_release(disk->slot_keys);
@@ -102,6 +103,7 @@ void reshard__disk_copy(
         staging_copy(disk->region, &disk->stagings[i], &from->stagings[i]);
     if (disk->staging_count < from->staging_count)
         disk->staging_count = from->staging_count;
+    reshard__disk_synced(disk);
 }
 
 bool reshard__disk_spoil(struct disk *disk)
@@ -391,13 +393,23 @@ static void do_remove(struct reshard_sim *sim, struct disk *disk,
             reshard__disk_put(sim, disk, item.key, 0);
 }
 
-static void apply_items(
-    struct reshard_sim *sim, struct disk *disk, const struct reshard_action *action)
+/* All keys and the position in one step. */
+static void apply_items(struct reshard_sim *sim, struct disk *disk, struct staging *staging,
+    const struct reshard_action *action)
 {
     struct item item;
-    for (size_t offset = 0; item_next(action, &offset, &item);)
-        if (item.key < sim->set.key_count)
-            reshard__disk_put(sim, disk, item.key, item.value);
+    for (size_t offset = 0; item_next(action, &offset, &item);) {
+        if (item.key >= sim->set.key_count)
+            continue;
+        if (sim->set.lazy)
+            reshard__loose_key(disk, item.key);
+        reshard__disk_put(sim, disk, item.key, item.value);
+    }
+    if (sim->set.lazy)
+        reshard__loose_staging(disk, staging);
+    staging->copy_term = action->copy_term;
+    staging->copy_n = action->copy_n;
+    staging->sequence = action->sequence;
 }
 
 static void do_apply(struct reshard_sim *sim, struct disk *disk,
@@ -409,11 +421,8 @@ static void do_apply(struct reshard_sim *sim, struct disk *disk,
         return;
     }
     if (action->mode == RESHARD_MODE_KEYWISE) {
-        apply_items(sim, disk, action);
-        staging->copy_term = action->copy_term;
-        staging->copy_n = action->copy_n;
-        staging->sequence = action->sequence;
-        completion->sequence = action->sequence;
+        apply_items(sim, disk, staging, action);
+        completion->sequence = sim->set.lazy ? 0 : action->sequence;
         return;
     }
     if (staging->piece_count == 0) {
@@ -533,6 +542,7 @@ void reshard__store_do(struct reshard_sim *sim, struct host *host, const struct 
         [RESHARD_ACTION_PICK] = do_pick,
         [RESHARD_ACTION_REMOVE] = do_remove,
     };
+    reshard__loose_action(sim, host->disk, &task->action);
     if (host->disk->kind)
         reshard__custom_do(sim, host, &task->action, completion);
     else if (work[task->action.kind])

@@ -11,9 +11,39 @@ enum { SIM_NAME_SIZE = 64 }; /* of a key, at most */
 struct disk;
 struct host;
 struct moving;
+struct reshard_action;
 struct reshard_sim;
 struct staging;
 struct task;
+
+/* Written, not durable yet: how it was before. */
+enum loose_kind { LOOSE_RECORD, LOOSE_KEY, LOOSE_STAGING };
+struct loose {
+    enum loose_kind kind;
+    size_t journal_size;
+    uint32_t key;
+    uint64_t value;
+    reshard_migration_id migration; /* whose staging ... */
+    uint64_t copy_term, copy_n, sequence;
+};
+struct loose_list {
+    struct loose *entries; /* in the order of the writes */
+    size_t count, capacity;
+};
+
+/* ---- power.c ---- */
+/* All that was written is durable. */
+void reshard__disk_synced(struct disk *disk);
+/* An APPEND, or an action of the store, is about to write: durably, with all that came before, or
+ * not. Keys that arrive tell of themselves. */
+void reshard__loose_record(struct disk *disk, const struct reshard_action *action);
+void reshard__loose_action(
+    const struct reshard_sim *sim, struct disk *disk, const struct reshard_action *action);
+/* This key's next value, this position's change is loose. */
+void reshard__loose_key(struct disk *disk, uint32_t key);
+void reshard__loose_staging(struct disk *disk, const struct staging *staging);
+/* The process dies, and what is not durable may go. */
+void reshard__host_power(struct reshard_sim *sim, struct host *host);
 
 /* ---- store.c ---- */
 struct disk *reshard__disk_make(struct reshard_sim *sim, reshard_node_id node);

@@ -109,12 +109,17 @@ static void shipment_apply(
     reshard_completion_init(&completion);
     switch (shipment->action.kind) {
     case 0:
+        reshard__disk_synced(host->disk);
         reshard__disk_put(sim, host->disk, shipment->key, shipment->value);
         break;
     case RESHARD_ACTION_COMPACT:
+        reshard__disk_synced(host->disk);
         host->disk->journal_size = host->fed = 0;
-        /* fall through */
+        reshard__own_append(
+            host->disk, shipment->action.header, shipment->action.header_size);
+        break;
     case RESHARD_ACTION_APPEND:
+        reshard__loose_record(host->disk, &shipment->action);
         reshard__own_append(
             host->disk, shipment->action.header, shipment->action.header_size);
         break;

@@ -197,7 +197,7 @@ static void swarm_play(struct script *script, const struct reshard_sim_swarm *sw
     sim->choices.calm = false;
     faults_choose(sim, &state);
     if (pick(&state, 0, 3) == 0)
-        sim->hosts[pick(&state, 0, (uint32_t)sim->host_count - 1)]->newer = true;
+        sim->hosts[pick(&state, 0, (uint32_t)sim->host_count - 1)]->speaks = 2;
     sim->choices.random = !swarm->replay;
     sim->choices.state = swarm->seed;
     clients_start(sim, swarm, &state);

@@ -254,6 +254,7 @@ static int32_t append_do(struct reshard_sim *sim, struct host *host, const struc
     if (reshard__sabotaged(sim, RESHARD_SABOTAGE_JOURNAL) &&
         reshard__records_have(action->header, action->header_size, "HELD"))
         return RESHARD_OK;
+    reshard__loose_record(host->disk, action);
     reshard__own_append(host->disk, action->header, action->header_size);
     if (sim->set.trace > 1) {
         struct text text = {0};
@@ -271,6 +272,7 @@ static int32_t compact_do(
     if (host->coordinator)
         return reshard__authority_compact(
             sim, action->term, action->index, action->header, action->header_size);
+    reshard__disk_synced(host->disk);
     host->disk->journal_size = 0;
     reshard__own_append(host->disk, action->header, action->header_size);
     return RESHARD_OK;
@@ -299,6 +301,15 @@ static bool changes_disk(uint32_t kind)
            kind == RESHARD_ACTION_PURGE || kind == RESHARD_ACTION_REMOVE;
 }
 
+/* What it did to the disk goes to those that follow. */
+static void replicas_tell(struct reshard_sim *sim, struct host *host, struct task *task)
+{
+    if (!sim->followed || !host->node || !changes_disk(task->action.kind))
+        return;
+    reshard__ship_action(sim, host, &task->action);
+    task->position = host->shipped;
+}
+
 static void work_do(struct reshard_sim *sim, struct host *host, struct task *task,
     struct reshard_completion *completion)
 {
@@ -319,11 +330,8 @@ static void work_do(struct reshard_sim *sim, struct host *host, struct task *tas
         reshard__store_do(sim, host, task, completion);
         break;
     }
-    if (sim->followed && host->node && completion->status == RESHARD_OK &&
-        changes_disk(task->action.kind)) {
-        reshard__ship_action(sim, host, &task->action);
-        task->position = host->shipped;
-    }
+    if (completion->status == RESHARD_OK)
+        replicas_tell(sim, host, task);
 }
 
 /* The process dies before this task's work, or behind it. */

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Room sim: what a loss of power takes from a disk: what was written since the last write that is
+ * durable, from the end on (action.h: none is outlived by anything that was written after it). A
+ * process that dies alone loses nothing of it. Writes that clients had answered are synced here. */
+#include "sim/sim.h"
+
+void reshard__disk_synced(struct disk *disk)
+{
+    disk->loose.count = 0;
+}
+
+static struct loose *loose_add(struct disk *disk)
+{
+    struct loose_list *list = &disk->loose;
+    list->entries =
+        reshard__sim_grow(list->entries, &list->capacity, list->count + 1, sizeof *list->entries);
+    struct loose *loose = &list->entries[list->count++];
+    memset(loose, 0, sizeof *loose);
+    return loose;
+}
+
+void reshard__loose_record(struct disk *disk, const struct reshard_action *action)
+{
+    if (action->durability == RESHARD_DURABILITY_ORDERED)
+        loose_add(disk)->journal_size = disk->journal_size;
+    else
+        reshard__disk_synced(disk);
+}
+
+void reshard__loose_action(
+    const struct reshard_sim *sim, struct disk *disk, const struct reshard_action *action)
+{
+    static const bool durable[RESHARD_ACTION_KIND_COUNT] = {
+        [RESHARD_ACTION_SYNC] = true,
+        [RESHARD_ACTION_ACTIVATE] = true,
+        [RESHARD_ACTION_DISCARD] = true,
+        [RESHARD_ACTION_PURGE] = true,
+        [RESHARD_ACTION_REMOVE] = true,
+    };
+    if (durable[action->kind] || (action->kind == RESHARD_ACTION_APPLY && !sim->set.lazy))
+        reshard__disk_synced(disk);
+}
+
+void reshard__loose_key(struct disk *disk, uint32_t key)
+{
+    struct loose *loose = loose_add(disk);
+    loose->kind = LOOSE_KEY;
+    loose->key = key;
+    loose->value = disk->values[key];
+}
+
+void reshard__loose_staging(struct disk *disk, const struct staging *staging)
+{
+    struct loose *loose = loose_add(disk);
+    loose->kind = LOOSE_STAGING;
+    loose->migration = staging->migration;
+    loose->copy_term = staging->copy_term;
+    loose->copy_n = staging->copy_n;
+    loose->sequence = staging->sequence;
+}
+
+static void loose_undo(struct reshard_sim *sim, struct disk *disk, const struct loose *loose)
+{
+    if (loose->kind == LOOSE_RECORD) {
+        disk->journal_size = loose->journal_size;
+        return;
+    }
+    if (loose->kind == LOOSE_KEY) {
+        reshard__disk_put(sim, disk, loose->key, loose->value);
+        return;
+    }
+    struct staging *staging = reshard__staging_find(disk, loose->migration);
+    staging->copy_term = loose->copy_term;
+    staging->copy_n = loose->copy_n;
+    staging->sequence = loose->sequence;
+}
+
+/* A chunk is applied in one step: its keys, then how far the copy is. */
+static bool whole(const struct loose_list *list)
+{
+    return list->count == 0 || list->entries[list->count - 1].kind != LOOSE_KEY;
+}
+
+void reshard__host_power(struct reshard_sim *sim, struct host *host)
+{
+    struct disk *disk = host->disk;
+    reshard__host_crash(sim, host);
+    if (!disk || disk->loose.count == 0)
+        return;
+    /* 0 loses all of it. */
+    size_t kept = reshard__choose(sim, CHOICE_TORN, (uint32_t)disk->loose.count + 1);
+    while (disk->loose.count > kept || !whole(&disk->loose))
+        loose_undo(sim, disk, &disk->loose.entries[--disk->loose.count]);
+    reshard__disk_synced(disk);
+}
