@@ -68,7 +68,7 @@ def one_round(cluster, mode, side, before, graceful):
         source, target = target, source
         victim = source if side == "source" else target
     heir = replicas_of(cluster, victim)[0]
-    slots = sorted(cluster.slots(source))[:1500 if mode == "atomic" else 40]
+    slots = sorted(cluster.slots(source))[:800 if mode == "atomic" else 40]
     start = atomic_start if mode == "atomic" else keywise_start
     moves = start(cluster, source, target, slots)
     delay = SOURCE.uniform(0, 0.08 if mode == "atomic" else 0.4)
