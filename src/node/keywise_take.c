@@ -225,11 +225,13 @@ static void incoming_keep(
     struct reshard__keys *marking = &part->keywise->marking;
     reshard__keys_clear(marking);
     if (reshard__keys_add_items(
-            &node->mem, marking, message->payload.data, message->payload.size) != RESHARD_OK)
-        return; /* it comes again */
+            &node->mem, marking, message->payload.data, message->payload.size) != RESHARD_OK) {
+        reshard__event_tell(node, RESHARD_EVENT_NO_MEMORY, NULL, RESHARD_E_NOMEM, 0);
+        return;
+    }
     struct reshard__chunk *chunk = reshard__chunk_alloc(node, message->payload.size);
     if (!chunk)
-        return;
+        return; /* it comes again, as without room for the keys */
     memcpy(chunk->data, message->payload.data, message->payload.size);
     chunk->size = message->payload.size;
     chunk->sequence = message->sequence;
