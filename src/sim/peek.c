@@ -4,7 +4,7 @@
  * here; the engines do that. */
 #include "sim/sim.h"
 
-enum { MEMBERS_MAX = 20, CHECKSUM_SIZE = 8 };
+enum { MEMBERS_MAX = PEEK_MEMBERS_MAX, CHECKSUM_SIZE = 8 };
 
 struct reader {
     const uint8_t *bytes;
@@ -34,8 +34,10 @@ static bool head(struct reader *reader, uint32_t *major, uint64_t *number)
     return true;
 }
 
-/* Numbers of an array's members; sizes of its byte strings. How many there are. */
-static uint32_t members(const uint8_t *bytes, size_t size, uint64_t values[MEMBERS_MAX])
+/* Numbers of an array's members; sizes of its byte strings, and where the last of them is. How many
+ * there are. */
+static uint32_t members(const uint8_t *bytes, size_t size, uint64_t values[MEMBERS_MAX],
+    const uint8_t **string_out)
 {
     struct reader reader = {bytes, size, 0};
     uint32_t major, count = 0;
@@ -44,28 +46,40 @@ static uint32_t members(const uint8_t *bytes, size_t size, uint64_t values[MEMBE
     if (!head(&reader, &major, &number) || major != 4)
         return 0;
     while (count < MEMBERS_MAX && count < number && head(&reader, &major, &values[count])) {
-        if (major == 2)
+        if (major == 2) {
+            *string_out = bytes + reader.offset;
             reader.offset += values[count] <= size - reader.offset ? values[count] : 0;
+        }
         count++;
     }
     return count;
 }
 
+const uint8_t *reshard__peek_members(
+    const uint8_t *bytes, size_t size, uint64_t values[PEEK_MEMBERS_MAX])
+{
+    const uint8_t *string = NULL;
+    (void)members(bytes + CHECKSUM_SIZE, size - CHECKSUM_SIZE, values, &string);
+    return string;
+}
+
 struct peek reshard__peek(const uint8_t *bytes, size_t size)
 {
-    /* By type: places of migration, term, n, phase, kind, sequence, version, attempt; 0 = none. */
-    static const uint8_t places[7][8] = {
-        [1] = {0, 0, 0, 0, 0, 0, 6, 0},
-        [2] = {0, 0, 0, 0, 0, 0, 2, 0},
-        [3] = {1, 2, 3, 4, 0, 8, 5, 9},
-        [4] = {1, 2, 3, 4, 5, 10, 0, 8},
-        [5] = {1, 2, 3, 0, 4, 5, 0, 6},
-        [6] = {1, 2, 3, 0, 6, 4, 0, 0},
+    /* By type: places of migration, term, n, phase, kind, sequence, version, attempt, durable,
+     * flags; 0 = none. */
+    static const uint8_t places[7][10] = {
+        [1] = {0, 0, 0, 0, 0, 0, 6, 0, 0, 0},
+        [2] = {0, 0, 0, 0, 0, 0, 2, 0, 0, 0},
+        [3] = {1, 2, 3, 4, 0, 8, 5, 9, 0, 10},
+        [4] = {1, 2, 3, 4, 5, 10, 0, 8, 11, 18},
+        [5] = {1, 2, 3, 0, 4, 5, 0, 6, 0, 9},
+        [6] = {1, 2, 3, 0, 6, 4, 0, 0, 5, 7},
     };
     uint64_t values[MEMBERS_MAX];
+    const uint8_t *string;
     struct peek peek = {0};
     if (size <= CHECKSUM_SIZE ||
-        members(bytes + CHECKSUM_SIZE, size - CHECKSUM_SIZE, values) == 0 || values[0] == 0 ||
+        members(bytes + CHECKSUM_SIZE, size - CHECKSUM_SIZE, values, &string) == 0 || values[0] == 0 ||
         values[0] > 6)
         return peek;
     peek.type = (uint32_t)values[0];
@@ -79,6 +93,8 @@ struct peek reshard__peek(const uint8_t *bytes, size_t size)
     peek.sequence = values[place[5]];
     peek.version = values[place[6]];
     peek.attempt = values[place[7]];
+    peek.durable = values[place[8]];
+    peek.flags = values[place[9]];
     return peek;
 }
 
@@ -126,7 +142,8 @@ bool reshard__record_next(const uint8_t *bytes, size_t size, size_t *offset, uin
     if (payload > size - *offset - HEADER - TRAILER)
         return false;
     uint64_t values[MEMBERS_MAX];
-    *kind = members(at + HEADER, payload, values) ? (uint32_t)values[0] : 0;
+    const uint8_t *string;
+    *kind = members(at + HEADER, payload, values, &string) ? (uint32_t)values[0] : 0;
     *offset += HEADER + payload + TRAILER;
     return true;
 }

@@ -4,8 +4,8 @@
  * Time is abstracted: every process has its own clock, which stands still but for moves that let it
  * jump past all its deadlines. What arrives when, and which clock jumps when, is decided by moves
  * alone. search_moves.c: what can happen next; search_settle.c: what follows at once;
- * search_digest.c: which worlds are the same one; search_configs.c: the worlds; search.c: the
- * search.
+ * search_digest.c: which worlds are the same one; search_snapshot.c, search_keywise.c: the
+ * worlds; search.c: the search.
  */
 #ifndef RESHARD_SIM_SEARCHING_H
 #define RESHARD_SIM_SEARCHING_H
@@ -93,6 +93,8 @@ struct reshard_sim *reshard__search_world(const struct search_config *config,
 /* What can happen next; at most SEARCH_MOVES_MAX. */
 size_t reshard__search_moves(
     const struct reshard_sim *sim, const struct search_config *config, struct move *moves);
+/* Messages of a link arrive in order; a repeated one, whenever. */
+bool reshard__search_arrives(const struct reshard_sim *sim, size_t index);
 /* Make it happen, with all that takes no time; invariants are checked. */
 void reshard__search_move(
     struct reshard_sim *sim, const struct search_config *config, struct move move);

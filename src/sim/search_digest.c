@@ -5,13 +5,16 @@
  * - pointers: what they point to is taken in their place;
  * - moments: now, past, or how far ahead (search.h);
  * - names that nobody compares but for equality: ids of actions, tickets, places in tables;
- * - figures that only people read: pauses, counts, a coordinator's progress (a node's travels).
+ * - figures that only people read: pauses, counts, progress. A rate is bytes by milliseconds: in
+ *   these worlds a moment takes none or a jump, and a jump has more of them than keys have bytes.
+ *   Nor is there a lag that is above its limit, whose trend would be followed.
  */
 #include "sim/search.h"
 
 #include "coordinator/coordinator.h"
 #include "node/keywise.h"
 #define XXH_INLINE_ALL
+#include <stdlib.h>
 #include <xxhash.h>
 
 enum { SINK_SIZE = 1 << 16, PLACE_BITS = 20 };
@@ -142,7 +145,7 @@ static void put_part(struct sink *sink, const struct reshard_node *node,
         memset(&copy.want, 0, sizeof copy.want); /* what it borrowed may be gone */
     copy.cell = 0;
     copy.ticket = copy.last_action = 0;
-    copy.pause_ns = 0;
+    copy.pause_ns = copy.keys = copy.bytes = 0;
     copy.pause_began_ns = copy.pause_began_ns != 0;
     blank(&copy.heard_ns, now_ns);
     blank(&copy.reported_ns, now_ns);
@@ -226,13 +229,14 @@ static void put_run(struct sink *sink, const struct reshard_coordinator *coordin
     uint64_t now_ns = coordinator->now_ns;
     memcpy(&copy, run, sizeof copy);
     copy.row = 0;
-    copy.keys = 0;
+    copy.keys = copy.bytes = copy.rate_bytes = copy.rate_ns = 0;
+    copy.lag_low = copy.lag_low_ns = 0;
     copy.pause_ns = copy.pause_total_ns = copy.started_ns = copy.entered_ns = 0;
     copy.last_error = 0;
+    if (run->rate > 0 || run->lag_bytes > coordinator->config.lag_size)
+        abort(); /* then they would matter */
     blank(&copy.sent_ns, now_ns);
     blank(&copy.not_before_ns, now_ns);
-    blank(&copy.lag_low_ns, now_ns);
-    blank(&copy.rate_ns, now_ns);
     put(sink, &copy, sizeof copy);
 }
 
@@ -251,7 +255,12 @@ static void put_coordinator(struct sink *sink, const struct reshard_coordinator 
     put_next(sink, coordinator->next, coordinator->map);
     for (size_t i = 0; i < coordinator->run_count; i++)
         put_run(sink, coordinator, &coordinator->runs[i]);
-    put(sink, coordinator->peers, coordinator->peer_count * sizeof *coordinator->peers);
+    for (size_t i = 0; i < coordinator->peer_count; i++) {
+        struct reshard__peer copy;
+        memcpy(&copy, &coordinator->peers[i], sizeof copy);
+        copy.boot = 0; /* nobody asks for it */
+        put(sink, &copy, sizeof copy);
+    }
 }
 
 /* ---- hosts ---- */
@@ -464,6 +473,21 @@ static uint64_t execute_place(const struct host *host, uint64_t serial)
     return 0;
 }
 
+/* A report without its figures: keys, bytes, the pause so far. */
+static void put_message(struct sink *sink, const struct packet *packet)
+{
+    enum { TYPE, REPORT = 4, DIGEST = 13, KEYS, BYTES, PAUSE = 17 };
+    uint64_t values[PEEK_MEMBERS_MAX];
+    const uint8_t *digest = reshard__peek_members(packet->data, packet->size, values);
+    if (values[TYPE] != REPORT) {
+        put_bytes(sink, packet->data, packet->size);
+        return;
+    }
+    values[KEYS] = values[BYTES] = values[PAUSE] = 0;
+    put(sink, values, sizeof values);
+    put(sink, digest, (size_t)values[DIGEST]);
+}
+
 static void put_happening(
     struct sink *sink, const struct reshard_sim *sim, const struct happening *happening)
 {
@@ -476,7 +500,7 @@ static void put_happening(
     case EVENT_MESSAGE:
         put_number(sink, packet->from);
         put_number(sink, rank_of(sim, happening));
-        put_bytes(sink, packet->data, packet->size);
+        put_message(sink, packet);
         break;
     case EVENT_LATE:
         put_number(sink, happening->number);

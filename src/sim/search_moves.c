@@ -35,8 +35,7 @@ static bool calm(const struct reshard_sim *sim)
     return true;
 }
 
-/* Messages of a link arrive in order; a repeated one, whenever. */
-static bool arrives(const struct reshard_sim *sim, size_t index)
+bool reshard__search_arrives(const struct reshard_sim *sim, size_t index)
 {
     const struct packet *packet = sim->heap[index].data;
     if (packet->repeated)
@@ -53,7 +52,7 @@ static bool arrives(const struct reshard_sim *sim, size_t index)
 static void add_message(const struct reshard_sim *sim, struct list *list, size_t index)
 {
     const uint8_t *left = sim->allowance.left;
-    bool first = arrives(sim, index);
+    bool first = reshard__search_arrives(sim, index);
     if (first)
         add(list, MOVE_TAKE, index, 0);
     if (left[MOVE_OVERTAKE] && !first)
@@ -496,6 +495,8 @@ struct reshard_sim *reshard__search_world(
     sim->set.trace = spec->trace;
     sim->set.sabotage = spec->sabotage;
     sim->choices.calm = true;
+    sim->now_ns = SEARCH_JUMP_NS; /* what never was is long ago, too */
+    sim->log_ahead_ns = -SEARCH_JUMP_NS;
     if (reshard__script_lines(&script, config->script, strlen(config->script)) || script.bad)
         reshard__sim_violate(sim, "script", "the world cannot be built");
     memcpy(sim->allowance.left, config->limits, sizeof config->limits);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: what takes no time in a configuration that is searched happens with the move that
- * caused it: what hosts and stores do, replies, maps that their receiver has, deadlines that are
- * now. */
+ * caused it: what hosts and stores do, replies, messages that change nothing whenever they arrive,
+ * deadlines that are now. */
+#include "coordinator/coordinator.h"
+#include "node/node.h"
 #include "sim/follow.h"
 #include "sim/search.h"
 
@@ -54,22 +56,79 @@ static bool task_eager(const struct reshard_sim *sim, const struct search_config
 }
 
 /* A map that its receiver has already changes nothing. */
-static bool message_eager(const struct reshard_sim *sim, const struct happening *happening)
+static bool map_eager(const struct host *host, const struct peek *peek)
 {
-    const struct packet *packet = happening->data;
-    const struct host *host = reshard__host_find(sim, packet->to);
-    if (!host || !host->up || !host->node)
-        return false;
-    struct peek peek = reshard__peek(packet->data, packet->size);
-    return peek.type == 2 && peek.version <= reshard_map_version(reshard_node_map(host->node));
+    return host->up && host->node &&
+           peek->version <= reshard_map_version(reshard_node_map(host->node));
 }
 
-static bool eager(const struct reshard_sim *sim, const struct search_config *config,
-    const struct happening *happening)
+/* A report counts under the order that its coordinator is at, and orders only grow (R5). Who leads
+ * nothing will lead under a later term; what is not open there never will be again. */
+static bool report_eager(const struct host *host, const struct peek *peek)
 {
+    const struct reshard_coordinator *coordinator = host->coordinator;
+    if (!host->up || !coordinator || !coordinator->leads)
+        return true;
+    for (size_t i = 0; i < coordinator->run_count; i++) {
+        const struct reshard__run *run = &coordinator->runs[i];
+        if (run->migration == peek->migration)
+            return run->order.term > peek->term ||
+                   (run->order.term == peek->term && run->order.n > peek->n);
+    }
+    return true;
+}
+
+/* What the live copy's source has heard already, when nothing that is newer can be there before it
+ * nor this one be there again: no copy is opened twice, so it stays nothing new. */
+static bool ack_eager(const struct reshard_sim *sim, const struct host *host, size_t index,
+    const struct peek *peek)
+{
+    const uint8_t *left = sim->allowance.left;
+    if (!host->up || !host->node || peek->kind || peek->flags || left[MOVE_OVERTAKE] ||
+        left[MOVE_REPEAT] || !reshard__search_arrives(sim, index))
+        return false;
+    for (size_t i = 0; i < sim->heap_count; i++)
+        if (sim->heap[i].kind == EVENT_MESSAGE &&
+            ((const struct packet *)sim->heap[i].data)->repeated)
+            return false;
+    for (size_t i = 0; i < host->node->part_count; i++) {
+        const struct reshard__part *part = host->node->parts[i];
+        const struct reshard__stream *stream = &part->stream;
+        if (part->migration == peek->migration && part->mode == RESHARD_MODE_SNAPSHOT)
+            return stream->greeted && stream->copy.term == peek->term &&
+                   stream->copy.n == peek->n && stream->applied == peek->sequence &&
+                   stream->durable == peek->durable;
+    }
+    return false;
+}
+
+static bool message_eager(const struct reshard_sim *sim, size_t index)
+{
+    enum { MAP = 2, REPORT = 4, ACK = 6 };
+    const struct packet *packet = sim->heap[index].data;
+    const struct host *host = reshard__host_find(sim, packet->to);
+    struct peek peek = reshard__peek(packet->data, packet->size);
+    if (!host)
+        return false;
+    switch (peek.type) {
+    case MAP:
+        return map_eager(host, &peek);
+    case REPORT:
+        return report_eager(host, &peek);
+    case ACK:
+        return ack_eager(sim, host, index, &peek);
+    default:
+        return false;
+    }
+}
+
+static bool eager(
+    const struct reshard_sim *sim, const struct search_config *config, size_t index)
+{
+    const struct happening *happening = &sim->heap[index];
     switch (happening->kind) {
     case EVENT_MESSAGE:
-        return message_eager(sim, happening);
+        return message_eager(sim, index);
     case EVENT_TASK:
         return task_eager(sim, config, happening);
     case EVENT_REPLY:
@@ -104,11 +163,23 @@ static struct host *due_now(const struct reshard_sim *sim)
     return NULL;
 }
 
+/* A tick did not move the deadline; something else did meanwhile. */
+static void failures_forget(struct reshard_sim *sim)
+{
+    for (size_t i = 0; i < sim->host_count; i++) {
+        struct host *host = sim->hosts[i];
+        uint64_t failed_ns = host->failed_deadline - reshard__host_now(sim, host);
+        if (host->failed_deadline &&
+            reshard__host_deadline(sim, host) > sim->now_ns + failed_ns)
+            host->failed_deadline = 0;
+    }
+}
+
 static bool settle_one(struct reshard_sim *sim, const struct search_config *config)
 {
     size_t first = SIZE_MAX;
     for (size_t i = 0; i < sim->heap_count; i++)
-        if (eager(sim, config, &sim->heap[i]) &&
+        if (eager(sim, config, i) &&
             (first == SIZE_MAX || sim->heap[i].serial < sim->heap[first].serial))
             first = i;
     if (first != SIZE_MAX) {
@@ -127,4 +198,5 @@ void reshard__search_settle(struct reshard_sim *sim, const struct search_config 
         timeouts_forget(sim);
         reshard__check_step(sim);
     } while (!sim->violated && settle_one(sim, config));
+    failures_forget(sim);
 }

@@ -229,7 +229,10 @@ struct peek {
     uint64_t sequence;
     uint64_t version; /* ORDER, MAP, HELLO */
     uint64_t attempt; /* ORDER, REPORT */
+    uint64_t durable; /* REPORT, ACK */
+    uint64_t flags;   /* ORDER, REPORT, CHUNK, ACK */
 };
+enum { PEEK_MEMBERS_MAX = 20 };
 enum rule_act { RULE_DROP, RULE_DUPLICATE, RULE_DELAY, RULE_HOLD, RULE_CORRUPT, RULE_STOP };
 struct rule {
     enum rule_act act;
@@ -550,6 +553,9 @@ void reshard__packet_name(struct reshard_sim *sim, const char *verb, const struc
 
 /* ---- peek.c ---- */
 struct peek reshard__peek(const uint8_t *bytes, size_t size);
+/* All members of a message: numbers, and where the last byte string is; NULL: it has none. */
+const uint8_t *reshard__peek_members(
+    const uint8_t *bytes, size_t size, uint64_t values[PEEK_MEMBERS_MAX]);
 const char *reshard__message_name(uint32_t type);
 const char *reshard__kind_name(uint32_t type, uint32_t kind);
 const char *reshard__record_name(uint32_t kind);

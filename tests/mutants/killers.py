@@ -198,7 +198,8 @@ class Search:
 
     def hunt(self, programs, _depth):
         """The configurations that fail."""
-        source = read(os.path.join(ROOT, "src/sim/search_configs.c"))
+        source = "".join(
+            read(os.path.join(ROOT, f"src/sim/search_{mode}.c")) for mode in ("snapshot", "keywise"))
         for what in CONFIGURATION.findall(source):
             checker, outcome = self.fire(programs, what)
             if checker:
