@@ -79,8 +79,8 @@ struct peek reshard__peek(const uint8_t *bytes, size_t size)
     const uint8_t *string;
     struct peek peek = {0};
     if (size <= CHECKSUM_SIZE ||
-        members(bytes + CHECKSUM_SIZE, size - CHECKSUM_SIZE, values, &string) == 0 || values[0] == 0 ||
-        values[0] > 6)
+        members(bytes + CHECKSUM_SIZE, size - CHECKSUM_SIZE, values, &string) == 0 ||
+        values[0] == 0 || values[0] > 6)
         return peek;
     peek.type = (uint32_t)values[0];
     const uint8_t *place = places[peek.type];

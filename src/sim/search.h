@@ -113,6 +113,10 @@ bool reshard__search_fails(
 /* search_digest.c */
 /* What is not touched (arena.h) has the digest that it had at the mark. */
 struct reshard_digest reshard__search_digest(struct reshard_sim *sim);
+struct reshard__outbox;
+const struct reshard__outbox *reshard__search_outbox(const struct host *host);
+
+/* search_idle.c */
 /* Memory of a world that nobody wrote to yet (arena.h: idle_find). */
 size_t reshard__search_idle(const void *sim, uint32_t region, struct idle *spans_out);
 

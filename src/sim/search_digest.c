@@ -265,14 +265,14 @@ static void put_coordinator(struct sink *sink, const struct reshard_coordinator 
 
 /* ---- hosts ---- */
 
-static const struct reshard__outbox *outbox_of(const struct host *host)
+const struct reshard__outbox *reshard__search_outbox(const struct host *host)
 {
     return host->node ? &host->node->outbox : &host->coordinator->outbox;
 }
 
 static const struct reshard__entry *entry_of(const struct host *host, uint64_t id)
 {
-    return outbox_of(host)->entries[id & ((UINT64_C(1) << PLACE_BITS) - 1)];
+    return reshard__search_outbox(host)->entries[id & ((UINT64_C(1) << PLACE_BITS) - 1)];
 }
 
 /* Whether a completion would still be taken. */
@@ -580,43 +580,4 @@ struct reshard_digest reshard__search_digest(struct reshard_sim *sim)
     put_deadlines(&sink, sim);
     put_heap(&sink, sim);
     return sink_digest(&sink);
-}
-
-/* ---- memory ---- */
-
-enum { BLOCK_GAP = 64 }; /* two heads; with a block between them it would be more */
-
-/* Entries of an outbox that were never pushed; those that were made at once lie side by side, and
- * what stands between them stays as it is. */
-static size_t idle_entries(
-    const struct reshard__outbox *outbox, struct idle *spans_out, size_t capacity)
-{
-    size_t count = 0;
-    const uint8_t *end = NULL;
-    for (size_t i = outbox->used_count; i < outbox->entry_count; i++) {
-        const uint8_t *entry = (const void *)outbox->entries[i];
-        if (!end || entry < end || entry > end + BLOCK_GAP) {
-            if (count == capacity)
-                break;
-            spans_out[count++].place = entry;
-        }
-        end = entry + sizeof(struct reshard__entry);
-        spans_out[count - 1].size = (size_t)(end - (const uint8_t *)spans_out[count - 1].place);
-    }
-    return count;
-}
-
-size_t reshard__search_idle(const void *sim, uint32_t region, struct idle *spans_out)
-{
-    const struct reshard_sim *world = sim;
-    const struct reshard_coordinator *reader = world->authority.reader;
-    size_t count = 0;
-    if (region == AUTHORITY_REGION && reader)
-        count = idle_entries(&reader->outbox, spans_out, IDLE_MAX);
-    for (size_t i = 0; i < world->host_count; i++) {
-        const struct host *host = world->hosts[i];
-        if (host->region == region && (host->node || host->coordinator))
-            count += idle_entries(outbox_of(host), spans_out + count, IDLE_MAX - count);
-    }
-    return count;
 }

@@ -78,26 +78,35 @@ static bool report_eager(const struct host *host, const struct peek *peek)
     return true;
 }
 
+/* Whether messages come once, in the order in which they were sent. */
+static bool in_order(const struct reshard_sim *sim)
+{
+    const uint8_t *left = sim->allowance.left;
+    for (size_t i = 0; i < sim->heap_count; i++)
+        if (sim->heap[i].kind == EVENT_MESSAGE &&
+            ((const struct packet *)sim->heap[i].data)->repeated)
+            return false;
+    return !left[MOVE_OVERTAKE] && !left[MOVE_REPEAT];
+}
+
+static bool heard(const struct reshard__stream *stream, const struct peek *peek)
+{
+    return stream->greeted && stream->copy.term == peek->term && stream->copy.n == peek->n &&
+           stream->applied == peek->sequence && stream->durable == peek->durable;
+}
+
 /* What the live copy's source has heard already, when nothing that is newer can be there before it
  * nor this one be there again: no copy is opened twice, so it stays nothing new. */
 static bool ack_eager(const struct reshard_sim *sim, const struct host *host, size_t index,
     const struct peek *peek)
 {
-    const uint8_t *left = sim->allowance.left;
-    if (!host->up || !host->node || peek->kind || peek->flags || left[MOVE_OVERTAKE] ||
-        left[MOVE_REPEAT] || !reshard__search_arrives(sim, index))
+    if (!host->up || !host->node || peek->kind || peek->flags || !in_order(sim) ||
+        !reshard__search_arrives(sim, index))
         return false;
-    for (size_t i = 0; i < sim->heap_count; i++)
-        if (sim->heap[i].kind == EVENT_MESSAGE &&
-            ((const struct packet *)sim->heap[i].data)->repeated)
-            return false;
     for (size_t i = 0; i < host->node->part_count; i++) {
         const struct reshard__part *part = host->node->parts[i];
-        const struct reshard__stream *stream = &part->stream;
         if (part->migration == peek->migration && part->mode == RESHARD_MODE_SNAPSHOT)
-            return stream->greeted && stream->copy.term == peek->term &&
-                   stream->copy.n == peek->n && stream->applied == peek->sequence &&
-                   stream->durable == peek->durable;
+            return heard(&part->stream, peek);
     }
     return false;
 }

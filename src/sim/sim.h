@@ -19,6 +19,7 @@
 #include "sim/allowance.h"
 #include "sim/check.h"
 #include "sim/fault.h"
+#include "sim/peek.h"
 #include "sim/store.h"
 #include "sim/stream.h"
 #include "sim/text.h"
@@ -220,19 +221,6 @@ struct packet {
     uint64_t log_id;
     uint8_t *data;
 };
-struct peek {
-    uint32_t type;      /* 1 HELLO ... 6 ACK, 0 = unreadable */
-    uint64_t migration;
-    uint64_t term, n;   /* ORDER, REPORT */
-    uint32_t phase;     /* ORDER, REPORT */
-    uint32_t kind;      /* CHUNK: kind; REPORT: result; ACK: answer */
-    uint64_t sequence;
-    uint64_t version; /* ORDER, MAP, HELLO */
-    uint64_t attempt; /* ORDER, REPORT */
-    uint64_t durable; /* REPORT, ACK */
-    uint64_t flags;   /* ORDER, REPORT, CHUNK, ACK */
-};
-enum { PEEK_MEMBERS_MAX = 20 };
 enum rule_act { RULE_DROP, RULE_DUPLICATE, RULE_DELAY, RULE_HOLD, RULE_CORRUPT, RULE_STOP };
 struct rule {
     enum rule_act act;
@@ -550,19 +538,6 @@ void reshard__net_release(struct reshard_sim *sim);
 bool reshard__net_cut(const struct reshard_sim *sim, reshard_node_id from, reshard_node_id to);
 void reshard__packet_free(struct packet *packet);
 void reshard__packet_name(struct reshard_sim *sim, const char *verb, const struct packet *packet);
-
-/* ---- peek.c ---- */
-struct peek reshard__peek(const uint8_t *bytes, size_t size);
-/* All members of a message: numbers, and where the last byte string is; NULL: it has none. */
-const uint8_t *reshard__peek_members(
-    const uint8_t *bytes, size_t size, uint64_t values[PEEK_MEMBERS_MAX]);
-const char *reshard__message_name(uint32_t type);
-const char *reshard__kind_name(uint32_t type, uint32_t kind);
-const char *reshard__record_name(uint32_t kind);
-bool reshard__record_next(const uint8_t *bytes, size_t size, size_t *offset, uint32_t *kind);
-/* Whether framed records hold one of this name; and the first one's name. */
-bool reshard__records_have(const uint8_t *bytes, size_t size, const char *name);
-void reshard__records_name(struct text *text, const uint8_t *bytes, size_t size);
 
 /* ---- client.c ---- */
 struct client *reshard__client_add(struct reshard_sim *sim);

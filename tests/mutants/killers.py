@@ -198,8 +198,8 @@ class Search:
 
     def hunt(self, programs, _depth):
         """The configurations that fail."""
-        source = "".join(
-            read(os.path.join(ROOT, f"src/sim/search_{mode}.c")) for mode in ("snapshot", "keywise"))
+        sources = [f"src/sim/search_{mode}.c" for mode in ("snapshot", "keywise")]
+        source = "".join(read(os.path.join(ROOT, path)) for path in sources)
         for what in CONFIGURATION.findall(source):
             checker, outcome = self.fire(programs, what)
             if checker:

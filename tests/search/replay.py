@@ -20,6 +20,7 @@ BREACHES = [
     ("snapshot-requests", 9, "commit", "client 1 writes k0"),
     ("keywise-requests", 14, "linearizable", "CHUNK DATA m1"),
     ("keywise-slots-crash", 7, "journal", "n2 crashes"),
+    ("keywise-slots-drop-crash", 7, "journal", "n2 crashes"),
 ]
 
 
