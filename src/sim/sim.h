@@ -89,8 +89,7 @@ struct task {
 
 /* ---- client.c ---- */
 struct request {
-    uint32_t client, op;
-    uint32_t key_count;
+    uint32_t client, op, key_count;
     uint32_t keys[SIM_KEYS_MAX];
     uint64_t value;   /* WRITE: what to store */
     uint64_t attempt; /* replies to another one are late */
