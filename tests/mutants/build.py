@@ -209,6 +209,10 @@ class Build:
             self.compile(source, self.object(owner, path), front)
         return {program: self.link(owner, program, changed) for program in programs}
 
+    def sound(self):
+        """The simulator of the unchanged tree, once `mutant("control", ...)` linked it."""
+        return os.path.join(self.folder, "control", "simulate")
+
     def clear(self, name):
         """A mutant's objects and programs are of no more use."""
         shutil.rmtree(os.path.join(self.folder, name), ignore_errors=True)

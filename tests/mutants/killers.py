@@ -15,6 +15,7 @@ HUNTED_SEEDS = 300  # where the recorded seed holds: the simulator changed, and 
 MODES = ("snapshot", "keywise")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 FAILED_TEST = re.compile(r"^\[(FAIL|CRASH)\] (\w+)::(\w+):", re.M)
+RANDOM_TEST = re.compile(r"^(property|properties|model)/|random")
 VIOLATION = re.compile(r"VIOLATION ([\w-]+):")
 FAILED_SEED = re.compile(r"^seed (\d+): ([\w-]+), (\d+) events", re.M)
 SHRUNK_SEED = re.compile(
@@ -131,26 +132,33 @@ class Swarm:
         return (found[0][1] if found else None), outcome
 
     @staticmethod
-    def shrink(programs, what):
-        """{from, to: events, those left by their kind, ms: of a processor's time} of a seed's
-        failure; None when it does not fail, or when its file does not bring the failure back."""
+    def replays(simulate, path, told):
+        """Whether a shrunk failure's file leads there every time."""
+        return all(
+            told in run([simulate, "replay", path]).text for _ in range(REPLAYS))
+
+    def shrink(self, programs, what):
+        """{what, from, to: events, those left by their kind, ms: of a processor's time} of a seed's
+        failure; None when it does not fail, when its file does not bring the failure back, or when
+        it brings one back from the unchanged tree (programs["sound"]), too."""
         mode, seed = what.split()
         simulate = programs["simulate"]
         with tempfile.TemporaryDirectory() as folder:
-            with subprocess.Popen([simulate, "swarm", seed, "1", mode, "shrink"],
-                                  cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+            with subprocess.Popen([simulate, "swarm", seed, "1", mode, "shrink"], cwd=folder,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                  text=True) as process:
                 text = process.stdout.read()
                 _, _, used = os.wait4(process.pid, 0)
                 process.returncode = 0
-            left = SHRUNK_SEED.search(text)
-            for _ in range(REPLAYS if left else 0):
-                again = subprocess.run([simulate, "replay", f"replay-{seed}.txt"], cwd=folder,
-                                       capture_output=True, text=True, check=False)
-                if f"now {left['checker']}: the same history" not in again.stderr:
-                    return None
+            left, path = SHRUNK_SEED.search(text), os.path.join(folder, f"replay-{seed}.txt")
+            if not left or not self.replays(
+                    simulate, path, f"now {left['checker']}: the same history"):
+                return None
+            if not self.replays(programs["sound"], path, ", now nothing"):
+                return None
         kinds = ("from", "to", "faults", "operations", "migrations")
         milliseconds = round(1000 * (used.ru_utime + used.ru_stime))
-        return left and {**{kind: int(left[kind]) for kind in kinds}, "ms": milliseconds}
+        return {"what": what, **{kind: int(left[kind]) for kind in kinds}, "ms": milliseconds}
 
     @staticmethod
     def short(programs, what):
@@ -207,9 +215,14 @@ class Search:
 
 
 class Unit:
-    """A Criterion test of a room."""
+    """A Criterion test of a room whose cases were written by hand."""
 
     name = "unit"
+
+    @staticmethod
+    def counts(test):
+        """Whether SUITE/TEST is of this technique."""
+        return not RANDOM_TEST.search(test)
 
     @staticmethod
     def programs(what):
@@ -228,8 +241,9 @@ class Unit:
     def hunt_in(self, program, path, suite):
         """The first tests of a program that fail, in suites whose name has this form."""
         outcome = run([path, "--jobs", "1", "--filter", suite + "/*"], 10 * SECONDS)
-        for _, suite_name, test in FAILED_TEST.findall(outcome.text)[:2]:
-            what = f"{program[5:]} {suite_name}/{test}"
+        failed = [f"{found[1]}/{found[2]}" for found in FAILED_TEST.findall(outcome.text)]
+        for test in [test for test in failed if self.counts(test)][:2]:
+            what = f"{program[5:]} {test}"
             checker, alone = self.fire({program: path}, what)
             if checker:
                 yield killer(self.name, what, checker, alone.milliseconds)
@@ -246,4 +260,17 @@ class Unit:
         return found
 
 
-TECHNIQUES = {technique.name: technique for technique in (Unit(), Scenario(), Swarm(), Search())}
+class Property(Unit):
+    """A Criterion test that draws its cases at random and holds them against a model, or against
+    what must be true of all of them."""
+
+    name = "property"
+
+    @staticmethod
+    def counts(test):
+        """Whether SUITE/TEST is of this technique."""
+        return bool(RANDOM_TEST.search(test))
+
+
+TECHNIQUES = {technique.name: technique
+              for technique in (Unit(), Property(), Scenario(), Swarm(), Search())}

@@ -28,7 +28,7 @@ static void expect_round_trip(const struct reshard_map *map, uint8_t *bytes, siz
     reshard_map_destroy(out);
 }
 
-Test(snapshot, grown_map_comes_back_and_encodes_the_same, .timeout = 300)
+Test(snapshot, random_map_comes_back_and_encodes_the_same, .timeout = 300)
 {
     static uint8_t bytes[1 << 20];
     uint64_t seed = 20240505, removed = 0, open = 0;
