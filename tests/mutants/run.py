@@ -91,7 +91,7 @@ def shrink_again(programs, mutant):
     """Complaints about a failure that was quickly shrunk: it must still become small. A seed means
     another run when the simulator changes: then others are looked at."""
     known = mutant.get("shrunk", {"ms": 0})
-    if not 0 < known["ms"] <= SHRUNK_AGAIN_MS:
+    if "what" not in known or known["ms"] > SHRUNK_AGAIN_MS:
         return []
     result = TECHNIQUES["swarm"].shrink(programs, known["what"])
     if not result or not small(result):
