@@ -14,7 +14,7 @@ static size_t count;
 static void run(const uint8_t *bytes, size_t size)
 {
     /* A block of exactly this size, so that one byte too far is seen. */
-    uint8_t *copy = malloc(size + (size == 0));
+    uint8_t *copy = calloc(1, size + (size == 0));
     if (!copy)
         abort();
     for (size_t i = 0; i < size; i++)
