@@ -145,6 +145,8 @@ RESHARD_API void reshard_node_destroy(struct reshard_node *node);
  * REMOVE, PURGE) completes when every replica that may serve reads or be promoted has applied
  * it, or when that replica serves no reads any more and cannot be promoted. A replica that lost
  * touch stops serving by its own clock (a lease), before the primary stops waiting for it.
+ * A replica has applied a record when the reads that it admitted before, too, have ended or were
+ * routed again: nobody asks it for a fence.
  * An answer to a client waits likewise for what it rests on, an ASK too: it says that the key is
  * not here, and a removal that a fail-over undoes would bring the key back behind what the other
  * side has answered since.
