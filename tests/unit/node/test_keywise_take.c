@@ -123,6 +123,27 @@ Test(keywise_take, void_takes_a_number_without_data)
     rig_free(&rig);
 }
 
+/* Another record is under way, so that the mark waits: nothing of the chunk came anywhere. */
+Test(keywise_take, void_takes_a_mark_that_waits)
+{
+    take_begin();
+    rig.automatic &= ~RIG_BIT(APPEND);
+    rig_change(&rig, (struct reshard_change){
+                         .kind = RESHARD_CHANGE_SHARD_PUT, .shard = 9, .weight = 1.0});
+    rig_map(&rig);
+    rig_give(&rig, 1, 3, 33);
+    struct reshard__message nothing = rig_chunk(&rig, RESHARD__CHUNK_VOID, 1);
+    rig_receive(&rig, 1, &nothing);
+    cr_assert_eq(rig_last(&rig, RESHARD__ACK, 0)->sequence, 1);
+    rig.automatic = RIG_ALL;
+    rig_do(&rig, RESHARD_ACTION_APPEND);
+    cr_assert_eq(rig_record_count(&rig, RESHARD__RECORD_MARK), 0);
+    cr_assert_eq(rig.store.live[3], 0);
+    rig_give(&rig, 2, 4, 44);
+    cr_assert_eq(rig.store.live[4], 44);
+    rig_free(&rig);
+}
+
 Test(keywise_take, mark_of_unknown_outcome_is_asked_about_and_kept_r18)
 {
     take_begin();
