@@ -210,7 +210,7 @@ static void mark_void(struct reshard_node *node, struct reshard__part *part)
 static void incoming_void(struct reshard_node *node, struct reshard__part *part)
 {
     if (part->want.kind == RESHARD__RECORD_MARK)
-        part->want.kind = 0; /* it borrows what is freed here */
+        part->want.kind = 0; /* it borrows names that the next chunk overwrites */
     incoming_end(node, part);
     mark_void(node, part);
 }
