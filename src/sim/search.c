@@ -437,12 +437,17 @@ static void path_give(
             decisions_out[i - 1] = decision_of(graph->moves[state]);
 }
 
+static const struct search_mode *mode_of(const struct search_config *config)
+{
+    return &config->modes[config->mode];
+}
+
 static void progress_tell(const struct search *search, uint64_t done)
 {
     const struct reshard_sim_search *spec = search->spec;
     if (spec->progress && done % 1024 == 1)
         spec->progress(
-            spec->progress_data, done, search->graph.count, search->config->states_min);
+            spec->progress_data, done, search->graph.count, mode_of(search->config)->states_min);
 }
 
 static void search_run(struct search *search)
@@ -473,18 +478,18 @@ static void search_run(struct search *search)
 
 /* ---- public ---- */
 
-static const struct search_config *config_find(const char *name)
+static bool config_find(const char *name, struct search_config *config_out)
 {
-    for (uint32_t i = 0; reshard__search_config(i); i++)
-        if (strcmp(reshard__search_config(i)->name, name) == 0)
-            return reshard__search_config(i);
-    return NULL;
+    for (uint32_t i = 0; reshard__search_config(i, config_out); i++)
+        if (strcmp(mode_of(config_out)->name, name) == 0)
+            return true;
+    return false;
 }
 
 const char *reshard_sim_search_name(uint32_t index)
 {
-    const struct search_config *config = reshard__search_config(index);
-    return config ? config->name : NULL;
+    struct search_config config;
+    return reshard__search_config(index, &config) ? mode_of(&config)->name : NULL;
 }
 
 void reshard_sim_search_init(struct reshard_sim_search *search)
@@ -503,24 +508,25 @@ void reshard_sim_search_report_init(struct reshard_sim_search_report *report)
     report->struct_size = sizeof *report;
 }
 
-static int32_t spec_check(
-    const struct reshard_sim_search *spec, const struct reshard_sim_search_report *report)
+static int32_t spec_check(const struct reshard_sim_search *spec,
+    const struct reshard_sim_search_report *report, struct search_config *config_out)
 {
     if (!spec || !spec->name || !report || (spec->decision_count && !spec->decisions))
         return RESHARD_E_NULL;
     if (spec->struct_size != sizeof *spec || report->struct_size != sizeof *report)
         return RESHARD_E_STRUCT_SIZE;
-    return config_find(spec->name) ? RESHARD_OK : RESHARD_E_ARGUMENT;
+    return config_find(spec->name, config_out) ? RESHARD_OK : RESHARD_E_ARGUMENT;
 }
 
 int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
     struct reshard_sim_decision *decisions_out, uint64_t capacity,
     struct reshard_sim_search_report *report_out)
 {
-    int32_t status = spec_check(spec, report_out);
+    struct search_config config;
+    int32_t status = spec_check(spec, report_out, &config);
     if (status)
         return status;
-    struct search search = {.config = config_find(spec->name), .state_limit = spec->state_limit};
+    struct search search = {.config = &config, .state_limit = spec->state_limit};
     search.verify = spec->verify;
     search.spec = spec;
     reshard_sim_search_report_init(report_out);
@@ -537,8 +543,8 @@ int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
         search_run(&search);
     if (report_out->violated && decisions_out && search.graph.count > 0)
         path_give(&search, decisions_out, capacity);
-    report_out->states_min = search.config->states_min;
-    report_out->transitions_min = search.config->transitions_min;
+    report_out->states_min = mode_of(&config)->states_min;
+    report_out->transitions_min = mode_of(&config)->transitions_min;
     graph_free(&search.graph);
     (void)reshard__arena_use(before);
     reshard__arena_free(search.arena);
@@ -564,14 +570,14 @@ static bool decision_follow(struct reshard_sim *sim, const struct search_config 
 int32_t reshard_sim_search_replay(const struct reshard_sim_search *spec, reshard_sim_print print,
     void *print_data, struct reshard_sim_search_report *report_out)
 {
-    int32_t status = spec_check(spec, report_out);
+    struct search_config config;
+    int32_t status = spec_check(spec, report_out, &config);
     if (status)
         return status;
-    const struct search_config *config = config_find(spec->name);
-    struct reshard_sim *sim = reshard__search_world(config, spec, print, print_data);
+    struct reshard_sim *sim = reshard__search_world(&config, spec, print, print_data);
     reshard_sim_search_report_init(report_out);
     for (uint64_t i = 0; i < spec->decision_count && !sim->violated && !status; i++) {
-        if (!decision_follow(sim, config, &spec->decisions[i]))
+        if (!decision_follow(sim, &config, &spec->decisions[i]))
             status = RESHARD_E_ARGUMENT;
         report_out->depth++;
     }

@@ -4,8 +4,8 @@
  * Time is abstracted: every process has its own clock, which stands still but for moves that let it
  * jump past all its deadlines. What arrives when, and which clock jumps when, is decided by moves
  * alone. search_moves.c: what can happen next; search_settle.c: what follows at once;
- * search_digest.c: which worlds are the same one; search_snapshot.c, search_keywise.c: the
- * worlds; search.c: the search.
+ * search_digest.c: which worlds are the same one; search_configs.c: the worlds; search.c: the
+ * search.
  */
 #ifndef RESHARD_SIM_SEARCHING_H
 #define RESHARD_SIM_SEARCHING_H
@@ -59,25 +59,36 @@ struct search_request {
     uint8_t keys[2];
 };
 
+/* A world that stands in one mode. */
+struct search_mode {
+    const char *name;                /* NULL: in this mode it does not */
+    uint64_t states_min;             /* fewer: the search lost something */
+    uint64_t transitions_min;
+};
+
 struct search_config {
-    const char *name;
-    const char *script;                  /* builds the world, opens the migration */
-    uint8_t limits[MOVE_KIND_COUNT];     /* from MOVE_DROP on */
-    uint8_t request_count;
-    struct search_request requests[SEARCH_REQUESTS];
+    struct search_mode modes[RESHARD_MODE_KEYWISE + 1];
+    uint32_t mode;                   /* of these; the table leaves it open */
+    const char *words;               /* of the statement `world`; NULL = none more */
+    const char *nodes;               /* statements that make nodes; NULL = two of them */
+    uint32_t last;                   /* slots from 0 to this one move from shard 2 to 1 */
+    uint8_t limits[MOVE_KIND_COUNT]; /* from MOVE_DROP on */
+    struct search_request requests[SEARCH_REQUESTS]; /* to the first without an op */
     uint32_t slow;        /* bits 1 << RESHARD_ACTION_*: tasks that take time; others take none;
                              and SLOW_STREAM */
     uint32_t crashes;     /* bits 1 << index of a host that may crash, in order of creation */
     uint32_t faults;      /* ... whose appends may fail */
     uint16_t heirs[4];    /* MOVE_FAILOVER: by shard, the replica that takes over; 0 = none */
-    struct reshard_migration_spec second; /* MOVE_OPEN */
-    struct reshard_range second_range;
-    uint64_t states_min;  /* fewer: the search lost something */
-    uint64_t transitions_min;
+    struct {
+        uint16_t source, target;
+    } second;             /* MOVE_OPEN: of slot 1 */
 };
 
 /* search_configs.c */
-const struct search_config *reshard__search_config(uint32_t index);
+/* False: there are no more. */
+bool reshard__search_config(uint32_t index, struct search_config *config_out);
+/* Builds the world, opens the migration. */
+void reshard__search_script(const struct search_config *config, struct text *text);
 
 /* search.c: memory for a world; NULL: there is none. */
 struct arena *reshard__search_arena(void);

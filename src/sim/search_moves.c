@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { VALUE_FIRST = 100 };
+enum { VALUE_FIRST = 100, SECOND_SLOT = 1 };
 
 struct list {
     struct move *moves;
@@ -181,11 +181,19 @@ static void add_host(const struct reshard_sim *sim, const struct search_config *
             add(list, MOVE_CRASH, index, fate);
 }
 
+static size_t request_count(const struct search_config *config)
+{
+    size_t count = 0;
+    while (count < SEARCH_REQUESTS && config->requests[count].op)
+        count++;
+    return count;
+}
+
 static void add_requests(
     const struct reshard_sim *sim, const struct search_config *config, struct list *list)
 {
     uint32_t waits = 0; /* clients whose earlier request is not begun */
-    for (uint8_t i = 0; i < config->request_count; i++) {
+    for (size_t i = 0; i < request_count(config); i++) {
         const struct search_request *request = &config->requests[i];
         bool begun = sim->allowance.begun >> i & 1;
         if (!begun && !(waits >> request->client & 1) && !sim->clients[request->client].busy)
@@ -200,9 +208,8 @@ static void add_requests(
 
 static bool open_possible(const struct reshard_sim *sim, const struct search_config *config)
 {
-    return reshard_map_slot_migration(sim->authority.map, config->second_range.first) == 0 &&
-           reshard_map_slot_owner(sim->authority.map, config->second_range.first) ==
-               config->second.source;
+    return reshard_map_slot_migration(sim->authority.map, SECOND_SLOT) == 0 &&
+           reshard_map_slot_owner(sim->authority.map, SECOND_SLOT) == config->second.source;
 }
 
 /* A fail-over that the map does not know yet is told again. */
@@ -374,10 +381,13 @@ static void do_open(struct reshard_sim *sim, const struct search_config *config,
 {
     (void)move;
     struct host *leader = reshard__host_leader(sim);
-    struct reshard_migration_spec spec = config->second;
-    spec.struct_size = sizeof spec;
-    spec.ranges = &config->second_range;
-    spec.range_count = 1;
+    struct reshard_range range = {.first = SECOND_SLOT, .last = SECOND_SLOT};
+    struct reshard_migration_spec spec = {.struct_size = sizeof spec,
+        .mode = config->mode,
+        .source = config->second.source,
+        .target = config->second.target,
+        .ranges = &range,
+        .range_count = 1};
     reshard__sim_say(sim, "the operator opens another migration");
     reshard__host_touch(leader);
     (void)reshard_coordinator_open(leader->coordinator, &spec, NULL);
@@ -472,7 +482,7 @@ void reshard__search_move(
 /* Clients know who owns what; the world stands still. */
 static void clients_make(struct reshard_sim *sim, const struct search_config *config)
 {
-    for (uint8_t i = 0; i < config->request_count; i++)
+    for (size_t i = 0; i < request_count(config); i++)
         while (sim->client_count <= config->requests[i].client)
             (void)reshard__client_add(sim);
     for (size_t i = 0; i < sim->client_count; i++)
@@ -497,8 +507,11 @@ struct reshard_sim *reshard__search_world(
     sim->choices.calm = true;
     sim->now_ns = SEARCH_JUMP_NS; /* what never was is long ago, too */
     sim->log_ahead_ns = -SEARCH_JUMP_NS;
-    if (reshard__script_lines(&script, config->script, strlen(config->script)) || script.bad)
+    struct text text = {0};
+    reshard__search_script(config, &text);
+    if (reshard__script_lines(&script, text.data, text.size) || script.bad)
         reshard__sim_violate(sim, "script", "the world cannot be built");
+    reshard__sim_release(text.data);
     memcpy(sim->allowance.left, config->limits, sizeof config->limits);
     clients_make(sim, config);
     reshard__search_settle(sim, config);
@@ -522,7 +535,7 @@ static bool hosts_rest(const struct reshard_sim *sim)
 bool reshard__search_ended(const struct reshard_sim *sim, const struct search_config *config)
 {
     if (sim->heap_count > 0 || sim->moving_count == 0 || !hosts_rest(sim) ||
-        sim->allowance.begun + 1 != UINT32_C(1) << config->request_count)
+        sim->allowance.begun + 1 != UINT32_C(1) << request_count(config))
         return false;
     for (size_t i = 0; i < sim->moving_count; i++)
         if (!sim->movings[i].closed)

@@ -42,7 +42,7 @@ static double median(double *values, size_t count)
 /* ---- steps ---- */
 
 struct walk {
-    const struct search_config *config;
+    struct search_config config;
     struct arena *arena;
     struct reshard_sim *sim;
     uint64_t random;
@@ -67,17 +67,17 @@ static struct image step_on(struct walk *walk, const struct image *from, bool *e
     walk->at = now_s(CLOCK_MONOTONIC);
     reshard__arena_restore(walk->arena, from);
     took(walk, STEP_RESTORE);
-    size_t count = reshard__search_moves(walk->sim, walk->config, moves);
+    size_t count = reshard__search_moves(walk->sim, &walk->config, moves);
     took(walk, STEP_MOVES);
     *ends = count == 0;
     if (*ends)
         return image;
     struct move move = moves[reshard__sim_random(&walk->random) % count];
-    reshard__search_move(walk->sim, walk->config, move);
+    reshard__search_move(walk->sim, &walk->config, move);
     walk->at = now_s(CLOCK_MONOTONIC);
     reshard__arena_back(walk->arena);
     took(walk, STEP_BACK);
-    reshard__search_move(walk->sim, walk->config, move);
+    reshard__search_move(walk->sim, &walk->config, move);
     took(walk, STEP_MOVE);
     (void)reshard__search_digest(walk->sim);
     took(walk, STEP_DIGEST);
@@ -105,14 +105,14 @@ static void way_go(struct walk *walk, const struct image *from)
 static void bench_steps(void)
 {
     static struct walk walk = {.random = 1};
-    walk.config = reshard__search_config(0);
+    (void)reshard__search_config(0, &walk.config);
     walk.arena = reshard__search_arena();
     if (!walk.arena)
         exit(1);
     (void)reshard__arena_use(walk.arena);
     struct reshard_sim_search search;
     reshard_sim_search_init(&search);
-    walk.sim = reshard__search_world(walk.config, &search, NULL, NULL);
+    walk.sim = reshard__search_world(&walk.config, &search, NULL, NULL);
     reshard__arena_idle(walk.arena, reshard__search_idle, walk.sim);
     reshard__arena_base(walk.arena);
     struct image first = reshard__arena_save(walk.arena);
@@ -120,7 +120,7 @@ static void bench_steps(void)
         way_go(&walk, &first);
     (void)reshard__arena_use(NULL);
     reshard__arena_free(walk.arena);
-    printf("%-34s %10s\n", walk.config->name, "ns");
+    printf("%-34s %10s\n", reshard_sim_search_name(0), "ns");
     for (int step = 0; step < STEP_COUNT; step++)
         printf("  %-32s %10.0f\n", step_names[step], median(walk.times[step], walk.count) * 1e9);
     printf("  %-32s %10.0f\n", "bytes of a world that is kept", median(walk.sizes, walk.count));

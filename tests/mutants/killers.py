@@ -23,7 +23,7 @@ SHRUNK_SEED = re.compile(
     r"(?P<faults>\d+) faults, (?P<operations>\d+) operations, (?P<migrations>\d+) migrations", re.M)
 SEARCHED = re.compile(r"VIOLATION ([\w-]+) after \d+ moves")
 SEARCHED_STATES = 60000  # of a configuration: the ways to what breaks are short
-CONFIGURATION = re.compile(r'\.name = "([\w-]+)"')
+CONFIGURATION = re.compile(r'\b(SNAPSHOT|KEYWISE)\("([\w-]+)"')
 REPLAYS = 3  # of a shrunk failure: each must be the same
 
 
@@ -206,9 +206,9 @@ class Search:
 
     def hunt(self, programs, _depth):
         """The configurations that fail."""
-        sources = [f"src/sim/search_{mode}.c" for mode in ("snapshot", "keywise")]
-        source = "".join(read(os.path.join(ROOT, path)) for path in sources)
-        for what in CONFIGURATION.findall(source):
+        source = read(os.path.join(ROOT, "src/sim/search_configs.c"))
+        for mode, name in CONFIGURATION.findall(source):
+            what = f"{mode.lower()}-{name}"
             checker, outcome = self.fire(programs, what)
             if checker:
                 yield killer(self.name, what, checker, outcome.milliseconds)

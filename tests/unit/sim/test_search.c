@@ -83,8 +83,9 @@ Test(search, write_untold_is_found)
     struct arena *arena = reshard__search_arena();
     struct reshard_sim_search search = search_of(reshard_sim_search_name(0));
     (void)reshard__arena_use(arena);
-    struct reshard_sim *sim =
-        reshard__search_world(reshard__search_config(0), &search, NULL, NULL);
+    struct search_config config;
+    cr_assert(reshard__search_config(0, &config));
+    struct reshard_sim *sim = reshard__search_world(&config, &search, NULL, NULL);
     struct reshard_digest digest = reshard__search_digest(sim);
     reshard__arena_base(arena);
     reshard__search_untouched(arena, sim, reshard__search_digest(sim));
