@@ -26,6 +26,8 @@ enum {
     BUS_REPLICA = 4, /* a replica to its primary: follow, acknowledge (replica_room.h) */
     BUS_STREAM = 5,  /* a primary to its replica: what has changed */
     BUS_STATUS = 6,  /* that a node is up, and how far (engine_health.c) */
+    BUS_FETCH = 7,   /* for the bytes of a value in pieces, and the answer (host_fetch.c) */
+    BUS_PIECE = 8,
     BUS_KIND_LIMIT = 16
 };
 

@@ -136,7 +136,8 @@ bool engine__node_start(struct engine *engine)
     struct reshard_transport transport;
     struct reshard_journal journal;
     struct reshard_store store;
-    engine->store = (struct host_store){.store = engine->slotd->store, .sync = &engine->sync};
+    engine->store = (struct host_store){.store = engine->slotd->store, .sync = &engine->sync,
+        .giver_send = engine__giver_send, .user_data = engine};
     engine->node_journal = (struct host_journal){.store = engine->slotd->store,
         .sync = &engine->sync, .stream = HOST_STREAM_NODE};
     reshard_node_config_init(&config);
@@ -381,6 +382,7 @@ void engine_tick(struct engine *engine)
     if (engine->leads && now_ns - engine->ticked_ns > ENGINE_FROZEN_NS)
         engine__confirm_begin(engine);
     engine__health_tick(engine, now_ns);
+    host_fetch_tick(&engine->store, now_ns);
     engine->ticked_ns = now_ns;
     if (engine->coordinator == NULL && !bus_linked(engine->bus, engine->coordinator_id))
         (void)reshard_node_greet(engine->node, engine->coordinator_id);

@@ -157,6 +157,11 @@ void engine__replicas_applied(struct engine *engine);
 /* Other replicas of this shard may still read under leases of an earlier primary. */
 bool engine__replicas_settle(const struct engine *engine);
 
+/* engine_fetch.c */
+bool engine__giver_send(void *user_data, const struct reshard_action *action, struct bytes header,
+    struct bytes payload);
+void engine__fetch_message(struct engine *engine, const struct bus_message *message);
+
 /* engine_health.c */
 void engine__status_take(struct engine *engine, const struct bus_message *message);
 void engine__health_tick(struct engine *engine, uint64_t now_ns);

@@ -12,11 +12,6 @@ static void library_take(struct engine *engine, struct bus_message *message)
     } else if (receiver == RESHARD_RECEIVER_NODE) {
         (void)reshard_driver_receive(
             engine->node_driver, message->from, message->data, message->size);
-        /* A key that moves alone, larger than any chunk: the library has taken a copy. */
-        if (message->size > 2 * HOST_CHUNK_SIZE) {
-            free(message);
-            return;
-        }
         message->next = engine->held;
         engine->held = message;
     } else {
@@ -25,6 +20,17 @@ static void library_take(struct engine *engine, struct bus_message *message)
                 engine->coordinator_driver, message->from, message->data, message->size);
         free(message);
     }
+}
+
+/* From a node of this cluster. */
+static void peer_take(struct engine *engine, const struct bus_message *message)
+{
+    if (message->kind == BUS_STATUS)
+        engine__status_take(engine, message);
+    else if (message->kind == BUS_FETCH || message->kind == BUS_PIECE)
+        engine__fetch_message(engine, message);
+    else
+        engine__replica_message(engine, message);
 }
 
 /* Take one message; false when there is none. */
@@ -41,10 +47,8 @@ static bool message_take(struct engine *engine)
         engine__request_take(engine, message);
     else if (message->kind == BUS_ANSWER)
         engine__answer_take(engine, message);
-    else if (message->kind == BUS_STATUS && !message->foreign)
-        engine__status_take(engine, message);
     else if (!message->foreign)
-        engine__replica_message(engine, message);
+        peer_take(engine, message);
     free(message);
     return true;
 }

@@ -60,9 +60,18 @@ struct host_journal {
 
 void host_journal_hooks(struct host_journal *journal, struct reshard_journal *hooks_out);
 
+/* To whoever gives the keys of the action's migration; false: not now. */
+typedef bool (*host_giver_send)(void *user_data, const struct reshard_action *action,
+    struct bytes header, struct bytes payload);
+
 struct host_export;
+struct host_fetch;
 struct host_store {
     struct store *store;
+    host_giver_send giver_send;
+    void *user_data; /* of it */
+    struct host_fetch *fetches;
+    uint64_t last_fetch;
     struct host_sync *sync;
     struct reshard_driver *driver;
     struct host_export *exports;
@@ -110,5 +119,25 @@ int32_t host_pick(void *user_data, const struct reshard_action *action,
 int32_t host_remove(void *user_data, const struct reshard_action *action,
     struct reshard_completion *completion);
 int32_t host_items_apply(struct host_store *host, struct bytes items);
+struct host_item {
+    struct bytes key;
+    struct bytes state;
+};
+/* The item at the head of `items`, and past it. False at the end, or when it is none: then
+ * items->size is not 0. */
+bool host_item_next(struct bytes *items, struct host_item *item_out);
+/* An APPLY of mode keywise whose items are in the store, and all that goes with them. */
+int32_t host_items_end(struct host_store *host, const struct reshard_action *action,
+    struct reshard_completion *completion);
+
+/* host_fetch.c: values in pieces, behind the items that name them. */
+/* RESHARD_OK: no item lacks anything; RESHARD_PENDING: the action ends when all has come. */
+int32_t host_fetch_begin(struct host_store *host, const struct reshard_action *action);
+/* An answer to what giver_send sent. */
+void host_fetch_take(struct host_store *host, struct bytes answer);
+void host_fetch_tick(struct host_store *host, uint64_t now_ns);
+void host_fetch_free(struct host_store *host);
+/* At the giver: the answer to a request; false: it is none. */
+bool host_fetch_answer(struct store *store, struct bytes request, struct buffer *answer);
 
 #endif

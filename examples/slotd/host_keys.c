@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Room host: hooks of mode keywise: keys picked, removed and applied one by one, as items of
  * {key size 4, state size 4, key, state}; the state is the key's records. Expired keys count as
- * absent; they go with the slot. */
+ * absent; they go with the slot. A value in pieces is no part of it: see host_fetch.c. */
 #include "host.h"
 
 #include "cluster.h"
@@ -10,14 +10,7 @@
 
 enum { ITEM_HEAD_SIZE = 8 };
 
-struct item {
-    struct bytes key;
-    struct bytes state;
-};
-
-/* The item at the head of `items`, and past it. False at the end, or when it is none: then
- * items->size is not 0. */
-static bool item_next(struct bytes *items, struct item *item_out)
+bool host_item_next(struct bytes *items, struct host_item *item_out)
 {
     if (items->size < ITEM_HEAD_SIZE)
         return false;
@@ -44,7 +37,7 @@ static void item_write(struct store *store, const struct store_key *key, struct 
     (void)buffer_reserve(items, ITEM_HEAD_SIZE);
     items->size += ITEM_HEAD_SIZE;
     buffer_append(items, key->name.data, key->name.size);
-    store_record_key(store, key, items);
+    store_record_head(store, key, items);
     size_t state_size = items->size - start - ITEM_HEAD_SIZE - key->name.size;
     put_u32(items->data + start, (uint32_t)key->name.size);
     put_u32(items->data + start + 4, (uint32_t)state_size);
@@ -91,8 +84,8 @@ static int32_t pick_listed(
 {
     struct bytes list = {action->payload, action->payload_size};
     struct store_item found;
-    struct item listed;
-    while (item_next(&list, &listed)) {
+    struct host_item listed;
+    while (host_item_next(&list, &listed)) {
         struct store_key key = key_of(listed.key);
         if (!store_find(pick->store, &key, &found))
             continue;
@@ -177,9 +170,9 @@ int32_t host_remove(void *user_data, const struct reshard_action *action,
 {
     struct host_store *host = user_data;
     struct bytes list = {action->payload, action->payload_size};
-    struct item item;
+    struct host_item item;
     host->own_change = true;
-    while (item_next(&list, &item)) {
+    while (host_item_next(&list, &item)) {
         struct store_key key = key_of(item.key);
         (void)store_remove(host->store, &key);
     }
@@ -190,10 +183,10 @@ int32_t host_remove(void *user_data, const struct reshard_action *action,
 
 int32_t host_items_apply(struct host_store *host, struct bytes items)
 {
-    struct item item;
+    struct host_item item;
     int32_t status = RESHARD_OK;
     host->own_change = true;
-    while (status == RESHARD_OK && item_next(&items, &item))
+    while (status == RESHARD_OK && host_item_next(&items, &item))
         if (store_apply(host->store, item.state, false) != 0)
             status = RESHARD_E_TYPE;
     host->own_change = false;

@@ -183,28 +183,45 @@ static void position_open(struct host_store *host, const struct reshard_action *
     host_position_put(host->store, action->migration, position);
 }
 
+/* Answers leave after the commit; keys that move one by one are as durable as any write. */
+int32_t host_items_end(struct host_store *host, const struct reshard_action *action,
+    struct reshard_completion *completion)
+{
+    struct host_position position;
+    position_open(host, action, &position);
+    if (action->sequence > position.sequence) {
+        position.sequence = action->sequence;
+        host_position_put(host->store, action->migration, &position);
+    }
+    completion->sequence = position.sequence;
+    return host_replicas_wait(host->sync, host->driver, action, completion);
+}
+
+static int32_t items_apply(struct host_store *host, const struct reshard_action *action,
+    const struct host_position *position, struct reshard_completion *completion)
+{
+    int32_t status = RESHARD_OK;
+    if (action->sequence > position->sequence)
+        status = host_items_apply(host, (struct bytes){action->payload, action->payload_size});
+    if (status == RESHARD_OK && action->sequence > position->sequence)
+        status = host_fetch_begin(host, action);
+    return status == RESHARD_OK ? host_items_end(host, action, completion) : status;
+}
+
 static int32_t on_apply(void *user_data, const struct reshard_action *action,
     struct reshard_completion *completion)
 {
     struct host_store *host = user_data;
     struct host_position position;
-    struct bytes payload = {action->payload, action->payload_size};
-    int32_t status = RESHARD_OK;
     position_open(host, action, &position);
+    if (action->mode == RESHARD_MODE_KEYWISE)
+        return items_apply(host, action, &position, completion);
     if (action->sequence > position.sequence) {
-        if (action->mode == RESHARD_MODE_KEYWISE)
-            status = host_items_apply(host, payload);
-        else if (store_apply(host->store, payload, true) != 0)
-            status = RESHARD_E_TYPE;
-        if (status != RESHARD_OK)
-            return status;
+        if (store_apply(
+                host->store, (struct bytes){action->payload, action->payload_size}, true) != 0)
+            return RESHARD_E_TYPE;
         position.sequence = action->sequence;
         host_position_put(host->store, action->migration, &position);
-    }
-    /* Answers leave after the commit; keys that move one by one are as durable as any write. */
-    if (action->mode == RESHARD_MODE_KEYWISE) {
-        completion->sequence = position.sequence;
-        return host_replicas_wait(host->sync, host->driver, action, completion);
     }
     if (host->sync->durability != DURABILITY_BATCH && host->sync->logged <= host->sync->released)
         completion->sequence = position.sequence;
@@ -352,6 +369,7 @@ void host_store_sweep(struct host_store *host, const struct reshard_map *map)
 
 void host_store_free(struct host_store *host)
 {
+    host_fetch_free(host);
     while (host->paced != NULL) {
         struct host_paced *next = host->paced->next;
         free(host->paced);

@@ -143,6 +143,21 @@ uint64_t store_garbage_count(const struct store *store); /* retired generations 
  * put behind one another, is a valid stream. Applying one twice is harmless. */
 void store_record_key(struct store *store, const struct store_key *key, struct buffer *records);
 void store_record_clear(uint32_t slot, struct buffer *records);
+/* The same without the bytes of a value in pieces: who gets it has to ask for those. */
+void store_record_head(struct store *store, const struct store_key *key, struct buffer *records);
+/* What a record holds of a key's value. */
+struct store_part {
+    struct store_key key; /* borrowed from the record */
+    uint64_t version;
+    uint64_t value_size;
+    uint64_t begin;
+    uint64_t end;
+};
+/* Of the last of these records; false: they are none, or it has no value. */
+bool store_record_part(struct bytes records, struct store_part *part_out);
+/* Append the record that goes on at part->end, if the live key is still of that version. */
+bool store_record_next(
+    struct store *store, const struct store_part *part, struct buffer *records);
 /* Where an export stands. All zero but `position` (and `staged`) to start. */
 struct store_export {
     bool staged;         /* of the staged keys of one slot, not the live ones */

@@ -118,6 +118,47 @@ void store_record_key(struct store *store, const struct store_key *key, struct b
         store__record_gone(key, records);
 }
 
+void store_record_head(struct store *store, const struct store_key *key, struct buffer *records)
+{
+    struct row row;
+    store__row_seek(store, key, false, &row);
+    if (!row.found || (row.flags & ROW_PARTIAL) != 0 || row.item.blob == 0) {
+        store_record_key(store, key, records);
+        return;
+    }
+    struct record record = {.kind = RECORD_PUT, .key = *key, .expiry_ms = row.item.expiry_ms,
+        .version = row.item.version, .value_size = row.item.value_size};
+    record_write(&record, records);
+}
+
+bool store_record_part(struct bytes records, struct store_part *part_out)
+{
+    struct record record = {0};
+    bool sound = records.size > 0;
+    while (sound && records.size > 0) {
+        size_t size = record_read(records, &record);
+        sound = size > 0;
+        records.data += size;
+        records.size -= size;
+    }
+    *part_out = (struct store_part){record.key, record.version, record.value_size, record.offset,
+        record.offset + record.part.size};
+    return sound && record.kind == RECORD_PUT;
+}
+
+bool store_record_next(
+    struct store *store, const struct store_part *part, struct buffer *records)
+{
+    struct row row;
+    store__row_seek(store, &part->key, false, &row);
+    bool same = row.found && (row.flags & ROW_PARTIAL) == 0 &&
+        row.item.version == part->version && row.item.value_size == part->value_size &&
+        part->end <= part->value_size;
+    if (same)
+        (void)parts_write(store, &part->key, &row.item, part->end, 0, records);
+    return same;
+}
+
 void store_record_clear(uint32_t slot, struct buffer *records)
 {
     struct record record = {.kind = RECORD_CLEAR, .key = {slot, {NULL, 0}}};
