@@ -22,7 +22,7 @@ SHRUNK_SEED = re.compile(
     r"^seed \d+: (?P<checker>[\w-]+), (?P<from>\d+) events, (?P<to>\d+) left: "
     r"(?P<faults>\d+) faults, (?P<operations>\d+) operations, (?P<migrations>\d+) migrations", re.M)
 SEARCHED = re.compile(r"VIOLATION ([\w-]+) after \d+ moves")
-SEARCHED_STATES = 60000  # of a configuration: the ways to what breaks are short
+SEARCHED_STATES = 300000  # of a configuration: the ways to what breaks are short
 CONFIGURATION = re.compile(r'\b(SNAPSHOT|KEYWISE)\("([\w-]+)"')
 REPLAYS = 3  # of a shrunk failure: each must be the same
 
