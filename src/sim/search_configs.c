@@ -133,7 +133,8 @@ static const struct search_config table[] = {
     {KEYWISE("slots-drop-crash", 11688, 25024), .words = "slots 2", .nodes = OWNED("2"), .last = 1,
         .limits = {[MOVE_DROP] = 1, [MOVE_CRASH] = 1}, .crashes = SOURCE},
     /* A clock that jumps while messages and appends are under way. */
-    {SNAPSHOT("early", 85951, 276567), KEYWISE("early", 34252, 123055), .limits = {[MOVE_EARLY] = 1},
+    {SNAPSHOT("early", 85951, 276567), KEYWISE("early", 34252, 123055),
+        .limits = {[MOVE_EARLY] = 1},
         .requests = {WRITE(1, 0)}, .slow = SLOW(APPEND)},
     /* Appends that fail, or whose outcome is unknown. */
     {SNAPSHOT("journal", 3779, 9464), KEYWISE("journal", 2415, 5774), .limits = {[MOVE_FAULT] = 1},
