@@ -30,7 +30,8 @@ struct reshard_sim_search {
     reshard_sim_print log; /**< replay: takes the event log; NULL = none */
     void *log_data;        /**< handed to log */
     uint32_t trace;        /**< replay: 1 = messages when they are sent, 2 = actions too */
-    uint32_t reserved;     /**< 0 */
+    uint32_t idle;         /**< 1 = decide also when a message arrives that can change nothing
+                               whenever it does: many times as many states, and the same ends */
     reshard_sim_progress progress; /**< search: told how far it is; NULL = nobody */
     void *progress_data;           /**< handed to progress */
 };
@@ -45,6 +46,7 @@ struct reshard_sim_search_report {
     uint64_t states;          /**< distinct ones */
     uint64_t transitions;     /**< moves between them */
     uint64_t ends;            /**< states in which everything has ended */
+    struct reshard_digest ends_digest; /**< of them all, whatever their order */
     uint64_t dead;            /**< states from which no end is reachable */
     uint64_t depth;           /**< moves to the state that was found last */
     uint64_t verified;        /**< worlds that were met again and led to the same states */

@@ -309,8 +309,11 @@ static void follow(struct search *search, uint32_t state, struct move move)
     }
     bool ended = reshard__search_ended(search->sim, search->config);
     state_add(search, state, move);
-    if (ended)
-        end_note(search, state, move);
+    if (!ended)
+        return;
+    search->report->ends_digest.low += digest.low;
+    search->report->ends_digest.high += digest.high;
+    end_note(search, state, move);
 }
 
 /* Every few moves further the worlds differ less from one of their own than from the first. */
@@ -515,7 +518,10 @@ static int32_t spec_check(const struct reshard_sim_search *spec,
         return RESHARD_E_NULL;
     if (spec->struct_size != sizeof *spec || report->struct_size != sizeof *report)
         return RESHARD_E_STRUCT_SIZE;
-    return config_find(spec->name, config_out) ? RESHARD_OK : RESHARD_E_ARGUMENT;
+    if (!config_find(spec->name, config_out))
+        return RESHARD_E_ARGUMENT;
+    config_out->slow |= spec->idle ? SLOW_IDLE : 0;
+    return RESHARD_OK;
 }
 
 int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,

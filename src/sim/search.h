@@ -49,8 +49,10 @@ struct move {
 
 enum { SEARCH_MOVES_MAX = 256, SEARCH_REQUESTS = 6 };
 
-/* Of search_config.slow: what travels to replicas takes time. */
+/* Of search_config.slow: what travels to replicas takes time; so do messages that can change nothing
+ * whenever they arrive (reshard_sim_search.idle). */
 #define SLOW_STREAM UINT32_C(1)
+#define SLOW_IDLE (UINT32_C(1) << 31)
 
 struct search_request {
     uint8_t client;
@@ -75,7 +77,7 @@ struct search_config {
     uint8_t limits[MOVE_KIND_COUNT]; /* from MOVE_DROP on */
     struct search_request requests[SEARCH_REQUESTS]; /* to the first without an op */
     uint32_t slow;        /* bits 1 << RESHARD_ACTION_*: tasks that take time; others take none;
-                             and SLOW_STREAM */
+                             and SLOW_* */
     uint32_t crashes;     /* bits 1 << index of a host that may crash, in order of creation */
     uint32_t faults;      /* ... whose appends may fail */
     uint16_t heirs[4];    /* MOVE_FAILOVER: by shard, the replica that takes over; 0 = none */

@@ -111,13 +111,14 @@ static bool ack_eager(const struct reshard_sim *sim, const struct host *host, si
     return false;
 }
 
-static bool message_eager(const struct reshard_sim *sim, size_t index)
+static bool message_eager(
+    const struct reshard_sim *sim, const struct search_config *config, size_t index)
 {
     enum { MAP = 2, REPORT = 4, ACK = 6 };
     const struct packet *packet = sim->heap[index].data;
     const struct host *host = reshard__host_find(sim, packet->to);
     struct peek peek = reshard__peek(packet->data, packet->size);
-    if (!host)
+    if (!host || config->slow & SLOW_IDLE)
         return false;
     switch (peek.type) {
     case MAP:
@@ -137,7 +138,7 @@ static bool eager(
     const struct happening *happening = &sim->heap[index];
     switch (happening->kind) {
     case EVENT_MESSAGE:
-        return message_eager(sim, index);
+        return message_eager(sim, config, index);
     case EVENT_TASK:
         return task_eager(sim, config, happening);
     case EVENT_REPLY:

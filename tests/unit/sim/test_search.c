@@ -47,6 +47,30 @@ struct breach {
     const char *checker;
 };
 
+/* The shortest way: one move less shows nothing. */
+static void breach_find(const struct breach *breach, uint32_t idle)
+{
+    static struct reshard_sim_decision decisions[MOVES];
+    struct reshard_sim_search search = search_of(breach->name);
+    search.sabotage = UINT32_C(1) << breach->sabotage;
+    search.state_limit = 100000;
+    search.idle = idle;
+    struct reshard_sim_search_report report = run(&search, decisions);
+    cr_assert(report.violated, "%s: %u", breach->name, (unsigned)breach->sabotage);
+    cr_expect_str_eq(report.checker, breach->checker);
+    cr_assert_leq(report.decision_count, MOVES);
+    search.decisions = decisions;
+    search.decision_count = report.decision_count;
+    struct reshard_sim_search_report again;
+    reshard_sim_search_report_init(&again);
+    cr_assert_eq(reshard_sim_search_replay(&search, NULL, NULL, &again), RESHARD_OK);
+    cr_expect_str_eq(again.checker, report.checker);
+    cr_expect_eq(again.depth, report.decision_count);
+    search.decision_count--;
+    cr_assert_eq(reshard_sim_search_replay(&search, NULL, NULL, &again), RESHARD_OK);
+    cr_expect(!again.violated);
+}
+
 Test(search, breach_is_found_and_replays)
 {
     static const struct breach breaches[] = {
@@ -55,25 +79,28 @@ Test(search, breach_is_found_and_replays)
         {"keywise-requests", RESHARD_SABOTAGE_APPLY, "linearizable"},
         {"snapshot-requests", RESHARD_SABOTAGE_ROUTE, "commit"},
     };
-    static struct reshard_sim_decision decisions[MOVES];
-    for (size_t i = 0; i < sizeof breaches / sizeof *breaches; i++) {
-        struct reshard_sim_search search = search_of(breaches[i].name);
-        search.sabotage = UINT32_C(1) << breaches[i].sabotage;
-        search.state_limit = 100000;
-        struct reshard_sim_search_report report = run(&search, decisions);
-        cr_assert(report.violated, "%s: %u", breaches[i].name, (unsigned)breaches[i].sabotage);
-        cr_expect_str_eq(report.checker, breaches[i].checker);
-        cr_assert_leq(report.decision_count, MOVES);
-        search.decisions = decisions;
-        search.decision_count = report.decision_count;
-        struct reshard_sim_search_report again;
-        reshard_sim_search_report_init(&again);
-        cr_assert_eq(reshard_sim_search_replay(&search, NULL, NULL, &again), RESHARD_OK);
-        cr_expect_str_eq(again.checker, report.checker);
-        cr_expect_eq(again.depth, report.decision_count);
-        search.decision_count--; /* a shortest way: one move less shows nothing */
-        cr_assert_eq(reshard_sim_search_replay(&search, NULL, NULL, &again), RESHARD_OK);
-        cr_expect(!again.violated);
+    for (size_t i = 0; i < sizeof breaches / sizeof *breaches; i++)
+        for (uint32_t idle = 0; idle <= 1; idle++)
+            breach_find(&breaches[i], idle);
+}
+
+/* A message that can change nothing is delivered at once: nothing is lost by it, neither ways to end
+ * nor ways to break. */
+Test(search, idle_message_decided_leads_to_the_same_ends)
+{
+    static const char *const names[] = {
+        "snapshot-abort", "snapshot-drop", "snapshot-overtake", "keywise-target-crash"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct reshard_sim_search search = search_of(names[i]);
+        struct reshard_sim_search_report eager = run(&search, NULL);
+        search.idle = 1;
+        struct reshard_sim_search_report decided = run(&search, NULL);
+        cr_expect(decided.closed && !decided.violated, "%s: %s", names[i], decided.checker);
+        cr_expect_gt(decided.states, eager.states, "%s: none was idle", names[i]);
+        cr_expect_gt(eager.ends, 0);
+        cr_expect_eq(decided.ends, eager.ends, "%s", names[i]);
+        cr_expect_eq(decided.ends_digest.low, eager.ends_digest.low, "%s", names[i]);
+        cr_expect_eq(decided.ends_digest.high, eager.ends_digest.high, "%s", names[i]);
     }
 }
 
