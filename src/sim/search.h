@@ -49,8 +49,8 @@ struct move {
 
 enum { SEARCH_MOVES_MAX = 256, SEARCH_REQUESTS = 6 };
 
-/* Of search_config.slow: what travels to replicas takes time; so do messages that can change nothing
- * whenever they arrive (reshard_sim_search.idle). */
+/* Of search_config.slow: what travels to replicas takes time; so do messages that can change
+ * nothing whenever they arrive (reshard_sim_search.idle). */
 #define SLOW_STREAM UINT32_C(1)
 #define SLOW_IDLE (UINT32_C(1) << 31)
 

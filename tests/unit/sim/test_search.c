@@ -84,8 +84,8 @@ Test(search, breach_is_found_and_replays)
             breach_find(&breaches[i], idle);
 }
 
-/* A message that can change nothing is delivered at once: nothing is lost by it, neither ways to end
- * nor ways to break. */
+/* A message that can change nothing is delivered at once: nothing is lost by it, neither ways to
+ * end nor ways to break. */
 Test(search, idle_message_decided_leads_to_the_same_ends)
 {
     static const char *const names[] = {
