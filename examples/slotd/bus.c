@@ -102,17 +102,23 @@ static void on_connected(uv_connect_t *connect, int status)
     struct link *link = connect->data;
     if (link->closed)
         return;
+    link->target->refused_ns = status == UV_ECONNREFUSED ? link->target->dialled_ns : 0;
     if (status != 0)
         bus__link_close(link, NULL);
     else
         bus__link_greet(link);
 }
 
+static bool target_is(const struct target *target, const struct bus_address *address)
+{
+    return target->address.port == address->port &&
+        strcmp(target->address.host, address->host) == 0;
+}
+
 static struct target *target_of(struct bus *bus, const struct bus_address *address)
 {
     struct target *target = bus->targets;
-    while (target != NULL && (target->address.port != address->port ||
-            strcmp(target->address.host, address->host) != 0))
+    while (target != NULL && !target_is(target, address))
         target = target->next;
     if (target == NULL) {
         target = memory_take(sizeof(*target));
@@ -133,6 +139,7 @@ static void target_dial(struct bus *bus, struct target *target)
     if (target->delay_ns > DELAY_LAST_NS)
         target->delay_ns = DELAY_LAST_NS;
     target->retry_ns = now_ns + target->delay_ns;
+    target->dialled_ns = now_ns;
     if (socket_address(target->address.host, target->address.port, &address) != 0)
         return;
     target->link = bus__link_open(bus, target);
@@ -155,6 +162,16 @@ static struct link *link_of(const struct bus *bus, uint64_t node)
 bool bus_linked(const struct bus *bus, uint64_t node)
 {
     return link_of(bus, node) != NULL;
+}
+
+uint64_t bus_refused_ns(const struct bus *bus, uint64_t node)
+{
+    struct bus_address address;
+    bool known = bus->hooks.locate(bus->hooks.user_data, node, &address);
+    const struct target *target = bus->targets;
+    while (known && target != NULL && !target_is(target, &address))
+        target = target->next;
+    return known && target != NULL && link_of(bus, node) == NULL ? target->refused_ns : 0;
 }
 
 bool bus_link_at(const struct bus *bus, uint32_t index, struct bus_link_state *link_out)

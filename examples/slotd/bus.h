@@ -84,6 +84,8 @@ void bus_tick(struct bus *bus);
 /* Dial the node unless a link to it stands, or was tried a moment ago. */
 void bus_link(struct bus *bus, uint64_t node);
 bool bus_linked(const struct bus *bus, uint64_t node);
+/* When a dial began that was refused: nothing listened there. 0: none was, or it is linked. */
+uint64_t bus_refused_ns(const struct bus *bus, uint64_t node);
 struct bus_link_state {
     uint64_t node;
     bool dialled; /* from here */

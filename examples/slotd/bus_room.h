@@ -25,6 +25,8 @@ struct target {
     struct bus_address address;
     uint64_t retry_ns;
     uint64_t delay_ns;
+    uint64_t dialled_ns;
+    uint64_t refused_ns; /* when the newest dial that was refused had begun; 0 = it was not */
     struct link *link;
 };
 

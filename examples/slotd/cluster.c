@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNCONFIRMED_PARK_NS ((uint64_t)1000000000)
-
 static void name_load(struct cluster *cluster)
 {
     struct bytes name;
@@ -233,7 +231,7 @@ void cluster_route(struct cluster *cluster, const struct cluster_request *reques
     struct cluster_request asked = *request;
     reshard_shard_id shard = 0;
     uint32_t slot = cluster_key_slot(request->keys[0]);
-    uint64_t unconfirmed_ns = engine_unconfirmed_ns(cluster->engine);
+    int stand = engine_stand(cluster->engine);
     verdict_out->slot = slot;
     asked.op = ops[request->op];
     uint32_t verdict = reshard_node_route(engine_node(cluster->engine), slot, asked.op, &shard);
@@ -246,8 +244,8 @@ void cluster_route(struct cluster *cluster, const struct cluster_request *reques
     verdict = moved_verdict(cluster, slot, verdict);
     verdict = replica_verdict(cluster, request, verdict, &shard);
     verdict_out->kind = kind_of(verdict);
-    if (unconfirmed_ns != 0)
-        verdict_out->kind = unconfirmed_ns < UNCONFIRMED_PARK_NS ? CLUSTER_PARK : CLUSTER_DOWN;
+    if (stand != ENGINE_SERVES)
+        verdict_out->kind = stand == ENGINE_WAITS ? CLUSTER_PARK : CLUSTER_DOWN;
     if (verdict == RESHARD_MOVED || verdict == RESHARD_ASK)
         address_of(cluster, shard, verdict_out);
 }

@@ -336,6 +336,8 @@ static void timer_set(struct engine *engine, uint64_t now_ns)
 void engine_turn(struct engine *engine)
 {
     uint64_t now_ns = clock_monotonic_ns();
+    if (now_ns > engine->lease_end_ns)
+        engine__fence_tick(engine);
     if (!engine->dirty && !engine->more && now_ns < engine->deadline_ns)
         return;
     engine->dirty = false;
@@ -379,14 +381,13 @@ static void links_hold(struct engine *engine)
 void engine_tick(struct engine *engine)
 {
     uint64_t now_ns = clock_monotonic_ns();
-    if (engine->leads && now_ns - engine->ticked_ns > ENGINE_FROZEN_NS)
-        engine__confirm_begin(engine);
     engine__health_tick(engine, now_ns);
-    host_fetch_tick(&engine->store, now_ns);
     engine->ticked_ns = now_ns;
+    host_fetch_tick(&engine->store, now_ns);
     if (engine->coordinator == NULL && !bus_linked(engine->bus, engine->coordinator_id))
         (void)reshard_node_greet(engine->node, engine->coordinator_id);
     replica_tick(engine->replica);
+    engine__fence_tick(engine);
     engine__replicas_applied(engine);
     bus_tick(engine->bus);
     links_hold(engine);
@@ -469,7 +470,6 @@ struct engine *engine_open(
     cluster__map_set(slotd->cluster, engine_map(engine), engine->node_id);
     engine__store_observe(engine);
     settle(engine);
-    engine__confirm_begin(engine);
     address_tell(engine);
     return engine;
 }

@@ -50,9 +50,12 @@ uint64_t engine_coordinator_id(const struct engine *engine);
 /* The node was fed directly: it is run at the end of this turn. */
 void engine_fed(struct engine *engine);
 struct replica *engine_replica(const struct engine *engine);
-/* How long this node has not known whether it still is what its journal says, and has served
- * nothing: after its start, or when its process stood still. 0: it does know. */
-uint64_t engine_unconfirmed_ns(const struct engine *engine);
+/* Whether this node may answer as a primary: it knows that it is the only one; it waits for the one
+ * before, or to hear that it still is one; it has waited for long. */
+enum { ENGINE_SERVES, ENGINE_WAITS, ENGINE_DOWN };
+int engine_stand(const struct engine *engine);
+/* Whether it has ceased to know within this turn, in which it has executed requests. */
+bool engine_lapsed(struct engine *engine);
 /* At a replica: slots that its shard got since the newest record here; their keys are not here. */
 uint32_t engine_missed_slots(const struct engine *engine);
 /* Replication under `always`: the end of what this node has changed, and what may be answered. */

@@ -219,8 +219,7 @@ void engine__joined(struct engine *engine, struct bytes answer)
 void engine_reset(struct engine *engine)
 {
     engine__tickets_fail(engine, "ERR this node has left its cluster meanwhile");
-    if (replica_follows(engine->replica))
-        replica_wipe(engine->replica);
+    replica_leave(engine->replica);
     engine__identity_draw(engine);
     log_event(LOG_INFO, "reset", "node=%016llx", (unsigned long long)engine->node_id);
     restart(engine);

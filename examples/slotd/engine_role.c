@@ -60,18 +60,7 @@ uint64_t engine_logged(const struct engine *engine)
     return engine->sync.logged;
 }
 
-uint64_t engine_released(const struct engine *engine)
-{
-    return engine->unconfirmed_ns == 0 ? engine->sync.released : 0;
-}
-
-uint64_t engine_unconfirmed_ns(const struct engine *engine)
-{
-    return engine->unconfirmed_ns == 0 ? 0 : clock_monotonic_ns() - engine->unconfirmed_ns + 1;
-}
-
-/* This node's shard by a map; all 0 when it is not in it. */
-static struct reshard_map_shard shard_by(
+struct reshard_map_shard engine__shard(
     const struct engine *engine, const struct reshard_map *map)
 {
     struct reshard_map_node self = {.struct_size = sizeof(self)};
@@ -84,7 +73,7 @@ static struct reshard_map_shard shard_by(
 /* 0 = none, or this node is not in the map. */
 static uint64_t primary_by(const struct engine *engine, const struct reshard_map *map)
 {
-    return shard_by(engine, map).primary;
+    return engine__shard(engine, map).primary;
 }
 
 /* What is told and asked rests on the newest map, unless that makes this node primary: that counts
@@ -113,7 +102,7 @@ static bool slot_missed(const struct engine *engine, reshard_shard_id shard, uin
 
 uint32_t engine_missed_slots(const struct engine *engine)
 {
-    reshard_shard_id shard = shard_by(engine, reshard_node_newest_map(engine->node)).shard;
+    reshard_shard_id shard = engine__shard(engine, reshard_node_newest_map(engine->node)).shard;
     uint32_t count = 0;
     for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
         count += slot_missed(engine, shard, slot) ? 1 : 0;
@@ -125,7 +114,7 @@ bool engine__replicas_settle(const struct engine *engine)
     if (engine->leads)
         return replica_settling(engine->replica);
     /* Does it lead from this turn on? */
-    struct reshard_map_shard shard = shard_by(engine, reshard_node_map(engine->node));
+    struct reshard_map_shard shard = engine__shard(engine, reshard_node_map(engine->node));
     uint64_t newest = primary_by(engine, reshard_node_newest_map(engine->node));
     return newest == engine->node_id && shard.primary == newest && shard.node_count > 1;
 }
@@ -141,18 +130,8 @@ static void replicas_settled(struct engine *engine)
 
 void engine__role_follow(struct engine *engine)
 {
-    struct reshard_map_shard shard = shard_by(engine, engine_map(engine));
+    struct reshard_map_shard shard = engine__shard(engine, engine_map(engine));
     uint64_t primary = shard.primary;
-    if (engine->confirming != NULL && ticket_done(engine->confirming)) {
-        struct bytes text;
-        bool failed = ticket_error(engine->confirming, &text) != NULL;
-        ticket_drop(engine, engine->confirming);
-        engine->confirming = NULL;
-        engine->unconfirmed_ns = failed ? engine->unconfirmed_ns : 0;
-        if (failed)
-            engine__confirm_begin(engine);
-        engine->store.wake_wanted = true;
-    }
     bool deposed = engine->leads && primary != engine->node_id;
     engine->leads = primary != 0 && primary == engine->node_id;
     if (deposed) {
@@ -161,21 +140,8 @@ void engine__role_follow(struct engine *engine)
     }
     uint32_t peers = shard.node_count > 0 ? shard.node_count - 1 : 0;
     replica_role(engine->replica, engine->node_id, primary, peers);
+    engine__fence_follow(engine, &shard);
     replicas_settled(engine);
-}
-
-void engine__confirm_begin(struct engine *engine)
-{
-    struct buffer words = {0};
-    struct engine_wait wait = {.kind = WAIT_VERSION};
-    if (shard_by(engine, reshard_node_map(engine->node)).node_count < 2 ||
-        engine->confirming != NULL)
-        return;
-    if (engine->unconfirmed_ns == 0)
-        engine->unconfirmed_ns = clock_monotonic_ns();
-    words_add_text(&words, "version");
-    engine->confirming = engine_ask(engine, &words, &wait);
-    buffer_free(&words);
 }
 
 void engine__replicas_applied(struct engine *engine)

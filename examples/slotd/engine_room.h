@@ -25,7 +25,6 @@ enum {
 #define ENGINE_RESEND_NS ((uint64_t)200000000)
 #define ENGINE_ANSWER_NS ((uint64_t)30000000000)
 #define ENGINE_MEET_NS ((uint64_t)3000000000) /* for a link to the node that is met */
-#define ENGINE_FROZEN_NS ((uint64_t)1000000000) /* between two ticks: an heir may act by now */
 #define ENGINE_KNOWN_NS ((uint64_t)10000000000)
 
 /* A request of this node, or one that it passes on. */
@@ -107,9 +106,11 @@ struct engine {
     struct replica *replica;
     bool leads; /* primary of its shard, as of the last turn */
     bool settling; /* as of the last turn: see engine__replicas_settle() */
-    struct ticket *confirming; /* whether this node is still what its journal says */
-    uint64_t unconfirmed_ns; /* since when; 0 = it is */
     uint64_t ticked_ns;
+    struct ticket *confirming; /* whether this node still is the primary */
+    uint64_t confirmed_ns;   /* the newest moment at which it was; by its own clock */
+    uint64_t lease_end_ns;   /* it serves until then */
+    uint64_t unconfirmed_ns; /* since when it does not know; 0 = it does */
     struct peer *peers;
     uint64_t told_ns; /* how far this node is */
     reshard_job_id plan; /* newest that was asked for, 0 = none in this run */
@@ -149,9 +150,9 @@ void engine__store_observe(struct engine *engine);
 void engine__replica_open(struct engine *engine);
 /* After the library ran: what the map says this node is now. */
 void engine__role_follow(struct engine *engine);
-/* A primary with replicas asks, at its start or when it stood still, whether one of them has taken
- * over. */
-void engine__confirm_begin(struct engine *engine);
+/* This node's shard by a map; all 0 when it is not in it. */
+struct reshard_map_shard engine__shard(
+    const struct engine *engine, const struct reshard_map *map);
 void engine__replica_message(struct engine *engine, const struct bus_message *message);
 void engine__replicas_applied(struct engine *engine);
 /* Other replicas of this shard may still read under leases of an earlier primary. */
@@ -161,6 +162,11 @@ bool engine__replicas_settle(const struct engine *engine);
 bool engine__giver_send(void *user_data, const struct reshard_action *action, struct bytes header,
     struct bytes payload);
 void engine__fetch_message(struct engine *engine, const struct bus_message *message);
+
+/* engine_fence.c */
+/* After each look at the map; `shard` is this node's. */
+void engine__fence_follow(struct engine *engine, const struct reshard_map_shard *shard);
+void engine__fence_tick(struct engine *engine);
 
 /* engine_health.c */
 void engine__status_take(struct engine *engine, const struct bus_message *message);

@@ -37,16 +37,88 @@ static uint64_t stream_new(const struct replica *replica)
     return bytes_checksum((struct bytes){seed, sizeof(seed)}) | 1;
 }
 
-/* The primary before holds no lease, which others may. */
+static const char former_name[] = "replica.former";
+
+/* The primary before, also when it was so in an earlier run: then it may not have ended either. */
+static uint64_t former_find(struct replica *replica)
+{
+    struct bytes former;
+    if (replica->up.primary != 0)
+        return replica->up.primary;
+    if (store_meta_get(replica->store, former_name, &former) && former.size == 8)
+        return get_u64(former.data);
+    return replica__take_followed(replica);
+}
+
+void replica__former_put(struct replica *replica)
+{
+    uint8_t former[8];
+    struct bytes before;
+    put_u64(former, replica->former);
+    if (replica->fences)
+        store_meta_put(replica->store, former_name, (struct bytes){former, sizeof(former)});
+    else if (store_meta_get(replica->store, former_name, &before))
+        store_meta_remove(replica->store, former_name);
+}
+
+/* The primary before holds no lease to read, which others may. */
 static void lead_begin(struct replica *replica, uint32_t peers)
 {
-    replica->former = replica->up.primary;
+    replica->former = former_find(replica);
+    replica->fences = replica->former != 0;
+    replica__former_put(replica);
     replica__take_end(replica);
     replica->stream = stream_new(replica);
     replica->offset = replica->first = replica->sync->logged = 1; /* 0: it logs nothing */
     replica->peers = replica->former != 0 && peers > 0 ? peers - 1 : peers;
-    replica->settled_ns = clock_monotonic_ns() + LEASE_NS + LEASE_MARGIN_NS;
+    replica->led_ns = clock_monotonic_ns();
+    replica->settled_ns = replica->led_ns + LEASE_NS + LEASE_MARGIN_NS;
+    replica__settle_look(replica);
     replica__released_set(replica);
+}
+
+/* Who follows this node serves nothing any more. */
+static bool former_ended(const struct replica *replica, uint64_t now_ns)
+{
+    const struct follower *at = replica->followers;
+    while (at != NULL && at->node != replica->former)
+        at = at->next;
+    return at != NULL || now_ns > replica->led_ns + PRIMARY_LEASE_NS + LEASE_MARGIN_NS;
+}
+
+void replica__settle_look(struct replica *replica)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    uint32_t count = 0;
+    for (const struct follower *at = replica->followers; at != NULL; at = at->next)
+        count += at->node != replica->former ? 1 : 0;
+    if (replica->fences && former_ended(replica, now_ns))
+        replica_former_gone(replica);
+    replica->settling =
+        replica->fences || (count < replica->peers && now_ns < replica->settled_ns);
+}
+
+uint64_t replica_former(const struct replica *replica, uint64_t *led_ns_out)
+{
+    *led_ns_out = replica->led_ns;
+    return replica->leads && replica->fences ? replica->former : 0;
+}
+
+void replica_former_gone(struct replica *replica)
+{
+    replica->fences = false;
+    replica__former_put(replica);
+    log_event(LOG_INFO, "former_fenced", "node=%016llx after_ms=%llu",
+        (unsigned long long)replica->former,
+        (unsigned long long)((clock_monotonic_ns() - replica->led_ns) / 1000000));
+}
+
+uint64_t replica_vouched_ns(const struct replica *replica, uint64_t node)
+{
+    const struct follower *at = replica->followers;
+    while (at != NULL && at->node != node)
+        at = at->next;
+    return at != NULL ? at->vouched_ns : 0;
 }
 
 void replica_role(
@@ -61,8 +133,11 @@ void replica_role(
         replica__feed_end(replica);
     if (begins)
         lead_begin(replica, peers);
-    if (!leads && primary != replica->up.primary)
-        replica__take_begin(replica, primary);
+    if (leads || primary == replica->up.primary)
+        return;
+    replica__take_begin(replica, primary);
+    if (ends)
+        replica__take_tick(replica); /* who follows serves no more: its heir waits for that */
 }
 
 void replica_receive(struct replica *replica, uint64_t from, uint8_t kind, struct bytes message)
@@ -106,11 +181,7 @@ bool replica_follows(const struct replica *replica)
 
 bool replica_settling(const struct replica *replica)
 {
-    uint32_t count = 0;
-    for (const struct follower *at = replica->followers; at != NULL; at = at->next)
-        count += at->node != replica->former ? 1 : 0;
-    return replica->leads && count < replica->peers &&
-        clock_monotonic_ns() < replica->settled_ns;
+    return replica->leads && replica->settling;
 }
 
 bool replica_paused(const struct replica *replica)

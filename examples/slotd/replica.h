@@ -15,16 +15,21 @@
  * migration complete only when the replicas in sync have them. Clients' writes: with `always`
  * answers wait for these replicas too, so none that was answered is lost; with `batch` and `none`
  * they are replicated behind the answer, and WAIT tells. CLUSTER FAILOVER loses nothing: the
- * primary stops writes first. FORCE takes what this replica has, and is for primaries that are
- * dead: one that lives on, cut off from the coordinator, serves until it hears of its heir. A
- * primary with replicas that starts again, or that stood still for longer than a lease, serves
- * only once the coordinator has confirmed it. The coordinator is one node: while it is down no
- * fail-over is decided.
+ * primary stops writes first. FORCE takes what this replica has. The coordinator is one node: while
+ * it is down no fail-over is decided.
+ *
+ * Two primaries never serve at once (engine_fence.c). A primary with replicas serves while it has
+ * heard within PRIMARY_LEASE_NS that it still is one, counted from when it asked: from the
+ * coordinator, or from each of its replicas, which says with its beat that it follows. An heir
+ * serves, and its library acts, once the primary before follows it, or when that lease is over at
+ * the latest.
  */
 #ifndef SLOTD_REPLICA_H
 #define SLOTD_REPLICA_H
 
 #include "host.h"
+
+#define PRIMARY_LEASE_NS ((uint64_t)5000000000)
 
 struct replica;
 
@@ -56,8 +61,8 @@ void replica_key_changed(struct replica *replica, const struct store_key *key);
 void replica_turn(struct replica *replica);
 void replica_tick(struct replica *replica);
 
-/* Forget all keys, and how far copies are: a copy begins, or this node stops being a replica. */
-void replica_wipe(struct replica *replica);
+/* This node leaves its cluster; a replica's keys stay with its primary. */
+void replica_leave(struct replica *replica);
 
 /* ---- what others ask ---- */
 
@@ -72,8 +77,15 @@ bool replica_whole(const struct replica *replica);
  * had is applied here. */
 bool replica_handover(struct replica *replica);
 /* At a new primary: replicas may still read under leases that it did not give, without what its
- * journal says: nothing completes, and the library's node must say nothing. */
+ * journal says, or the primary before may still serve: nothing completes, and the library's node
+ * must say nothing. */
 bool replica_settling(const struct replica *replica);
+/* The primary before, which may still serve: this one waits. 0: none does. */
+uint64_t replica_former(const struct replica *replica, uint64_t *led_ns_out);
+/* Its process has ended since this one leads. */
+void replica_former_gone(struct replica *replica);
+/* When a node of the shard still followed this primary, by its clock; 0: it never said so. */
+uint64_t replica_vouched_ns(const struct replica *replica, uint64_t node);
 /* At the primary: no writes for a moment, a replica is about to take over. */
 bool replica_paused(const struct replica *replica);
 uint64_t replica_offset(const struct replica *replica);

@@ -69,6 +69,7 @@ static void follower_heard(struct replica *replica, struct follower *follower, u
     bool near = !follower->copying && follower->whole_told &&
         replica->offset - follower->acked < JOIN_LAG;
     follower->heard_ns = now_ns;
+    follower->clock_due = true;
     follower->beat = 0;
     if (!follower->in_sync && near) {
         follower->in_sync = true;
@@ -79,6 +80,12 @@ static void follower_heard(struct replica *replica, struct follower *follower, u
         follower->beat = beat;
         follower->granted_ns = now_ns;
     }
+}
+
+static void follower_vouched(struct follower *follower, uint64_t clock_ns)
+{
+    if (clock_ns > follower->vouched_ns && clock_ns <= clock_monotonic_ns())
+        follower->vouched_ns = clock_ns;
 }
 
 /* Whoever goes on with an earlier stream is to ask anew: this frame fits none. */
@@ -106,11 +113,13 @@ void replica__feed_request(struct replica *replica, uint64_t from, struct bytes 
         follower->acked = offset > follower->acked ? offset : follower->acked;
         follower->frames_acked = frames;
         follower_heard(replica, follower, get_u64(message.data + 32));
+        follower_vouched(follower, get_u64(message.data + 40));
         if (kind == REQUEST_PAUSE) {
             replica->paused_ns = clock_monotonic_ns() + PAUSE_NS;
             follower->pause_due = true;
         }
     }
+    replica__settle_look(replica);
     replica__released_set(replica);
 }
 
@@ -195,7 +204,9 @@ static void frame_send(struct replica *replica, struct follower *follower, uint6
     put_u64(head + 16, ++follower->frames);
     put_u64(head + 24, follower->beat);
     put_u64(head + 32, flags);
+    put_u64(head + 40, clock_monotonic_ns());
     follower->beat = 0;
+    follower->clock_due = false;
     /* What is lost shows as a gap in the numbers, and the replica asks again. */
     (void)replica->hooks.send(replica->hooks.user_data, follower->node, BUS_STREAM,
         (struct bytes){head, sizeof(head)}, bytes);
@@ -253,7 +264,7 @@ static void follower_feed(struct replica *replica, struct follower *follower)
         follower->pause_due = false;
         frame_send(replica, follower, FRAME_PAUSED, follower->sent, (struct bytes){NULL, 0});
     }
-    if (follower->beat != 0)
+    if (follower->clock_due)
         frame_send(replica, follower, 0, follower->sent, (struct bytes){NULL, 0});
 }
 
@@ -292,6 +303,7 @@ void replica__feed_tick(struct replica *replica)
         buffer_clear(&replica->backlog, 0);
         replica->turn_open = false;
     }
+    replica__settle_look(replica);
     replica__released_set(replica);
 }
 

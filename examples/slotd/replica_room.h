@@ -2,9 +2,12 @@
 /* Room replica, inside. Only replica*.c includes this.
  *
  * operation = size 4 | kind 1 | payload; `size` counts the whole operation.
- * STREAM = stream 8 | offset behind its bytes 8 | number 8 | beat 8 | flags 8 | operations
- * REPLICA = kind 8 | stream 8 | offset 8 | frames 8 | beat 8
- * A beat is the replica's own clock when it asked; the primary gives it back as a lease.
+ * STREAM = stream 8 | offset behind its bytes 8 | number 8 | beat 8 | flags 8 | clock 8 |
+ *          operations
+ * REPLICA = kind 8 | stream 8 | offset 8 | frames 8 | beat 8 | clock 8
+ * A beat is the replica's own clock when it asked; the primary gives it back as a lease. `clock` is
+ * the primary's own when it sent; a replica gives it back with its next beat, and with that says
+ * that it was no heir then.
  */
 #ifndef SLOTD_REPLICA_ROOM_H
 #define SLOTD_REPLICA_ROOM_H
@@ -15,8 +18,8 @@
 
 enum {
     OPERATION_HEAD = 5,
-    STREAM_HEAD = 40,
-    REQUEST_SIZE = 40,
+    STREAM_HEAD = 48,
+    REQUEST_SIZE = 48,
     FRAME_BYTES = 262144,
     WINDOW_FRAMES = 16,       /* sent and not acknowledged */
     COPY_STEP = 131072,
@@ -60,6 +63,8 @@ struct follower {
     uint64_t beat;       /* to be given back; 0 = none */
     uint64_t heard_ns;
     uint64_t granted_ns; /* newest lease that was given */
+    uint64_t vouched_ns; /* then it followed this primary */
+    bool clock_due;      /* a frame that carries the clock */
     uint64_t flags_due;
     /* the copy */
     uint32_t slot;
@@ -77,6 +82,7 @@ struct upstream {
     uint64_t asked_ns;
     uint64_t heard_ns;
     uint64_t lease_ns; /* reads until then */
+    uint64_t clock;   /* of the primary, to be given back */
     uint64_t pause_asked_ns;
     uint64_t paused_ns;
     bool linked;
@@ -99,9 +105,12 @@ struct replica {
     struct buffer backlog;
     bool turn_open;     /* operations since the last TURN */
     uint64_t paused_ns; /* no writes until then */
+    bool settling;       /* as of the last look */
     uint64_t settled_ns; /* leases that others gave are over then */
     uint32_t peers;      /* who may hold one: not the primary before */
-    uint64_t former;
+    uint64_t led_ns;     /* since when it leads */
+    uint64_t former;     /* the primary before; 0 = none */
+    bool fences;         /* it may still serve */
     struct follower *followers;
     struct upstream up;
 };
@@ -124,11 +133,19 @@ void replica__feed_end(struct replica *replica);
 void replica__feed_slot(struct replica *replica, uint32_t slot);
 void replica__released_set(struct replica *replica);
 
+/* replica.c */
+/* Whether leases that others gave are over by now, and that of the primary before. */
+void replica__settle_look(struct replica *replica);
+/* Remember, over a restart, that the primary before may still serve; or that it does no more. */
+void replica__former_put(struct replica *replica);
+
 /* replica_take.c */
 void replica__take_stream(struct replica *replica, uint64_t from, struct bytes message);
 void replica__take_turn(struct replica *replica);
 void replica__take_tick(struct replica *replica);
 void replica__take_begin(struct replica *replica, uint64_t primary);
 void replica__take_end(struct replica *replica);
+/* Whom this node followed when it last did, by the store; 0 = nobody. */
+uint64_t replica__take_followed(struct replica *replica);
 
 #endif

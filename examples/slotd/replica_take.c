@@ -4,15 +4,18 @@
 
 #include <string.h>
 
+enum { STATE_SIZE = 32 };
+
 static const char state_name[] = "replica.stream";
 
 /* How far this replica is, with the data that it has applied. */
 static void state_put(struct replica *replica)
 {
-    uint8_t state[24];
+    uint8_t state[STATE_SIZE];
     put_u64(state, replica->up.stream);
     put_u64(state + 8, replica->up.offset);
     put_u64(state + 16, replica->up.copying ? 1 : 0);
+    put_u64(state + 24, replica->up.primary);
     store_meta_put(replica->store, state_name, (struct bytes){state, sizeof(state)});
 }
 
@@ -21,11 +24,11 @@ void replica__take_begin(struct replica *replica, uint64_t primary)
     struct bytes state;
     replica->up.primary = primary;
     replica->up.linked = false;
-    replica->up.asked_ns = replica->up.lease_ns = replica->up.paused_ns = 0;
+    replica->up.asked_ns = replica->up.lease_ns = replica->up.paused_ns = replica->up.clock = 0;
     replica->up.pending.size = 0;
     /* After a loss of power the offset may be ahead of the keys: everything is copied again. */
     if (replica->up.stream == 0 && !store_redone(replica->store) &&
-        store_meta_get(replica->store, state_name, &state) && state.size == 24) {
+        store_meta_get(replica->store, state_name, &state) && state.size == STATE_SIZE) {
         replica->up.stream = get_u64(state.data);
         replica->up.offset = get_u64(state.data + 8);
         replica->up.copying = get_u64(state.data + 16) != 0;
@@ -41,6 +44,13 @@ void replica__take_end(struct replica *replica)
         store_meta_remove(replica->store, state_name);
 }
 
+uint64_t replica__take_followed(struct replica *replica)
+{
+    struct bytes state;
+    bool known = store_meta_get(replica->store, state_name, &state) && state.size == STATE_SIZE;
+    return known ? get_u64(state.data + 24) : 0;
+}
+
 static void request_send(struct replica *replica, uint64_t kind)
 {
     uint8_t request[REQUEST_SIZE];
@@ -51,6 +61,7 @@ static void request_send(struct replica *replica, uint64_t kind)
     put_u64(request + 16, replica->up.offset);
     put_u64(request + 24, replica->up.frames);
     put_u64(request + 32, now_ns);
+    put_u64(request + 40, kind == REQUEST_FOLLOW ? 0 : replica->up.clock);
     replica->up.ack_due = false;
     if (kind == REQUEST_FOLLOW) /* who asks so reads nothing: the primary may rely on it */
         replica->up.lease_ns = 0;
@@ -60,7 +71,8 @@ static void request_send(struct replica *replica, uint64_t kind)
 
 /* ---- operations ---- */
 
-void replica_wipe(struct replica *replica)
+/* Forget all keys, and how far copies are. */
+static void keys_forget(struct replica *replica)
 {
     struct store *store = replica->store;
     for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++) {
@@ -73,9 +85,18 @@ void replica_wipe(struct replica *replica)
     host_positions_forget(store);
 }
 
+void replica_leave(struct replica *replica)
+{
+    if (replica_follows(replica))
+        keys_forget(replica);
+    replica__take_end(replica);
+    replica->fences = false;
+    replica__former_put(replica);
+}
+
 static void wipe(struct replica *replica)
 {
-    replica_wipe(replica);
+    keys_forget(replica);
     replica->up.copying = replica->up.wiped = true;
     replica->hooks.copy_begins(replica->hooks.user_data);
     store_journal_remove(replica->store, HOST_STREAM_NODE, 0, UINT64_MAX);
@@ -241,6 +262,7 @@ void replica__take_stream(struct replica *replica, uint64_t from, struct bytes m
     }
     uint64_t beat = get_u64(message.data + 24), flags = get_u64(message.data + 32);
     struct bytes bytes = {message.data + STREAM_HEAD, message.size - STREAM_HEAD};
+    replica->up.clock = get_u64(message.data + 40);
     replica->up.frames++;
     replica->up.heard_ns = clock_monotonic_ns();
     replica->up.ack_due = bytes.size > 0 || replica->up.ack_due;

@@ -55,16 +55,16 @@ static void kill_wanted(struct server *server)
 }
 
 /* Answers that replicas were waited for, and this node is not the primary any more: nobody knows
- * whether the heir has what they say. */
-static void held_shut(struct server *server)
+ * whether the heir has what they say. Or `all` of this turn, when it may have ceased to be one. */
+static void held_shut(struct server *server, bool all)
 {
     struct session *session = server->slotd.sessions;
-    bool always = server->slotd.settings.durability == DURABILITY_ALWAYS;
+    all = all || server->slotd.settings.durability == DURABILITY_ALWAYS;
     server->slotd.deposed = false;
     while (session != NULL) {
         struct session *next = session->next;
         struct client *client = (struct client *)session;
-        if ((always || session->asked) && client->output.size > 0)
+        if ((all || session->asked) && client->output.size > 0)
             client_shut(client);
         session = next;
     }
@@ -88,8 +88,9 @@ static void turn_end(struct server *server)
         client = next;
     }
     engine_commit(server);
-    if (server->slotd.deposed)
-        held_shut(server);
+    bool lapsed = engine_lapsed(server->slotd.engine);
+    if (lapsed || server->slotd.deposed)
+        held_shut(server, lapsed);
     client = turn_take(server);
     while (client != NULL) {
         struct client *next = client->next_in_turn;

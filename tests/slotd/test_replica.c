@@ -225,18 +225,116 @@ Test(replica, waits_for_others_leases_when_it_takes_over_and_no_longer_than_they
     struct side *heir = &rig->sides[1];
     settle(rig);
     replica_role(heir->replica, REPLICA, REPLICA, 1); /* the primary before reads as none */
+    replica_former_gone(heir->replica);
+    replica_tick(heir->replica);
     cr_expect_not(replica_settling(heir->replica));
     replica_role(heir->replica, REPLICA, PRIMARY, 2);
     replica_role(heir->replica, REPLICA, REPLICA, 2);
+    replica_former_gone(heir->replica);
+    replica_tick(heir->replica);
     cr_expect(replica_settling(heir->replica));
     heir->replica->settled_ns = clock_monotonic_ns();
-    cr_expect_not(replica_settling(heir->replica));
     replica_tick(heir->replica);
+    cr_expect_not(replica_settling(heir->replica));
     cr_expect_geq(heir->sync.released, heir->sync.logged);
     replica_role(heir->replica, REPLICA, 0, 2);
     replica_role(heir->replica, REPLICA, REPLICA, 2);
     replica_role(heir->replica, REPLICA, PRIMARY, 2); /* deposed meanwhile: nobody is waited for */
     cr_expect_eq(heir->sync.released, UINT64_MAX);
+    rig_remove(rig);
+}
+
+static uint64_t former_of(const struct side *side)
+{
+    uint64_t led_ns;
+    return replica_former(side->replica, &led_ns);
+}
+
+static void run_dry(struct rig *rig)
+{
+    for (int count = 0; count < 500 && rig->count > 0; count++)
+        turn(rig, NULL);
+}
+
+/* The primary before may still serve: its heir waits until that follows it ... */
+Test(replica, heir_waits_until_the_primary_before_follows_it)
+{
+    struct rig *rig = rig_make();
+    struct side *deposed = &rig->sides[0], *heir = &rig->sides[1];
+    settle(rig);
+    replica_role(heir->replica, REPLICA, REPLICA, 1);
+    cr_expect_eq(former_of(heir), PRIMARY);
+    cr_expect(replica_settling(heir->replica));
+    replica_tick(heir->replica);
+    cr_expect_eq(former_of(heir), PRIMARY);
+    replica_role(deposed->replica, PRIMARY, REPLICA, 1); /* says so at once */
+    cr_expect_geq(rig->count, 1);
+    run_dry(rig);
+    cr_expect_eq(former_of(heir), 0);
+    cr_expect_not(replica_settling(heir->replica));
+    rig_remove(rig);
+}
+
+/* ... or until its lease must be over, and also when the heir starts again meanwhile. */
+Test(replica, heir_waits_for_the_lease_of_the_primary_before_over_a_restart)
+{
+    struct rig *rig = rig_make();
+    struct side *heir = &rig->sides[1];
+    settle(rig);
+    for (int run = 0; run < 3; run++) {
+        const struct replica_hooks hooks = heir->replica->hooks;
+        replica_role(heir->replica, REPLICA, REPLICA, 1);
+        cr_expect_eq(former_of(heir), PRIMARY, "run %d", run);
+        store_commit(heir->place.store);
+        replica_close(heir->replica);
+        heir->replica = replica_open(heir->place.store, &heir->sync, &hooks);
+    }
+    replica_role(heir->replica, REPLICA, REPLICA, 1);
+    heir->replica->led_ns -= PRIMARY_LEASE_NS;
+    replica_tick(heir->replica);
+    cr_expect_eq(former_of(heir), PRIMARY, "a margin more");
+    heir->replica->led_ns -= LEASE_MARGIN_NS;
+    replica_tick(heir->replica);
+    cr_expect_eq(former_of(heir), 0);
+    replica_role(heir->replica, REPLICA, 0, 1);
+    replica_role(heir->replica, REPLICA, REPLICA, 1);
+    cr_expect_eq(former_of(heir), 0, "once");
+    rig_remove(rig);
+}
+
+Test(replica, who_leaves_its_cluster_waits_for_nobody)
+{
+    struct rig *rig = rig_make();
+    struct side *heir = &rig->sides[1];
+    settle(rig);
+    replica_leave(heir->replica);
+    replica_role(heir->replica, 3, 3, 0);
+    cr_expect_eq(former_of(heir), 0);
+    rig_remove(rig);
+}
+
+/* A replica says with its beats that it follows, by the primary's clock; an heir does not. */
+Test(replica, vouches_for_its_primary_until_it_leads)
+{
+    struct rig *rig = rig_make();
+    struct side *primary = &rig->sides[0], *heir = &rig->sides[1];
+    settle(rig);
+    uint64_t begin_ns = clock_monotonic_ns();
+    cr_expect_leq(replica_vouched_ns(primary->replica, REPLICA), begin_ns);
+    for (int count = 0; count < 2; count++) {
+        replica_tick(heir->replica);
+        run_dry(rig);
+    }
+    uint64_t vouched_ns = replica_vouched_ns(primary->replica, REPLICA);
+    cr_expect_gt(vouched_ns, begin_ns);
+    cr_expect_leq(vouched_ns, clock_monotonic_ns());
+    cr_expect_eq(replica_vouched_ns(primary->replica, 3), 0);
+    replica_role(heir->replica, REPLICA, REPLICA, 1);
+    for (int count = 0; count < 2; count++) {
+        replica_tick(heir->replica);
+        run_dry(rig);
+    }
+    cr_expect_eq(replica_vouched_ns(primary->replica, REPLICA), vouched_ns);
     rig_remove(rig);
 }
 
