@@ -248,9 +248,13 @@ static enum task_fault fault_of(struct reshard_sim *sim, const struct host *host
 static int32_t append_do(struct reshard_sim *sim, struct host *host, const struct task *task)
 {
     const struct reshard_action *action = &task->action;
-    if (host->coordinator)
+    if (host->coordinator) {
+        if (action->durability != RESHARD_DURABILITY_FULL)
+            reshard__sim_violate(sim, "authority",
+                "%h: a record of the authority that need not outlive power", host->id);
         return reshard__authority_append(
             sim, action->term, action->index, action->header, action->header_size);
+    }
     if (reshard__sabotaged(sim, RESHARD_SABOTAGE_JOURNAL) &&
         reshard__records_have(action->header, action->header_size, "HELD"))
         return RESHARD_OK;

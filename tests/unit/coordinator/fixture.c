@@ -131,8 +131,10 @@ static int32_t journal_do(struct fixture *fixture, const struct reshard_action *
     fixture->append_count += action->kind == RESHARD_ACTION_APPEND;
     fixture->load_count += action->kind == RESHARD_ACTION_LOAD;
     fixture->compact_count += action->kind == RESHARD_ACTION_COMPACT;
-    if (action->kind == RESHARD_ACTION_APPEND)
+    if (action->kind == RESHARD_ACTION_APPEND) {
         fixture->append_index = action->index;
+        cr_assert_eq(action->durability, RESHARD_DURABILITY_FULL);
+    }
     if (action->kind == RESHARD_ACTION_COMPACT) {
         fixture->compact_index = action->index;
         fixture->compact_term = action->term;

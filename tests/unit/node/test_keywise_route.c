@@ -106,6 +106,29 @@ Test(keywise_route, source_says_absent_only_where_that_is_for_good_r22)
     rig_free(&rig);
 }
 
+/* A write that was admitted by its slot alone, before MOVE, may still create what is absent. */
+Test(keywise_route, absent_key_waits_for_the_writes_of_before_r21)
+{
+    rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_PREPARE);
+    rig.store.live[3] = 0;
+    rig.automatic &= ~(RIG_BIT(PICK) | RIG_BIT(FENCE));
+    (void)asked(3); /* looked for before MOVE, answered behind it */
+    rig_order(&rig, RESHARD_PHASE_MOVE);
+    rig_none_pending(&rig, 2);
+    rig_do(&rig, RESHARD_ACTION_PICK);
+    cr_assert_eq(rig_last(&rig, RESHARD__ACK, 0)->answer, RESHARD__ANSWER_NOT_HAVE);
+    cr_assert(rig_find(&rig, RESHARD_ACTION_FENCE));
+    cr_assert_eq(verdict(3, false, 0), RESHARD_PARK);
+    cr_assert_eq(verdict(4, false, 0), RESHARD_SERVE);
+    uint64_t wakes = rig.wake_count;
+    rig_do(&rig, RESHARD_ACTION_FENCE);
+    cr_assert_gt(rig.wake_count, wakes);
+    cr_assert_eq(verdict(3, false, 0), RESHARD_ASK);
+    rig.automatic |= RIG_BIT(PICK);
+    cr_assert_eq(asked(3), RESHARD__ANSWER_ABSENT);
+    rig_free(&rig);
+}
+
 Test(keywise_route, several_keys_half_moved_try_again)
 {
     rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_MOVE);

@@ -194,6 +194,44 @@ Test(keywise_take, mark_that_was_confirmed_is_asked_about_all_the_same)
     rig_free(&rig);
 }
 
+/* What answers resolved in memory still stands in the journal: a CLEAR ends it, whatever began
+ * before it was written. */
+Test(keywise_take, marks_that_were_resolved_end_by_a_durable_clear_r18)
+{
+    take_begin();
+    rig_give(&rig, 1, 3, 33);
+    stream_again();
+    rig.automatic &= ~RIG_BIT(REMOVE);
+    answer(3, RESHARD__ANSWER_HAVE);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    rig_do(&rig, RESHARD_ACTION_REMOVE);
+    cr_assert_eq(rig_record_count(&rig, RESHARD__RECORD_CLEAR), 0);
+    rig_clear(&rig);
+    rig_order(&rig, RESHARD_PHASE_MOVE);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_PENDING), 1);
+    cr_assert_eq(rig_record_count(&rig, RESHARD__RECORD_CLEAR), 1);
+    rig_free(&rig);
+}
+
+/* The stream before has ended: what it was told of a key may be old. */
+Test(keywise_take, answer_of_the_stream_before_touches_no_mark_that_aged_r18)
+{
+    take_begin();
+    rig_give(&rig, 1, 3, 33);
+    stream_again();
+    answer(3, RESHARD__ANSWER_HAVE);
+    cr_assert_eq(rig.store.live[3], 0);
+    rig_give(&rig, 1, 3, 35);
+    cr_assert_eq(rig.store.live[3], 35);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    answer(3, RESHARD__ANSWER_HAVE); /* repeated, late */
+    rig_clear(&rig);
+    rig_order(&rig, RESHARD_PHASE_MOVE);
+    cr_assert_eq(rig.store.live[3], 35);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_QUERY), 1);
+    rig_free(&rig);
+}
+
 Test(keywise_take, restart_within_a_stream_goes_on)
 {
     take_begin();

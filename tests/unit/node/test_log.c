@@ -215,7 +215,13 @@ static uint32_t ordered_durability(void (*to)(struct rig *, uint32_t, uint32_t),
         to(&rig, mode, before);
     }
     rig.automatic &= ~RIG_BIT(APPEND);
+    if (ordered == RESHARD_PHASE_SETTLE)
+        rig_decide(&rig, RESHARD_CHANGE_MIGRATION_COMMIT);
+    if (ordered == RESHARD_PHASE_UNMOVE)
+        rig_decide(&rig, RESHARD_CHANGE_MIGRATION_ABORT);
     rig_order(&rig, ordered);
+    if (to == rig_target_to && ordered == RESHARD_PHASE_FREEZE)
+        rig_fin(&rig, 2);
     uint32_t found = append_durability();
     rig_free(&rig);
     return found;
@@ -233,10 +239,15 @@ Test(log, append_of_a_phase_tells_whether_ownership_rests_on_it)
         ROW(source, SNAPSHOT, NONE, PREPARE, FULL),
         ROW(target, SNAPSHOT, NONE, PREPARE, FULL),
         ROW(source, SNAPSHOT, FREEZE, HOLD, FULL),
+        ROW(target, SNAPSHOT, CATCHUP, FREEZE, FULL),
+        ROW(source, SNAPSHOT, HOLD, SETTLE, FULL),
+        ROW(target, SNAPSHOT, HOLD, SETTLE, FULL),
         ROW(source, SNAPSHOT, LINGER, CLEANUP, ORDERED),
         ROW(source, KEYWISE, NONE, PREPARE, WRITE),
         ROW(target, KEYWISE, NONE, PREPARE, FULL),
         ROW(source, KEYWISE, MOVE, HOLD, FULL),
+        ROW(source, KEYWISE, MOVE, UNMOVE, FULL),
+        ROW(target, KEYWISE, MOVE, UNMOVE, FULL),
 #undef ROW
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

@@ -135,14 +135,18 @@ Test(maps, snapshot_or_changes_during_a_write_come_again)
     struct reshard__message message = snapshot(buffer, sizeof buffer);
     rig_receive(&rig, 9, &message);
     cr_assert(rig_same(before, rig_digest(&rig)));
+    rig_clear(&rig);
     rig_do(&rig, RESHARD_ACTION_APPEND);
+    cr_assert_eq(rig_count(&rig, RESHARD__HELLO, 0), 1); /* what was missed is asked for */
     rig_receive(&rig, 9, &message);
     rig_change(
         &rig, (struct reshard_change){.kind = RESHARD_CHANGE_SHARD_PUT, .shard = 5, .weight = 1.0});
     before = rig_digest(&rig);
     send_map(reshard_map_version(rig.node->next), RESHARD_OK); /* the snapshot is being written */
     cr_assert(rig_same(before, rig_digest(&rig)));
+    rig_clear(&rig);
     rig_do(&rig, RESHARD_ACTION_APPEND);
+    cr_assert_eq(rig_count(&rig, RESHARD__HELLO, 0), 1);
     send_map(reshard_map_version(rig.node->next), RESHARD_OK);
     rig_do(&rig, RESHARD_ACTION_APPEND);
     cr_assert_eq(reshard_map_version(reshard_node_map(rig.node)), reshard_map_version(rig.truth));
