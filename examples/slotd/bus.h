@@ -28,6 +28,7 @@ enum {
     BUS_STATUS = 6,  /* that a node is up, and how far (engine_health.c) */
     BUS_FETCH = 7,   /* for the bytes of a value in pieces, and the answer (host_fetch.c) */
     BUS_PIECE = 8,
+    BUS_GIVE = 9, /* all that is left of a slot that moves by hand (engine_fetch.c) */
     BUS_KIND_LIMIT = 16
 };
 

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REST_NS ((uint64_t)50000000)
+
 /* ---- SETSLOT ---- */
 
 static struct engine_wait wait_slot(uint32_t kind, reshard_shard_id shard, uint32_t slot)
@@ -147,6 +149,22 @@ static void setslot_start(struct call *call)
             "ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP");
 }
 
+/* NODE is done when the source has nothing left. redis-cli has seen to that, so it takes no time;
+ * else the rest comes along: Redis would lose it. */
+static void setslot_wait(struct call *call)
+{
+    struct session *session = call->session;
+    uint64_t now_ns = clock_monotonic_ns();
+    int64_t slot;
+    if (!bytes_is(call->args[3], "NODE") || !bytes_number(call->args[2], &slot))
+        return;
+    if (session->wait_ns != 0 && now_ns - session->wait_ns > REST_NS) {
+        engine_give_ask(call->slotd->engine, (uint32_t)slot);
+        session->wait_ns = now_ns;
+    } else if (session->wait_ns == 0)
+        session->wait_ns = now_ns;
+}
+
 void command_cluster_setslot(struct call *call)
 {
     struct buffer text = {0};
@@ -154,8 +172,10 @@ void command_cluster_setslot(struct call *call)
         setslot_start(call);
         return;
     }
-    if (call_waits(call))
+    if (call_waits(call)) {
+        setslot_wait(call);
         return;
+    }
     if (call_answered(call, &text))
         reply_ok(call->reply);
     buffer_free(&text);

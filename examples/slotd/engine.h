@@ -77,6 +77,9 @@ struct engine_health engine_health(const struct engine *engine, uint64_t node);
 struct bus_link_state;
 bool engine_link_at(const struct engine *engine, uint32_t index, struct bus_link_state *link_out);
 
+/* The source of a slot that moves by hand is to give all keys that it still has. */
+void engine_give_ask(struct engine *engine, uint32_t slot);
+
 /* ---- requests ---- */
 
 /* What has to be true in this node's map before an answered request counts as done. */

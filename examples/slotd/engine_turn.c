@@ -27,7 +27,7 @@ static void peer_take(struct engine *engine, const struct bus_message *message)
 {
     if (message->kind == BUS_STATUS)
         engine__status_take(engine, message);
-    else if (message->kind == BUS_FETCH || message->kind == BUS_PIECE)
+    else if (message->kind >= BUS_FETCH)
         engine__fetch_message(engine, message);
     else
         engine__replica_message(engine, message);

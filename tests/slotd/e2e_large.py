@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A value far larger than a chunk moves in both modes and comes out as it went in; memory stays
 within a few times its size, and no node holds it whole to move it. And FLUSHALL in the middle of
-migrations leaves nothing behind."""
+migrations leaves nothing behind; nor does SETSLOT NODE while the source still holds keys."""
 import contextlib
 import random
 
@@ -107,6 +107,28 @@ def test_flushall_in_the_middle_of_migrations():
             cluster.move({b: slots}, a)
             assert a.ask("DBSIZE") + b.ask("DBSIZE") == 0
         assert flushed > 0
+
+
+def test_who_names_the_new_owner_too_early_loses_nothing():
+    """The source still holds keys: they come along. At the source itself it is refused, as by
+    Redis."""
+    with pair() as cluster:
+        a, b = cluster.nodes
+        link = Connection(("127.0.0.1", a.port))
+        slot = a.ask("CLUSTER", "KEYSLOT", "{t}")
+        values = {f"{{t}}{number}": b"%d" % number for number in range(1500)}
+        assert all(link("SET", key, value) == "OK" for key, value in values.items())
+        b.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", cluster.name(a))
+        a.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", cluster.name(b))
+        assert link("MIGRATE", "127.0.0.1", b.port, "{t}7", 0, 50000) == "OK"
+        refused = link("CLUSTER", "SETSLOT", slot, "NODE", cluster.name(b))
+        assert "while I still hold keys" in refused, refused
+        assert b.ask("CLUSTER", "SETSLOT", slot, "NODE", cluster.name(b)) == "OK"
+        cluster.settle()
+        cluster.check()
+        owner = Connection(("127.0.0.1", b.port))
+        assert all(owner("GET", key) == value for key, value in values.items())
+        assert a.ask("DBSIZE") == 0 and b.ask("DBSIZE") == len(values)
 
 
 if __name__ == "__main__":
