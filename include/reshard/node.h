@@ -39,6 +39,9 @@ struct reshard_node_config {
     uint64_t compact_count; /**< records of the own journal after which it is compacted: 4,096 */
     uint64_t pick_size;     /**< keywise: bytes of keys that go, and are locked, at once; a larger
                                  one goes alone: 65,536; 1,024 ... 33,554,432 */
+    uint64_t flight_size;   /**< bytes of a copy sent and not yet applied, a migration, above which
+                                 no more is read: window_size. A small one keeps the memory that a
+                                 copy passes through small, and what is sent behind it near */
 };
 
 /** Bits of `flags`. */

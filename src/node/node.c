@@ -48,6 +48,7 @@ static bool in_range(const struct reshard_node_config *config)
     return config->migration_limit <= MIGRATION_LIMIT_MAX && config->chunk_size >= CHUNK_SIZE_MIN &&
            config->chunk_size <= CHUNK_SIZE_MAX && config->window_size >= config->chunk_size &&
            config->pick_size >= CHUNK_SIZE_MIN && config->pick_size <= CHUNK_SIZE_MAX &&
+           config->flight_size >= config->chunk_size &&
            config->conflict <= RESHARD_CONFLICT_RETRY && config->check <= RESHARD_CHECK_PAYLOADS;
 }
 
@@ -74,6 +75,7 @@ static int32_t config_import(
     default_u32(&config->conflict_limit, DEFAULT_CONFLICT_LIMIT);
     default_u64(&config->compact_count, DEFAULT_COMPACT_COUNT);
     default_u64(&config->pick_size, DEFAULT_PICK_SIZE);
+    default_u64(&config->flight_size, config->window_size);
     if (config->slot_count > RESHARD_SLOT_COUNT_MAX)
         return RESHARD_E_SLOT_COUNT;
     return in_range(config) ? RESHARD_OK : RESHARD_E_ARGUMENT;

@@ -201,8 +201,10 @@ static bool export_may(const struct reshard_node *node, const struct reshard__pa
     const struct reshard__stream *stream = &part->stream;
     bool open = !stream->exported && part->frozen_attempt == 0 &&
                 part->fence_done >= stream->fence && reshard__budget_allows(node, part);
+    uint64_t chunk_size = node->config.chunk_size;
     bool fits = stream->window_bytes == 0 ||
-                stream->window_bytes + node->config.chunk_size <= node->config.window_size;
+                (stream->window_bytes + chunk_size <= node->config.window_size &&
+                    stream->unapplied_bytes + chunk_size <= node->config.flight_size);
     bool free = !(part->busy & RESHARD__BUSY_EXPORT) && node->now_ns >= part->retry_at_ns &&
                 reshard__outbox_room(&node->outbox) > ROOM_KEPT;
     return open && fits && free;

@@ -27,9 +27,9 @@ Test(node, config_out_of_range_is_refused)
     config.struct_size = 3;
     cr_assert_eq(reshard_node_create(&config, &node), RESHARD_E_STRUCT_SIZE);
     uint64_t *sizes[] = {&config.chunk_size, &config.chunk_size, &config.window_size,
-        &config.pick_size, &config.pick_size};
-    uint64_t wrong[] = {1023, 33554433, 1, 1023, 33554433};
-    for (size_t i = 0; i < 5; i++) {
+        &config.pick_size, &config.pick_size, &config.flight_size};
+    uint64_t wrong[] = {1023, 33554433, 1, 1023, 33554433, 1023};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         config = good;
         *sizes[i] = wrong[i];
         cr_assert_eq(reshard_node_create(&config, &node), RESHARD_E_ARGUMENT);

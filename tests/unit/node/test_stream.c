@@ -91,6 +91,29 @@ Test(stream, window_that_is_full_stops_the_export)
     rig_free(&rig);
 }
 
+Test(stream, flight_that_is_full_stops_the_export_until_it_is_applied)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
+    rig_stop(&rig);
+    rig.config.flight_size = 1024;
+    rig.store.key_limit = 1;
+    cr_assert_eq(rig_start(&rig), RESHARD_OK);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    greet();
+    const struct reshard__stream *stream = &rig_part(&rig)->stream;
+    uint64_t numbered = stream->numbered_last;
+    cr_assert_lt(numbered, 32);
+    cr_assert_leq(stream->unapplied_bytes, 1024);
+    struct reshard__message applied = rig_ack(&rig, numbered, 0); /* no need to be durable */
+    rig_receive(&rig, 2, &applied);
+    cr_assert_gt(stream->numbered_last, numbered);
+    for (int i = 0; i < 64; i++)
+        rig_ack_all(&rig);
+    cr_assert_eq(stream->numbered_last, 32);
+    rig_free(&rig);
+}
+
 Test(stream, acknowledgement_that_does_not_fit_changes_nothing)
 {
     rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_CATCHUP);
