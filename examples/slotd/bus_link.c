@@ -154,11 +154,9 @@ static bool frame_take(struct link *link, uint8_t kind, struct bytes payload)
         return proof_take(link, payload);
     if (!link->proven || kind == 0 || kind >= BUS_KIND_LIMIT)
         return false;
-    struct bus_message *message = memory_take(sizeof(*message) + payload.size);
-    message->from = link->peer;
-    message->foreign = link->foreign;
-    message->kind = kind;
-    message->size = payload.size;
+    struct bus_message *message = memory_resize(NULL, sizeof(*message) + payload.size);
+    *message = (struct bus_message){
+        .from = link->peer, .foreign = link->foreign, .kind = kind, .size = payload.size};
     if (payload.size > 0)
         memcpy(message->data, payload.data, payload.size);
     link->bus->received++;

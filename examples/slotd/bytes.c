@@ -7,8 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
-enum { BUFFER_SIZE_MIN = 256 };
+enum {
+    BUFFER_SIZE_MIN = 256,
+    KEEP_ONE_SIZE = 4 << 20,
+    KEEP_SIZE = 32 << 20
+};
 
 static void *memory_check(void *memory, size_t size)
 {
@@ -17,6 +24,14 @@ static void *memory_check(void *memory, size_t size)
         abort();
     }
     return memory;
+}
+
+void memory_keep(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, KEEP_ONE_SIZE);
+    (void)mallopt(M_TRIM_THRESHOLD, KEEP_SIZE);
+#endif
 }
 
 void *memory_take(size_t size)

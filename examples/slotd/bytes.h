@@ -26,6 +26,9 @@ struct buffer {
 
 enum { NUMBER_TEXT_SIZE = 24 }; /* any int64 in decimal, with its NUL */
 
+/* What is freed stays with the process, within limits: to get it back from the system costs more
+ * than to use it. */
+void memory_keep(void);
 void *memory_take(size_t size);
 void *memory_resize(void *memory, size_t size);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Room server: where slotd starts. Exit status: 0 clean end, 1 could not start, 2 bad command
  * line, 70 stopped itself (see the log). */
+#include "bytes.h"
 #include "log.h"
 #include "server.h"
 
@@ -17,5 +18,6 @@ int main(int count, char **values)
         return 1;
     }
     log_level(settings.log_level);
+    memory_keep();
     return server_run(&settings) == 0 ? 0 : 1;
 }
