@@ -183,6 +183,7 @@ void store__log_turn(struct store *store)
     struct store_log *log = &store->log;
     struct store_log_file *file = &log->files[store->checkpoint_turn % 2];
     log->epoch = store->checkpoint_turn;
+    log->staged_size = 0;
     file->end = file->synced = file->written_back = 0;
     if (file->size > FILE_KEEP_SIZE && ftruncate(file->file, FILE_KEEP_SIZE) == 0)
         file->size = FILE_KEEP_SIZE;

@@ -129,6 +129,7 @@ void store__redo_apply(struct store *store, struct bytes records)
     if (body == NULL)
         return;
     buffer_append(body, records.data, records.size);
+    store->log.staged_size += records.size;
     operation_end(store);
 }
 

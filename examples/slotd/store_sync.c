@@ -47,6 +47,8 @@ enum {
     WRITE_BACK_STEPS = 4096,   /* ... or this part of it, if that is more */
     LET_PASS_MS = 200,         /* that a checkpoint waits for others, in all */
     DUE_LOG_SIZE = 64 << 20,   /* a checkpoint is due when the redo log is so long, */
+    DUE_STAGED_SIZE = 8 << 20, /* or so long with a copy that comes in: fresh memory is dear, and
+                                   two files that take turns soon need no more of it */
     DUE_PAGES = 32768,         /* when LMDB's file may grow by so much that it cannot use again, */
     DUE_MS = 30000             /* or after so long */
 };
@@ -179,7 +181,9 @@ static void meta_save(struct store *store, uint8_t *meta)
 bool store_sync_due(const struct store *store)
 {
     return store->syncing == NULL &&
-        (store__log_size(store) >= DUE_LOG_SIZE || store->committed >= DUE_PAGES ||
+        (store__log_size(store) >= DUE_LOG_SIZE ||
+            (store->log.staged_size >= DUE_STAGED_SIZE && !atomic_load(&store->sync_still)) ||
+            store->committed >= DUE_PAGES ||
             (store->commit_count != store->checkpoint_commit_count &&
                 store->now_ms - store->checkpoint_ms >= DUE_MS));
 }

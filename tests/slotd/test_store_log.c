@@ -386,6 +386,43 @@ Test(store_log, turn_without_its_end_did_not_happen)
     store_close(store);
 }
 
+static void nothing(struct store *store)
+{
+    (void)store;
+}
+
+/* Copies on their way in: a checkpoint each few megabytes, but not while clients wait. */
+static void copy_arrives(struct store *store)
+{
+    static uint8_t value[1 << 20];
+    struct buffer records = {0};
+    struct store_key key = key_of("large");
+    store_put(store, &key, (struct bytes){value, sizeof value}, 0);
+    store_record_key(store, &key, &records);
+    store_slot_stage(store, SLOT_A);
+    for (int round = 0; round < 8; round++) {
+        cr_assert_not(store_sync_due(store), "%d", round);
+        cr_assert_eq(store_apply(store, (struct bytes){records.data, records.size}, true), 0);
+        store_commit(store);
+    }
+    buffer_free(&records);
+}
+
+Test(store_log, copy_that_arrives_makes_checkpoints_due)
+{
+    struct store *store = after_kill(nothing);
+    copy_arrives(store);
+    cr_assert(store_sync_due(store));
+    store_sync_still(store, true);
+    cr_assert_not(store_sync_due(store));
+    store_sync_still(store, false);
+    struct store_sync *sync = store_sync_begin(store);
+    store_sync_work(sync);
+    (void)store_sync_end(sync);
+    cr_assert_not(store_sync_due(store));
+    store_close(store);
+}
+
 /* More than LMDB's transaction takes, and several checkpoints. */
 static void many_turns(struct store *store)
 {
@@ -413,11 +450,6 @@ Test(store_log, nothing_is_done_twice_or_left_out)
     cr_assert_eq(stats.key_count, 500);
     cr_assert_eq(stats.size, 10 + 2 * 90 + 3 * 400 + 2 * 6000);
     store_close(store);
-}
-
-static void nothing(struct store *store)
-{
-    (void)store;
 }
 
 Test(store_log, frames_of_an_earlier_run_are_not_done_again)
