@@ -233,6 +233,7 @@ void cluster_route(struct cluster *cluster, const struct cluster_request *reques
     uint32_t slot = cluster_key_slot(request->keys[0]);
     int stand = engine_stand(cluster->engine);
     verdict_out->slot = slot;
+    cluster->slotd->statistics.routed += request->operator == 0;
     asked.op = ops[request->op];
     uint32_t verdict = reshard_node_route(engine_node(cluster->engine), slot, asked.op, &shard);
     if (verdict != RESHARD_DOWN && !one_slot(request, slot))

@@ -2,6 +2,7 @@
 /* Room engine: life, and one turn. See engine.h. */
 #include "engine_room.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,7 @@ bool engine__node_start(struct engine *engine)
     config.boot = slotd_random(engine->slotd);
     config.chunk_size = HOST_CHUNK_SIZE;
     config.window_size = HOST_WINDOW_SIZE;
+    config.flight_size = HOST_FLIGHT_SIZE;
     reshard_transport_init(&transport);
     transport.user_data = engine;
     transport.send = on_node_send;
@@ -354,6 +356,18 @@ void engine_turn(struct engine *engine)
         engine->hooks.wake(engine->hooks.user_data);
     }
     timer_set(engine, clock_monotonic_ns());
+}
+
+bool engine_is_fed(const struct engine *engine)
+{
+    return engine->dirty;
+}
+
+void engine_rest(struct engine *engine)
+{
+    if (engine->store.worked)
+        (void)sched_yield();
+    engine->store.worked = false;
 }
 
 bool engine_busy(const struct engine *engine)

@@ -34,6 +34,10 @@ void engine_free(struct engine *engine);
 /* A turn: feed what arrived, run, before the commit; then send, behind it. */
 void engine_turn(struct engine *engine);
 void engine_flush(struct engine *engine);
+/* The end of a turn: one that worked on a copy lets others have the processor first. */
+void engine_rest(struct engine *engine);
+/* Something was fed since the last turn. */
+bool engine_is_fed(const struct engine *engine);
 /* More is to be done right now. */
 bool engine_busy(const struct engine *engine);
 void engine_tick(struct engine *engine);

@@ -18,7 +18,7 @@ enum {
     ENGINE_TURN_ACTIONS = 2,     /* between two looks at the clock */
     ENGINE_TURN_MESSAGES = 4
 };
-#define ENGINE_TURN_NS ((uint64_t)2000000)
+#define ENGINE_TURN_NS ((uint64_t)500000)
 #define ENGINE_SHARE_NS ((uint64_t)100000)
 #define ENGINE_HELD_NS ((uint64_t)5000000)  /* look again at what lets a pause go first */
 #define ENGINE_ASKED_NS ((uint64_t)5000000) /* clients ask until so long after the last request */
@@ -93,7 +93,7 @@ struct engine {
     bool dirty;       /* something was fed */
     bool more;        /* the turn's share was used up */
     uint64_t deadline_ns;
-    uint64_t commands_seen;
+    uint64_t routed_seen;
     uint64_t asked_ns; /* when a client was last seen to ask */
     uint64_t swept_version;
     struct ticket *tickets;

@@ -73,13 +73,22 @@ static bool driver_run(struct engine *engine, struct reshard_driver *driver)
 /* While clients ask, they come first: a turn of them waits for one small share. */
 static uint64_t turn_share_ns(struct engine *engine, uint64_t now_ns)
 {
-    uint64_t commands = engine->slotd->statistics.commands;
-    if (commands != engine->commands_seen)
+    uint64_t routed = engine->slotd->statistics.routed;
+    if (routed != engine->routed_seen)
         engine->asked_ns = now_ns;
-    engine->commands_seen = commands;
+    engine->routed_seen = routed;
     engine->store.clients_ask =
         engine->asked_ns != 0 && now_ns - engine->asked_ns < ENGINE_ASKED_NS;
     return engine->store.clients_ask ? ENGINE_SHARE_NS : ENGINE_TURN_NS;
+}
+
+/* Whatever could start has started: only what waits for a sync may still read what was fed. */
+static void held_free(struct engine *engine, bool busy)
+{
+    if (busy || engine->sync.store_count > 0)
+        return;
+    engine__messages_free(engine->held);
+    engine->held = NULL;
 }
 
 /* True when there is more to do at once; *busy: the drivers have more of what they were fed. */
@@ -89,10 +98,11 @@ static bool library_step(struct engine *engine, bool *busy)
     for (int count = 0; !*busy && count < ENGINE_TURN_MESSAGES; count++)
         if (!message_take(engine))
             break;
-    engine->deadline_ns = host_exports_run(&engine->store, clock_monotonic_ns());
+    engine->deadline_ns = UINT64_MAX;
     engine__lead(engine);
     *busy = driver_run(engine, engine->coordinator_driver);
     *busy = driver_run(engine, engine->node_driver) || *busy;
+    held_free(engine, *busy);
     return *busy || engine__inbox_ready(engine);
 }
 
@@ -107,9 +117,4 @@ void engine__library_run(struct engine *engine)
     while (engine->more && clock_monotonic_ns() < end_ns);
     if (!engine->more && engine->inbox_count > 0 && now_ns + ENGINE_HELD_NS < engine->deadline_ns)
         engine->deadline_ns = now_ns + ENGINE_HELD_NS;
-    /* Whatever could start has started: only what waits for a sync may still read them. */
-    if (engine->sync.store_count == 0 && !engine->more) {
-        engine__messages_free(engine->held);
-        engine->held = NULL;
-    }
 }

@@ -75,26 +75,22 @@ struct host_store {
     struct host_sync *sync;
     struct reshard_driver *driver;
     struct host_export *exports;
-    struct host_paced *paced; /* exports that let clients go first */
     bool clients_ask;         /* set by the engine, each turn */
-    uint64_t export_ns;       /* not before, while they do */
-    size_t export_size;       /* read at a time: as much as takes a small, equal time */
     bool own_change; /* a hook changes live keys: nothing to be captured */
     bool wake_wanted;
+    bool worked; /* on a copy, in this turn */
 };
 
 enum {
     HOST_CHUNK_SIZE = 524288, /* fits a record with a whole piece of a value */
     HOST_WINDOW_SIZE = 32 << 20, /* a quarter of it is synced at once: no such sync in a freeze */
-    HOST_EXPORT_SIZE = 16384 /* read at a time, at least */
+    HOST_FLIGHT_SIZE = 4 << 20 /* memory that is used again is warm, fresh one is not */
 };
 
 void host_store_hooks(struct host_store *host, struct reshard_store *hooks_out);
 /* Forget exports and positions of migrations that the map has closed. */
 void host_store_sweep(struct host_store *host, const struct reshard_map *map);
 void host_store_free(struct host_store *host);
-/* Go on with exports that waited, if it is time. Returns when it will be; UINT64_MAX: never. */
-uint64_t host_exports_run(struct host_store *host, uint64_t now_ns);
 
 /* host_position.c: how far a copy or a stream has been applied. */
 enum { HOST_POSITION_STAGING = 1, HOST_POSITION_ACTIVE = 2 };

@@ -9,14 +9,12 @@
 
 enum {
     PURGE_SLOTS = 256, /* one purge */
-    EXPORT_ASKED_NS = 150000, /* an export takes about so long while clients ask */
-    EXPORT_IDLE_NS = 500000,
-    EXPORT_REST = 3 /* of the time that one took, while clients ask: theirs is the rest */
-};
-
-struct host_paced {
-    struct host_paced *next;
-    struct reshard_action action;
+    /* Of an export. What counts at the target is the number of small keys and the size of large
+     * ones: a key is taken for so many bytes more. While clients ask there, it takes about a tenth
+     * of a millisecond. */
+    EXPORT_KEY_SIZE = 1024,
+    EXPORT_ASKED_SIZE = 98304,
+    EXPORT_IDLE_SIZE = HOST_CHUNK_SIZE / 2
 };
 
 /* An export that is under way. Its cursor counts steps: 0 starts over. */
@@ -66,25 +64,30 @@ static struct host_export *export_find(
 static void export_read(
     struct host_store *host, struct host_export *export_state, const struct reshard_action *action)
 {
-    while (!export_state->ended && export_state->records.size < host->export_size) {
+    struct store_export *state = &export_state->state;
+    size_t limit = host->clients_ask ? EXPORT_ASKED_SIZE : EXPORT_IDLE_SIZE;
+    state->key_size = host->clients_ask ? EXPORT_KEY_SIZE : 0;
+    state->keys_size = 0;
+    while (!export_state->ended && export_state->records.size + state->keys_size < limit) {
         uint64_t end = ((uint64_t)action->ranges[export_state->range].last + 1) << 32;
-        if (!store_export_step(host->store, &export_state->state, end,
-                host->export_size - export_state->records.size, &export_state->records))
+        if (!store_export_step(host->store, state, end,
+                limit - export_state->records.size - state->keys_size, &export_state->records))
             continue;
         export_state->range++;
         export_state->ended = export_state->range == action->range_count;
         if (!export_state->ended)
-            export_state->state.position =
-                (uint64_t)action->ranges[export_state->range].first << 32;
+            state->position = (uint64_t)action->ranges[export_state->range].first << 32;
     }
 }
 
-static int32_t export_run(struct host_store *host, const struct reshard_action *action,
+static int32_t on_export(void *user_data, const struct reshard_action *action,
     struct reshard_completion *completion)
 {
+    struct host_store *host = user_data;
     struct host_export *export_state = export_find(host, action);
     if (export_state == NULL)
         return RESHARD_E_STATE;
+    host->worked = true;
     export_read(host, export_state, action);
     const struct buffer *records = &export_state->records;
     size_t size = 0;
@@ -106,59 +109,6 @@ static int32_t export_run(struct host_store *host, const struct reshard_action *
     if (completion->done)
         export_drop(host, action->migration);
     return RESHARD_OK;
-}
-
-/* Small keys cost by their number, large ones by their size: what counts is the time. */
-static void export_resize(struct host_store *host, uint64_t took_ns)
-{
-    uint64_t wanted_ns = host->clients_ask ? EXPORT_ASKED_NS : EXPORT_IDLE_NS;
-    if (took_ns > wanted_ns && host->export_size > HOST_EXPORT_SIZE)
-        host->export_size /= 2;
-    else if (took_ns < wanted_ns / 2 && host->export_size < HOST_CHUNK_SIZE / 2)
-        host->export_size *= 2;
-}
-
-/* A copy takes time from clients here, and again where it is applied. */
-static int32_t export_timed(struct host_store *host, const struct reshard_action *action,
-    struct reshard_completion *completion)
-{
-    if (host->export_size == 0)
-        host->export_size = HOST_EXPORT_SIZE;
-    uint64_t begin_ns = clock_monotonic_ns();
-    int32_t status = export_run(host, action, completion);
-    uint64_t end_ns = clock_monotonic_ns();
-    export_resize(host, end_ns - begin_ns);
-    host->export_ns = end_ns + (end_ns - begin_ns) * EXPORT_REST;
-    return status;
-}
-
-static int32_t on_export(void *user_data, const struct reshard_action *action,
-    struct reshard_completion *completion)
-{
-    struct host_store *host = user_data;
-    if (!host->clients_ask || clock_monotonic_ns() >= host->export_ns)
-        return export_timed(host, action, completion);
-    struct host_paced **link = &host->paced;
-    struct host_paced *paced = memory_take(sizeof(*paced));
-    while (*link != NULL)
-        link = &(*link)->next;
-    paced->action = *action;
-    *link = paced;
-    return RESHARD_PENDING;
-}
-
-uint64_t host_exports_run(struct host_store *host, uint64_t now_ns)
-{
-    while (host->paced != NULL && (!host->clients_ask || now_ns >= host->export_ns)) {
-        struct host_paced *paced = host->paced;
-        struct reshard_completion completion;
-        reshard_completion_init(&completion);
-        host->paced = paced->next;
-        completion.status = export_timed(host, &paced->action, &completion);
-        (void)reshard_driver_complete(host->driver, paced->action.id, &completion);
-        free(paced);
-    }
-    return host->paced != NULL ? host->export_ns : UINT64_MAX;
 }
 
 static void slots_stage(struct host_store *host, const struct reshard_action *action)
@@ -216,6 +166,7 @@ static int32_t on_apply(void *user_data, const struct reshard_action *action,
     position_open(host, action, &position);
     if (action->mode == RESHARD_MODE_KEYWISE)
         return items_apply(host, action, &position, completion);
+    host->worked = true;
     if (action->sequence > position.sequence) {
         if (store_apply(
                 host->store, (struct bytes){action->payload, action->payload_size}, true) != 0)
@@ -370,11 +321,6 @@ void host_store_sweep(struct host_store *host, const struct reshard_map *map)
 void host_store_free(struct host_store *host)
 {
     host_fetch_free(host);
-    while (host->paced != NULL) {
-        struct host_paced *next = host->paced->next;
-        free(host->paced);
-        host->paced = next;
-    }
     while (host->exports != NULL)
         export_drop(host, host->exports->migration);
 }

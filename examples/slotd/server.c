@@ -72,7 +72,8 @@ static void held_shut(struct server *server, bool all)
 
 static void engine_commit(struct server *server)
 {
-    engine_turn(server->slotd.engine);
+    if (engine_is_fed(server->slotd.engine)) /* what used up its share has had it */
+        engine_turn(server->slotd.engine);
     store_commit(server->slotd.store);
     engine_flush(server->slotd.engine);
 }
@@ -109,6 +110,7 @@ static void turn_end(struct server *server)
     if (server->slotd.shutting_down)
         shutdown_go_on(server);
     log_flush();
+    engine_rest(server->slotd.engine);
 }
 
 static void on_turn(uv_check_t *handle)

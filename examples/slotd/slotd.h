@@ -47,6 +47,7 @@ struct statistics {
     uint64_t connections;
     uint64_t rejected;
     uint64_t commands;
+    uint64_t routed; /* for keys, as often as they asked where to go */
     uint64_t errors;
     uint64_t expired;
     uint64_t hits;

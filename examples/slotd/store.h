@@ -165,9 +165,11 @@ struct store_export {
     struct buffer name;  /* of a value that is half exported; empty = none */
     uint64_t version;
     uint64_t offset;
+    size_t key_size; /* that each key counts for beside its bytes */
+    size_t keys_size; /* sum of those, so far */
 };
-/* Append records of the live keys in [export->position, end) up to about `size_max` bytes. True
- * when the end was reached. */
+/* Append records of the live keys in [export->position, end) up to about `size_max` bytes, what
+ * the keys count for included. True when the end was reached. */
 bool store_export_step(struct store *store, struct store_export *export_state, uint64_t end,
     size_t size_max, struct buffer *records);
 void store_export_free(struct store_export *export_state);

@@ -191,6 +191,9 @@ static bool export_visit(
             (void)parts_write(step->store, key, item, offset, SIZE_MAX / 2, step->records);
         }
     }
+    step->export_state->keys_size += step->export_state->key_size;
+    step->end -= step->end > step->export_state->key_size ? step->export_state->key_size
+                                                          : step->end;
     return step->records->size < step->end;
 }
 
