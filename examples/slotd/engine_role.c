@@ -87,17 +87,35 @@ const struct reshard_map *engine_map(const struct engine *engine)
     return primary != 0 && !rises ? newest : durable;
 }
 
-/* The slot, or the migration that brings it, is not in the map that this node's records hold. Who
- * is in sync has both before the shard serves the slot. */
+/* Whether the records here hold the data that the migration was committed with. */
+static bool sealed_here(
+    const struct engine *engine, reshard_migration_id migration, uint64_t attempt)
+{
+    struct reshard_node_migration here = {.struct_size = sizeof(here)};
+    for (uint32_t index = 0;
+         reshard_node_migration_at(engine->node, index, &here) == RESHARD_OK; index++)
+        if (here.migration == migration)
+            return here.seal_attempt == attempt;
+    return false;
+}
+
+/* The slot is not in the map that this node's records hold, nor is what brings it here. Who is in
+ * sync has it before the shard serves the slot. */
 static bool slot_missed(const struct engine *engine, reshard_shard_id shard, uint32_t slot)
 {
     const struct reshard_map *newest = reshard_node_newest_map(engine->node);
     const struct reshard_map *durable = reshard_node_map(engine->node);
+    struct reshard_map_migration open = {.struct_size = sizeof(open)};
     if (reshard_map_slot_owner(newest, slot) != shard ||
         reshard_map_slot_epoch(newest, slot) == reshard_map_slot_epoch(durable, slot))
         return false;
     reshard_migration_id migration = reshard_map_slot_migration(newest, slot);
-    return migration == 0 || migration > reshard_map_last_migration(durable);
+    if (reshard_map_migration_find(newest, migration, &open) != RESHARD_OK ||
+        migration > reshard_map_last_migration(durable))
+        return true;
+    return open.target == shard && open.mode == RESHARD_MODE_SNAPSHOT &&
+        open.decision == RESHARD_DECISION_COMMIT &&
+        !sealed_here(engine, migration, open.attempt);
 }
 
 uint32_t engine_missed_slots(const struct engine *engine)

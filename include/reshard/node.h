@@ -103,6 +103,7 @@ struct reshard_node_migration {
     uint64_t keys;                  /**< keys exported or moved so far */
     uint64_t bytes;                 /**< bytes exported or moved so far */
     uint64_t pause_ns;              /**< write pause so far, all attempts */
+    uint64_t seal_attempt;          /**< target: attempt that is sealed durably, 0 = none */
 };
 
 /** Zero a config and set its struct_size.

@@ -84,6 +84,11 @@ uint64_t reshard_node_deadline(const struct reshard_node *node)
     return deadline;
 }
 
+static uint64_t sealed_attempt(const struct reshard__part *part)
+{
+    return part->stored.sealed ? part->stored.seal_attempt : 0;
+}
+
 int32_t reshard_node_migration_at(
     const struct reshard_node *node, uint32_t index, struct reshard_node_migration *migration_out)
 {
@@ -105,6 +110,7 @@ int32_t reshard_node_migration_at(
         migration.keys = part->keys;
         migration.bytes = part->bytes;
         migration.pause_ns = part->pause_ns;
+        migration.seal_attempt = sealed_attempt(part);
         if (part->pause_began_ns)
             migration.pause_ns += node->now_ns - part->pause_began_ns;
         return reshard__struct_export(

@@ -3,10 +3,11 @@
 """Promotions that an operator may regret: of a replica that its primary has gone on without, and
 beside a primary that only stood still, or is cut off. Whatever was lost is said, ownership never
 goes back, two never serve at once, and the old primary comes back as a replica."""
+import contextlib
 import os
 import signal
 
-from e2e import Failed, in_sync, run, wait_for
+from e2e import SLOTD, Cluster, Failed, in_sync, ready, run, wait_for
 from shards import TAGS, filled, go_on, key_of, link_to, shards, stopped, waited_for, written
 
 SLOTS = 100
@@ -34,6 +35,15 @@ def left_behind(replica, primary):
 def primary_slots(link, node):
     first, last = next(row for row in link("CLUSTER", "SLOTS") if row[2][1] == node.port)[:2]
     return range(first, last + 1)
+
+
+def refused(replica, text):
+    try:
+        replica.ask("CLUSTER", "FAILOVER", "FORCE")
+        raise AssertionError("it was promoted")
+    except Failed as failure:
+        assert text in str(failure), failure
+    assert "role:slave" in replica.ask("INFO", "replication")
 
 
 def come_back(cluster, dead, heir):
@@ -88,12 +98,7 @@ def test_a_replica_that_lacks_slots_is_not_promoted_by_mistake():
         cluster.move({source: slots}, target)
         target.kill()
         go_on(replica)
-        try:
-            replica.ask("CLUSTER", "FAILOVER", "FORCE")
-            raise AssertionError("it was promoted")
-        except Failed as failure:
-            assert f"lacks {SLOTS} slots" in str(failure), failure
-        assert "role:slave" in replica.ask("INFO", "replication")
+        refused(replica, f"lacks {SLOTS} slots")
         assert replica.ask("CLUSTER", "FAILOVER", "TAKEOVER") == "OK"
         wait_for(lambda: leads(cluster, replica), "the heir")
         assert set(slots) <= cluster.slots(replica)
@@ -129,6 +134,61 @@ def test_a_primary_that_stood_still_finds_its_heir_first():
         assert link_to(replica)("GET", key) == b"new"
         cluster.settle()
         cluster.check()
+
+
+@contextlib.contextmanager
+def replicated():
+    """Three shards: the coordinator's, a source with one replica, a target with two."""
+    with Cluster(SLOTD, 6) as cluster:
+        spares = [cluster.nodes.pop() for _ in range(3)]
+        cluster.create()
+        _, source, target = cluster.nodes
+        for spare, primary in zip(spares, (source, target, target)):
+            cluster.manage("add-node", spare.address, primary.address, "--cluster-slave",
+                           "--cluster-master-id", cluster.name(primary))
+            cluster.nodes.append(spare)
+            cluster.settle()
+        ready(cluster)
+        try:
+            yield cluster, source, target, spares
+        except BaseException:
+            for node in cluster.nodes:
+                print(f"--- node {node.port}\n{node.log_tail(30)}")
+            raise
+
+
+def phase(cluster):
+    found = cluster.reshard_progress()["migrations"]
+    return found[0]["phase"] if found else "over"
+
+
+def test_a_replica_that_lacks_a_committed_copy_is_not_promoted():
+    """The migration is committed and open when the target dies: one of its replicas went to sleep
+    in the copy, and knows the migration, but has no sealed data; the other has."""
+    with replicated() as (cluster, source, target, (held, stale, fresh)):
+        slots = sorted(cluster.slots(source))[:1500]
+        filled(source, slots, b"x" * 10000)
+        ready(cluster)
+        with contextlib.ExitStack() as asleep:
+            moves = cluster.move_start({source: slots}, target)
+            wait_for(lambda: phase(cluster) not in ("PREPARE", "over"), "the copy", pause=0.001)
+            asleep.enter_context(stopped(stale))
+            wait_for(lambda: phase(cluster) == "FREEZE", "the seal, which waits", pause=0.001)
+            asleep.enter_context(stopped(held))  # so does the hold
+            wait_for(lambda: phase(cluster) not in ("FREEZE", "CATCHUP"), "the hold", pause=0.001)
+            asleep.enter_context(stopped(fresh))  # and what makes the data the target's
+            wait_for(lambda: phase(cluster) in ("SETTLE", "over"), "the commit", pause=0.001)
+            print(f"   target killed in {phase(cluster)}")
+            target.kill()
+        refused(stale, f"lacks {len(slots)} slots")
+        assert fresh.ask("CLUSTER", "FAILOVER", "FORCE") == "OK"
+        assert cluster.move_settled(moves, fresh)
+        target.start()
+        ready(cluster)
+        cluster.settle()
+        cluster.check()
+        link = link_to(fresh)
+        assert all(len(link("GET", "{%s}" % TAGS[slot])) == 10000 for slot in slots)
 
 
 def fenced_ms(heir):

@@ -28,6 +28,11 @@ Test(observe, migration_is_listed_by_position)
     cr_assert_eq(reshard_node_migration_at(rig.node, 0, &migration), RESHARD_OK);
     cr_assert_eq(migration.side, RESHARD_SIDE_TARGET);
     cr_assert_eq(migration.sequence, 2);
+    cr_assert_eq(migration.seal_attempt, 0);
+    rig_free(&rig);
+    rig_target_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_HOLD);
+    cr_assert_eq(reshard_node_migration_at(rig.node, 0, &migration), RESHARD_OK);
+    cr_assert_eq(migration.seal_attempt, 1);
     rig_free(&rig);
 }
 
