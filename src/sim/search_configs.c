@@ -177,6 +177,7 @@ static const struct search_config table[] = {
     {KEYWISE("evict-drop", 10689, 31168), .limits = {[MOVE_DROP] = 1, [MOVE_EVICT] = 1}},
     {KEYWISE("evict", 104551, 344011), .limits = {[MOVE_EVICT] = 1},
         .requests = {WRITE(1, 0), READ(2, 0)}},
+    {SNAPSHOT("evict", 47374, 131490), .limits = {[MOVE_EVICT] = 1}, .requests = {WRITE(1, 0)}},
     /* Fail-overs. */
     {SNAPSHOT("heir", 193579, 689793), .nodes = HEIR_OF("s2"),
         .limits = {[MOVE_FAILOVER] = 1, [MOVE_WAIT] = 1}, .heirs = {0, 0, 3}},
@@ -193,8 +194,14 @@ static const struct search_config table[] = {
     /* A second coordinator. */
     {SNAPSHOT("second", 381032, 1302610), KEYWISE("second", 274158, 761705),
         .limits = {[MOVE_COORDINATOR] = 1}},
+    {KEYWISE("second-source-crash", 1319564, 3701247), .nodes = NODES("2", "0"),
+        .limits = {[MOVE_COORDINATOR] = 1, [MOVE_CRASH] = 1}, .crashes = SOURCE},
+    {KEYWISE("second-repeat", 992121, 3538782), .nodes = NODES("2", "0"),
+        .limits = {[MOVE_COORDINATOR] = 1, [MOVE_REPEAT] = 1}},
     /* A second migration. */
-    {SNAPSHOT("evict", 47374, 131490), .limits = {[MOVE_EVICT] = 1}, .requests = {WRITE(1, 0)}},
+    {KEYWISE("both-writes", 852273, 2932720), .words = "slots 2", .nodes = OWNED("2"),
+        .limits = {[MOVE_OPEN] = 1}, .second = {.source = 2, .target = 1},
+        .requests = {WRITE(1, 0), WRITE(1, 1)}},
     {SNAPSHOT("both", 130476, 366884), KEYWISE("both", 9401, 22066), .words = "slots 2",
         .nodes = OWNED("2"), .limits = {[MOVE_OPEN] = 1}, .second = {.source = 2, .target = 1}},
     {SNAPSHOT("both-three", 979777, 3538349), KEYWISE("both-three", 128565, 373669),
