@@ -43,7 +43,8 @@ static int report_say(
         (unsigned long long)report->ends, (unsigned long long)report->depth, seconds, rate,
         report->closed ? "" : ", not closed");
     if (spec->verify)
-        printf("    %llu met again and verified\n", (unsigned long long)report->verified);
+        printf("    %llu met again and verified; %llu transitions inherited\n",
+            (unsigned long long)report->verified, (unsigned long long)report->inherited);
     if (report->violated) {
         printf("    VIOLATION %s after %llu moves\n", report->checker,
             (unsigned long long)report->decision_count);

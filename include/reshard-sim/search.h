@@ -23,8 +23,9 @@ struct reshard_sim_search {
     uint32_t sabotage;    /**< bits 1 << RESHARD_SABOTAGE_* */
     const char *name;     /**< of the configuration: reshard_sim_search_name() */
     uint64_t state_limit; /**< give up above so many states; 0 = never */
-    uint64_t verify;      /**< every so many worlds that are met again, see whether they lead where
-                               they led before; 0 = never */
+    uint64_t verify;      /**< see of every so many worlds that are met again whether they lead
+                               where they led before, and of every so many transitions that are
+                               inherited where they lead; 0 = never */
     const struct reshard_sim_decision *decisions; /**< replay: moves; ordinal = what it is about */
     uint64_t decision_count;                      /**< items */
     reshard_sim_print log; /**< replay: takes the event log; NULL = none */
@@ -53,6 +54,8 @@ struct reshard_sim_search_report {
     uint64_t decision_count;  /**< moves of the shortest way to the violation */
     uint64_t states_min;      /**< fewer states: the search lost something */
     uint64_t transitions_min; /**< fewer transitions: the same */
+    uint64_t inherited;       /**< transitions that were not made: another order of the same moves
+                                   had led there */
 };
 
 /** Zero a search and set its struct_size.

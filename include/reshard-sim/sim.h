@@ -35,7 +35,8 @@ enum {
     RESHARD_SABOTAGE_CLOCK = 15,     /**< a host that is due never tells its engine the time */
     RESHARD_SABOTAGE_EXPIRY = 16,    /**< keys whose time has come stay */
     RESHARD_SABOTAGE_FOLLOW = 17,    /**< a hold counts as durable that no replica has */
-    RESHARD_SABOTAGE_COUNT = 18      /**< one more than the highest */
+    RESHARD_SABOTAGE_ORDER = 18,     /**< no host: a search takes it that all moves commute */
+    RESHARD_SABOTAGE_COUNT = 19      /**< one more than the highest */
 };
 
 /** Takes a piece of the transcript.

@@ -144,7 +144,7 @@ static struct region *region_of(struct arena *arena, const void *place)
 static void *block_take(struct region *region, uint64_t class)
 {
     struct heap *heap = heap_of(region);
-    region->touched = true;
+    region->touched = region->entered = true;
     struct block *block = heap->free[class];
     if (block) {
         heap->free[class] = *link_of(block);
@@ -171,7 +171,7 @@ void reshard__arena_release(struct arena *arena, void *place)
     struct region *region = region_of(arena, place);
     struct block *block = (struct block *)(void *)((uint8_t *)place - HEAD);
     struct block **free_list = &heap_of(region)->free[block->class];
-    region->touched = true;
+    region->touched = region->entered = true;
     *link_of(block) = *free_list;
     *free_list = block;
 }
@@ -203,12 +203,23 @@ uint32_t reshard__arena_region(size_t host_index)
 void reshard__arena_touch(uint32_t region)
 {
     if (current)
+        current->regions[region].touched = current->regions[region].entered = true;
+}
+
+void reshard__arena_probe(uint32_t region)
+{
+    if (current)
         current->regions[region].touched = true;
 }
 
 bool reshard__arena_touched(uint32_t region)
 {
     return !current || current->regions[region].touched;
+}
+
+bool reshard__arena_entered(uint32_t region)
+{
+    return !current || current->regions[region].entered;
 }
 
 /* ---- images ---- */

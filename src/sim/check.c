@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: the invariants of a migration (DESIGN part 7), as far as a world can see them, looked
  * at after every step. */
+#include "sim/arena.h"
 #include "sim/follow.h"
 
 enum { CELLS_A_STEP = 4096, TICKS_A_MILLISECOND = 1000 };
@@ -44,10 +45,17 @@ static void check_writers(struct reshard_sim *sim, uint32_t slot)
         const struct host *host = sim->hosts[i];
         if (!reshard__can_serve(sim, host))
             continue;
-        if (reshard__serves(host, slot, RESHARD_OP_WRITE))
+        uint64_t bit = UINT64_C(1) << (2 * (slot * sim->host_count + i) & 63);
+        if (reshard__serves(host, slot, RESHARD_OP_WRITE)) {
             meet(sim, "one-writer", slot, &writer, host);
-        if (reshard__reads_here(host, slot))
+            sim->checks.serving |= bit;
+        }
+        if (reshard__reads_here(host, slot)) {
             meet(sim, "one-owner", slot, &reader, host);
+            sim->checks.serving |= 2 * bit;
+        }
+        if (reshard_node_route(host->node, slot, RESHARD_OP_READ, NULL) == RESHARD_LOOKUP)
+            sim->checks.asking |= UINT32_C(1) << (i & 31);
     }
 }
 
@@ -122,8 +130,10 @@ void reshard__check_kept(struct reshard_sim *sim, const struct host *host)
 
 void reshard__check_all(struct reshard_sim *sim)
 {
+    sim->checks.serving = sim->checks.asking = 0;
     for (uint32_t slot = 0; slot < sim->set.slot_count; slot++)
         check_writers(sim, slot);
+    sim->checks.served |= sim->checks.serving;
     for (size_t i = 0; i < sim->host_count; i++) {
         if (sim->hosts[i]->disk)
             reshard__check_data(sim, sim->hosts[i], 0, sim->set.slot_count - 1);
@@ -164,7 +174,7 @@ static bool serves_key(
     request.keys = keys;
     request.key_sizes = sizes;
     struct reshard_route route = {.struct_size = sizeof route};
-    reshard__host_touch(host);
+    reshard__arena_probe(host->region);
     return reshard_node_route_keys(host->node, &request, &route) == RESHARD_OK &&
            (route.verdict == RESHARD_SERVE || route.verdict == RESHARD_SERVE_CAPTURE);
 }
@@ -186,6 +196,7 @@ void reshard__check_executed(
         reshard__sim_violate(sim, "primary", "%h executes a write of k%u and is a replica",
             host->id, (uint64_t)request->keys[0]);
     uint32_t cursor = 0;
+    sim->checks.looked_serving = true;
     for (const struct host *other; (other = suspect(sim, request->keys[0], &cursor)) != NULL;) {
         if (!reshard__can_serve(sim, other) || other->shard == host->shard)
             continue;
@@ -353,6 +364,7 @@ void reshard__check_purge(struct reshard_sim *sim, const struct reshard_action *
     if (!moving || moving->mode != RESHARD_MODE_SNAPSHOT)
         return;
     const struct host *target = reshard__host_acting(sim, moving->shards[1]);
+    sim->checks.looked_held = true;
     const struct staging *staging =
         target ? reshard__staging_find(target->disk, moving->migration) : NULL;
     size_t keys = 0;

@@ -27,6 +27,12 @@ struct checks {
     size_t version_count, version_capacity;
     uint32_t *newest; /* by shard: place of its newest migration + 1 */
     size_t newest_capacity;
+    /* search_commute.c: bits of who serves which slot, now and at any time since they were last
+     * cleared; of hosts that ask for keys; and whether a step looked at others than those that it
+     * called: whether they serve, what they hold. */
+    uint64_t serving, served;
+    uint32_t asking;
+    bool looked_serving, looked_held;
     /* check_large.c */
     uint32_t *touched; /* hosts whose engines were called in this step */
     size_t touched_count, touched_capacity;

@@ -170,7 +170,7 @@ void reshard__region_base(struct region *region, const struct spans *idle)
     memcpy(base->bytes, region->alive, base->used);
     memcpy(region->mark, region->alive, base->used);
     region->idle = *idle;
-    region->touched = false;
+    region->touched = region->entered = false;
     between_find(region);
     lines_join(&region->known, &region->marked, &region->between);
 }
@@ -300,7 +300,7 @@ void reshard__region_undo(struct region *region)
 {
     for (size_t i = 0; i < region->changed.count; i++)
         line_copy(region->alive, region->mark, region->changed.items[i]);
-    region->touched = false;
+    region->touched = region->entered = false;
 }
 
 void reshard__region_back(struct region *region, const struct spans *idle)

@@ -50,7 +50,7 @@ struct picture {
 struct region {
     uint8_t *alive, *mark;
     size_t capacity;
-    bool touched;          /* since the mark, maybe */
+    bool touched, entered; /* since the mark, maybe; entered: by more than a look */
     uint32_t shown;        /* the mark's picture */
     struct base *bases;
     uint32_t base_count;   /* the last one is that of pictures which are made now */

@@ -1,32 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Room sim: breadth-first search. A world is put back from its image for every move that it
- * allows; worlds seen before are known by 128 bits of digest. The edges are kept, so that in the
- * end it can be told from which worlds no end is reachable. */
-#include "sim/search.h"
+/* Room sim: breadth-first search. A world is put back from its image for every move that it allows
+ * and that is not known to lead where another order of the same moves led (search_commute.c): a
+ * world that is new is one that was made. */
+#include "sim/search_graph.h"
 
 #include "base/outbox.h"
 #include <stdalign.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-enum { REGION_SIZE = 1 << 20, TABLE_MIN = 1 << 12, BASE_LAYERS = 8 };
-#define NO_STATE UINT32_MAX
-
-struct graph {
-    /* by state, in the order in which they were found */
-    uint32_t *parents;
-    struct move *moves;
-    struct image *images; /* until expanded */
-    uint64_t *edge_from;  /* its first edge */
-    uint8_t *ends;
-    size_t count, parent_capacity, move_capacity, image_capacity, from_capacity, end_capacity;
-    uint32_t *edges;
-    size_t edge_count, edge_capacity;
-    /* open addressing; state + 1, 0 = free */
-    struct reshard_digest *digests;
-    uint32_t *table;
-    size_t table_size;
-};
+enum { REGION_SIZE = 1 << 20, BASE_LAYERS = 8 };
 
 /* A world that was met again. */
 struct twin {
@@ -42,7 +25,8 @@ struct search {
     const struct reshard_sim_search *spec;
     struct reshard_sim_search_report *report;
     uint64_t state_limit;
-    uint32_t depth, layer_end; /* of the world at hand; the first state that is deeper */
+    uint32_t depth, layer, layer_end; /* of the world at hand; the first ones there, and deeper */
+    struct scene scene, behind;       /* from which a move is made, and where it led */
     uint64_t verify, met; /* every so many worlds that are met again */
     struct twin *twins;
     size_t twin_count, twin_capacity;
@@ -55,93 +39,6 @@ struct arena *reshard__search_arena(void)
 {
     return reshard__arena_make(REGION_SIZE,
         alignof(max_align_t) + RESHARD__EVENT_RING * sizeof(struct reshard_event));
-}
-
-/* The graph's memory is no world's. */
-static void *grow(void *block, size_t *capacity, size_t count, size_t item_size)
-{
-    struct arena *arena = reshard__arena_use(NULL);
-    block = reshard__sim_grow(block, capacity, count, item_size);
-    (void)reshard__arena_use(arena);
-    return block;
-}
-
-static void *zeroed(size_t size)
-{
-    void *block = malloc(size);
-    if (!block)
-        abort();
-    return memset(block, 0, size);
-}
-
-/* ---- the table of digests ---- */
-
-static size_t place_of(const struct graph *graph, const struct reshard_digest *digest)
-{
-    size_t mask = graph->table_size - 1, place = (size_t)digest->low & mask;
-    while (graph->table[place] && (graph->digests[place].low != digest->low ||
-                                      graph->digests[place].high != digest->high))
-        place = (place + 1) & mask;
-    return place;
-}
-
-static void table_grow(struct graph *graph)
-{
-    struct graph old = *graph;
-    graph->table_size = old.table_size ? old.table_size * 2 : TABLE_MIN;
-    graph->table = zeroed(graph->table_size * sizeof *graph->table);
-    graph->digests = zeroed(graph->table_size * sizeof *graph->digests);
-    for (size_t i = 0; i < old.table_size; i++) {
-        if (!old.table[i])
-            continue;
-        size_t place = place_of(graph, &old.digests[i]);
-        graph->table[place] = old.table[i];
-        graph->digests[place] = old.digests[i];
-    }
-    free(old.table);
-    free(old.digests);
-}
-
-/* The state with this digest; NO_STATE when it is new: then it is numbered. */
-static uint32_t state_find(struct graph *graph, const struct reshard_digest *digest)
-{
-    if (graph->count * 3 >= graph->table_size * 2)
-        table_grow(graph);
-    size_t place = place_of(graph, digest);
-    if (graph->table[place])
-        return graph->table[place] - 1;
-    graph->digests[place] = *digest;
-    graph->table[place] = (uint32_t)graph->count + 1;
-    return NO_STATE;
-}
-
-static void state_add(struct search *search, uint32_t parent, struct move move)
-{
-    struct graph *graph = &search->graph;
-    size_t count = graph->count + 1;
-    graph->parents =
-        grow(graph->parents, &graph->parent_capacity, count, sizeof *graph->parents);
-    graph->moves = grow(graph->moves, &graph->move_capacity, count, sizeof *graph->moves);
-    graph->images = grow(graph->images, &graph->image_capacity, count, sizeof *graph->images);
-    graph->edge_from =
-        grow(graph->edge_from, &graph->from_capacity, count + 1, sizeof *graph->edge_from);
-    graph->ends = grow(graph->ends, &graph->end_capacity, count, sizeof *graph->ends);
-    graph->parents[graph->count] = parent;
-    graph->moves[graph->count] = move;
-    graph->images[graph->count] = reshard__arena_leave(search->arena);
-    graph->count = count;
-}
-
-static void graph_free(struct graph *graph)
-{
-    free(graph->parents);
-    free(graph->moves);
-    free(graph->images);
-    free(graph->edge_from);
-    free(graph->ends);
-    free(graph->edges);
-    free(graph->digests);
-    free(graph->table);
 }
 
 /* ---- the search ---- */
@@ -217,8 +114,7 @@ static size_t successors(struct search *search, const struct image *image, uint3
     for (size_t i = 0; i < count; i++) {
         reshard__search_move(search->sim, search->config, moves[i]);
         struct reshard_digest digest = reshard__search_digest(search->sim);
-        uint32_t place = graph->table[place_of(graph, &digest)];
-        states[i] = place && !search->sim->violated ? place - 1 : NO_STATE;
+        states[i] = search->sim->violated ? NO_STATE : reshard__state_known(graph, &digest);
         reshard__arena_back(search->arena);
     }
     return sorted_unique(states, count);
@@ -228,7 +124,7 @@ static void keep_twin(struct search *search, uint32_t state)
 {
     if (!search->verify || ++search->met % search->verify)
         return;
-    search->twins = grow(
+    search->twins = reshard__graph_grow(
         search->twins, &search->twin_capacity, search->twin_count + 1, sizeof *search->twins);
     search->twins[search->twin_count].state = state;
     search->twins[search->twin_count++].image = reshard__arena_save(search->arena);
@@ -270,13 +166,6 @@ static void twins_free(struct search *search)
     search->twin_count = search->twin_capacity = 0;
 }
 
-static void edge_add(struct graph *graph, uint32_t to)
-{
-    graph->edges =
-        grow(graph->edges, &graph->edge_capacity, graph->edge_count + 1, sizeof *graph->edges);
-    graph->edges[graph->edge_count++] = to;
-}
-
 void reshard__search_untouched(
     const struct arena *arena, struct reshard_sim *sim, struct reshard_digest digest)
 {
@@ -288,27 +177,11 @@ void reshard__search_untouched(
         reshard__sim_violate(sim, "touch", "a move wrote where it did not say so");
 }
 
-/* Where one move leads from the state at the mark. */
-static void follow(struct search *search, uint32_t state, struct move move)
+static void found(struct search *search, uint32_t state, struct move move,
+    struct reshard_digest digest)
 {
-    struct graph *graph = &search->graph;
-    reshard__search_move(search->sim, search->config, move);
-    struct reshard_digest digest = reshard__search_digest(search->sim);
-    if (search->verify && graph->edge_count % search->verify == 0)
-        reshard__search_untouched(search->arena, search->sim, digest);
-    if (violation_take(search, state, move)) {
-        reshard__arena_back(search->arena);
-        return;
-    }
-    uint32_t to = state_find(graph, &digest);
-    edge_add(graph, to == NO_STATE ? (uint32_t)graph->count : to);
-    if (to != NO_STATE) {
-        keep_twin(search, to);
-        reshard__arena_back(search->arena);
-        return;
-    }
     bool ended = reshard__search_ended(search->sim, search->config);
-    state_add(search, state, move);
+    reshard__state_add(&search->graph, state, move, reshard__arena_leave(search->arena));
     if (!ended)
         return;
     search->report->ends_digest.low += digest.low;
@@ -316,11 +189,60 @@ static void follow(struct search *search, uint32_t state, struct move move)
     end_note(search, state, move);
 }
 
+/* Whether the way is another one than that of the same moves in another order. */
+static void order_check(struct search *search, uint32_t to, uint32_t inherited)
+{
+    if (inherited != NO_STATE && inherited != to)
+        reshard__sim_violate(
+            search->sim, "commute", "in another order the same moves lead elsewhere");
+}
+
+/* Make one move from the state at the mark; `inherited`: where it must lead, if that is known. */
+static void follow(
+    struct search *search, uint32_t state, struct move move, struct step *step, uint32_t inherited)
+{
+    struct graph *graph = &search->graph;
+    struct scene *behind = &search->behind;
+    reshard__search_move(search->sim, search->config, move);
+    reshard__search_parts(search->sim, &behind->parts);
+    struct reshard_digest digest = reshard__parts_digest(search->sim, &behind->parts);
+    reshard__step_end(search->sim, &search->scene, behind, step);
+    if (search->verify && graph->edge_count % search->verify == 0)
+        reshard__search_untouched(search->arena, search->sim, digest);
+    uint32_t to = reshard__state_find(graph, &digest);
+    order_check(search, to, inherited);
+    if (violation_take(search, state, move)) {
+        reshard__arena_back(search->arena);
+        return;
+    }
+    reshard__edge_add(graph, state, to == NO_STATE ? (uint32_t)graph->count : to, step);
+    if (to == NO_STATE) {
+        found(search, state, move, digest);
+        return;
+    }
+    keep_twin(search, to);
+    reshard__arena_back(search->arena);
+}
+
+/* Every so many edges that are inherited are looked at, too. */
+static void edge_find(struct search *search, uint32_t state, struct move move)
+{
+    struct step step = reshard__step_begin(search->sim, move);
+    uint32_t to = reshard__edge_inherit(&search->graph, state, &step);
+    uint64_t number = search->report->inherited += to != NO_STATE;
+    if (to == NO_STATE || (search->verify && number % search->verify == 0))
+        follow(search, state, move, &step, to);
+    else
+        reshard__edge_add(&search->graph, state, to, &step);
+}
+
 /* Every few moves further the worlds differ less from one of their own than from the first. */
-static void base_renew(struct search *search, uint32_t state)
+static void layer_begin(struct search *search, uint32_t state)
 {
     if (state < search->layer_end)
         return;
+    reshard__steps_forget(&search->graph, search->layer);
+    search->layer = state;
     search->layer_end = (uint32_t)search->graph.count;
     if (++search->depth % BASE_LAYERS == 0)
         reshard__arena_base(search->arena);
@@ -331,72 +253,21 @@ static void expand(struct search *search, uint32_t state)
     struct move moves[SEARCH_MOVES_MAX];
     struct graph *graph = &search->graph;
     reshard__arena_restore(search->arena, &graph->images[state]);
-    base_renew(search, state);
+    reshard__edges_begin(graph, state);
+    layer_begin(search, state);
     size_t count = reshard__search_moves(search->sim, search->config, moves);
-    graph->edge_from[state] = graph->edge_count;
+    reshard__scene_look(search->sim, &search->scene);
     for (size_t i = 0; i < count && !search->report->violated; i++)
-        follow(search, state, moves[i]);
-    graph->edge_from[state + 1] = graph->edge_count;
+        edge_find(search, state, moves[i]);
+    reshard__edges_end(graph, state);
     reshard__arena_drop(search->arena, &graph->images[state]);
-}
-
-/* ---- from every state an end is reachable ---- */
-
-/* Edges turned round: those into a state stand from into[state] on. */
-struct reverse {
-    uint64_t *into;
-    uint32_t *from;
-};
-
-static struct reverse reverse_make(const struct graph *graph)
-{
-    struct reverse reverse;
-    reverse.into = zeroed((graph->count + 2) * sizeof *reverse.into);
-    reverse.from = malloc((graph->edge_count + 1) * sizeof *reverse.from);
-    if (!reverse.into || !reverse.from)
-        abort();
-    for (size_t i = 0; i < graph->edge_count; i++)
-        reverse.into[graph->edges[i] + 2]++;
-    for (size_t i = 2; i < graph->count + 2; i++)
-        reverse.into[i] += reverse.into[i - 1];
-    for (uint32_t state = 0; state < graph->count; state++)
-        for (uint64_t i = graph->edge_from[state]; i < graph->edge_from[state + 1]; i++)
-            reverse.from[reverse.into[graph->edges[i] + 1]++] = state;
-    return reverse;
-}
-
-/* Marks in `ends` what leads to an end; the number of states that do not. */
-static uint64_t dead_count(struct graph *graph)
-{
-    struct reverse reverse = reverse_make(graph);
-    uint32_t *queue = malloc((graph->count + 1) * sizeof *queue);
-    size_t head = 0, tail = 0;
-    if (!queue)
-        abort();
-    for (uint32_t state = 0; state < graph->count; state++)
-        if (graph->ends[state])
-            queue[tail++] = state;
-    while (head < tail) {
-        uint32_t state = queue[head++];
-        for (uint64_t i = reverse.into[state]; i < reverse.into[state + 1]; i++) {
-            uint32_t before = reverse.from[i];
-            if (!graph->ends[before]) {
-                graph->ends[before] = 1;
-                queue[tail++] = before;
-            }
-        }
-    }
-    free(queue);
-    free(reverse.into);
-    free(reverse.from);
-    return graph->count - tail;
 }
 
 static void dead_find(struct search *search)
 {
     struct graph *graph = &search->graph;
     struct reshard_sim_search_report *report = search->report;
-    report->dead = dead_count(graph);
+    report->dead = reshard__graph_dead(graph);
     for (uint32_t state = 0; state < graph->count && report->dead && !report->violated; state++) {
         if (graph->ends[state])
             continue;
@@ -408,14 +279,6 @@ static void dead_find(struct search *search)
 }
 
 /* ---- how it was found ---- */
-
-static uint64_t depth_of(const struct graph *graph, uint32_t state)
-{
-    uint64_t depth = 0;
-    for (; state != NO_STATE && state != 0; state = graph->parents[state])
-        depth++;
-    return depth;
-}
 
 static struct reshard_sim_decision decision_of(struct move move)
 {
@@ -431,7 +294,7 @@ static void path_give(
     uint32_t state = search->found;
     if (state == NO_STATE)
         return; /* the world itself is the violation */
-    uint64_t count = depth_of(graph, state) + 1;
+    uint64_t count = reshard__state_depth(graph, state) + 1;
     search->report->decision_count = count;
     if (count <= capacity)
         decisions_out[count - 1] = decision_of(search->last);
@@ -458,9 +321,10 @@ static void search_run(struct search *search)
     struct graph *graph = &search->graph;
     struct reshard_sim_search_report *report = search->report;
     struct reshard_digest digest = reshard__search_digest(search->sim);
-    (void)state_find(graph, &digest);
+    (void)reshard__state_find(graph, &digest);
     reshard__arena_base(search->arena);
-    state_add(search, NO_STATE, (struct move){0});
+    reshard__state_add(
+        graph, NO_STATE, (struct move){0}, reshard__arena_leave(search->arena));
     search->found = NO_STATE;
     uint32_t state = 0;
     for (; state < graph->count && !report->violated; state++) {
@@ -472,7 +336,7 @@ static void search_run(struct search *search)
     report->closed = state == graph->count;
     report->states = graph->count;
     report->transitions = graph->edge_count;
-    report->depth = depth_of(graph, (uint32_t)graph->count - 1);
+    report->depth = reshard__state_depth(graph, (uint32_t)graph->count - 1);
     twins_check(search);
     twins_free(search);
     if (report->closed && !report->violated)
@@ -537,6 +401,7 @@ int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
     search.spec = spec;
     reshard_sim_search_report_init(report_out);
     search.report = report_out;
+    search.graph.sabotaged = spec->sabotage >> RESHARD_SABOTAGE_ORDER & 1;
     search.arena = reshard__search_arena();
     if (!search.arena)
         return RESHARD_E_NOMEM;
@@ -551,7 +416,7 @@ int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
         path_give(&search, decisions_out, capacity);
     report_out->states_min = mode_of(&config)->states_min;
     report_out->transitions_min = mode_of(&config)->transitions_min;
-    graph_free(&search.graph);
+    reshard__graph_free(&search.graph);
     (void)reshard__arena_use(before);
     reshard__arena_free(search.arena);
     return RESHARD_OK;

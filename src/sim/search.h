@@ -123,6 +123,9 @@ const struct task *reshard__search_task(const struct host *host, uint64_t id);
 bool reshard__search_fails(
     const struct reshard_sim *sim, const struct search_config *config, const struct host *host);
 
+/* What decides at this host whether a map or a report changes nothing. */
+uint64_t reshard__search_known(const struct host *host);
+
 /* search_digest.c */
 /* What is not touched (arena.h) has the digest that it had at the mark. */
 struct reshard_digest reshard__search_digest(struct reshard_sim *sim);

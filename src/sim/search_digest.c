@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Room sim: which worlds are the same one. Reads the engines' own structures (their headers only,
+/* Room sim: which hosts of worlds are the same one. Reads the engines' own structures (their headers only,
  * nothing of their code): what they hold is taken whole, and what must not matter is blanked, so
  * that a new member counts until somebody says that it does not:
  * - pointers: what they point to is taken in their place;
@@ -10,6 +10,7 @@
  *   Nor is there a lag that is above its limit, whose trend would be followed.
  */
 #include "sim/search.h"
+#include "sim/search_parts.h"
 
 #include "coordinator/coordinator.h"
 #include "node/keywise.h"
@@ -17,45 +18,22 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-enum { SINK_SIZE = 1 << 16, PLACE_BITS = 20 };
+enum { PLACE_BITS = 20 };
 
-struct sink {
-    size_t size;
-    uint8_t bytes[SINK_SIZE];
-};
-
-static void put(struct sink *sink, const void *bytes, size_t size)
+void reshard__sink_fold(struct sink *sink, const void *bytes, size_t size)
 {
-    if (size > SINK_SIZE - sink->size) {
-        XXH128_hash_t hash = XXH3_128bits(sink->bytes, sink->size);
-        memcpy(sink->bytes, &hash, sizeof hash);
-        sink->size = sizeof hash;
-    }
-    if (size > SINK_SIZE / 2) {
-        XXH128_hash_t hash = XXH3_128bits(bytes, size);
-        memcpy(sink->bytes + sink->size, &hash, sizeof hash);
-        sink->size += sizeof hash;
-    } else if (size > 0) {
-        memcpy(sink->bytes + sink->size, bytes, size);
-        sink->size += size;
-    }
+    struct reshard_digest digest = reshard__sink_digest(sink);
+    memcpy(sink->bytes, &digest, sizeof digest);
+    sink->size = sizeof digest;
+    XXH128_hash_t hash = XXH3_128bits(bytes, size);
+    memcpy(sink->bytes + sink->size, &hash, sizeof hash);
+    sink->size += sizeof hash;
 }
 
-static struct reshard_digest sink_digest(const struct sink *sink)
+struct reshard_digest reshard__sink_digest(const struct sink *sink)
 {
     XXH128_hash_t hash = XXH3_128bits(sink->bytes, sink->size);
     return (struct reshard_digest){.low = hash.low64, .high = hash.high64};
-}
-
-static void put_number(struct sink *sink, uint64_t number)
-{
-    put(sink, &number, sizeof number);
-}
-
-static void put_bytes(struct sink *sink, const void *bytes, size_t size)
-{
-    put_number(sink, size);
-    put(sink, bytes, size);
 }
 
 /* A moment: 0 none, 1 past, 2 now, else how far ahead. */
@@ -284,7 +262,7 @@ static bool ticket_good(const struct host *host, const struct reshard__entry *en
     return false;
 }
 
-static uint64_t task_place(const struct host *host, uint64_t id)
+uint64_t reshard__task_place(const struct host *host, uint64_t id)
 {
     for (size_t i = 0; i < host->task_count; i++)
         if (host->tasks[i].action.id == id)
@@ -297,7 +275,7 @@ static void put_task(struct sink *sink, const struct host *host, const struct ta
     const struct reshard_action *action = &task->action;
     const struct reshard_completion *completion = &task->completion;
     const struct reshard__entry *entry = entry_of(host, action->id);
-    const uint64_t fields[] = {action->kind, task_place(host, action->after), action->to,
+    const uint64_t fields[] = {action->kind, reshard__task_place(host, action->after), action->to,
         action->term, action->index, action->migration, action->side, action->mode,
         action->copy_term, action->copy_n, action->sequence, action->cursor, action->capacity,
         task->running, task->read, entry->purpose, entry->owner, ticket_good(host, entry),
@@ -350,19 +328,8 @@ static void put_stream(struct sink *sink, const struct stream *stream)
     }
 }
 
-static void put_request(
-    struct sink *sink, const struct reshard_sim *sim, const struct request *request)
-{
-    const struct client *client = &sim->clients[request->client];
-    const uint64_t fields[] = {request->client, request->op, request->key_count, request->value,
-        request->asking, request->token,
-        client->busy && client->request.attempt == request->attempt};
-    put(sink, fields, sizeof fields);
-    put(sink, request->keys, sizeof request->keys);
-}
-
-/* What lies in the host's region, but for requests: clients know which of them are late. */
-static void put_own(struct sink *sink, const struct reshard_sim *sim, const struct host *host)
+void reshard__sink_host(
+    struct sink *sink, const struct reshard_sim *sim, const struct host *host)
 {
     bool stuck = host->failed_deadline > reshard__host_now(sim, host);
     const uint64_t fields[] = {host->up, host->frozen, host->fenced, host->acting, host->boot,
@@ -380,204 +347,4 @@ static void put_own(struct sink *sink, const struct reshard_sim *sim, const stru
     bool runs = host->node || host->coordinator;
     for (size_t i = 0; runs && i < host->task_count; i++)
         put_task(sink, host, &host->tasks[i]);
-}
-
-static void put_host(struct sink *sink, const struct reshard_sim *sim, struct host *host)
-{
-    struct sink own;
-    own.size = 0;
-    if (reshard__arena_touched(host->region) ||
-        (host->disk && reshard__arena_touched(host->disk->region))) {
-        put_own(&own, sim, host);
-        host->digest = sink_digest(&own);
-    }
-    put(sink, &host->digest, sizeof host->digest);
-    for (size_t i = 0; i < host->parked_count; i++)
-        put_request(sink, sim, &host->parked[i]);
-    for (size_t i = 0; i < host->admitted_count; i++) {
-        put_request(sink, sim, &host->admitted[i].request);
-        put_number(sink, host->admitted[i].verdict);
-    }
-}
-
-/* ---- clients ---- */
-
-static void put_client(
-    struct sink *sink, const struct reshard_sim *sim, const struct client *client)
-{
-    put_number(sink, client->busy);
-    put(sink, client->owners, sim->set.slot_count * sizeof *client->owners);
-    if (client->busy) {
-        put_request(sink, sim, &client->request);
-        put(sink, client->operations, sizeof client->operations);
-    }
-}
-
-static void put_deadlines(struct sink *sink, const struct reshard_sim *sim)
-{
-    for (size_t value = 0; value < sim->deadline_capacity; value++)
-        if (sim->deadlines[value])
-            put_number(sink, value);
-    put_number(sink, 0);
-}
-
-/* Of two operations on a key only the order counts in which one ended before the other began. */
-static void put_history(struct sink *sink, const struct reshard_sim *sim)
-{
-    for (size_t i = 0; i < sim->history_count; i++) {
-        const struct operation *one = &sim->history[i];
-        const uint64_t fields[] = {one->op, one->key, one->value, one->end != UINT64_MAX};
-        put(sink, fields, sizeof fields);
-        for (size_t k = 0; k < i; k++) {
-            const struct operation *two = &sim->history[k];
-            if (one->key != two->key)
-                continue;
-            put_number(sink, one->end < two->begin);
-            put_number(sink, two->end < one->begin);
-        }
-    }
-}
-
-/* What replicas may answer, in the order in which it happened. */
-static void put_effects(struct sink *sink, const struct reshard_sim *sim)
-{
-    for (size_t i = 0; i < sim->effect_count; i++) {
-        const struct effect *effect = &sim->effects[i];
-        const uint64_t fields[] = {effect->key, effect->shard, effect->value, effect->operation};
-        put(sink, fields, sizeof fields);
-    }
-}
-
-/* ---- what is under way: a set ---- */
-
-/* The place among the messages of its link; 0: it is in no order. */
-static uint64_t rank_of(const struct reshard_sim *sim, const struct happening *happening)
-{
-    const struct packet *packet = happening->data;
-    uint64_t rank = 1;
-    for (size_t i = 0; i < sim->heap_count; i++) {
-        const struct happening *other = &sim->heap[i];
-        const struct packet *ahead = other->data;
-        if (other->kind == EVENT_MESSAGE && other->serial < happening->serial &&
-            ahead->from == packet->from && ahead->to == packet->to && !ahead->repeated)
-            rank++;
-    }
-    return packet->repeated ? 0 : rank;
-}
-
-static uint64_t execute_place(const struct host *host, uint64_t serial)
-{
-    for (size_t i = 0; i < host->admitted_count; i++)
-        if (host->admitted[i].request.serial == serial)
-            return i + 1;
-    return 0;
-}
-
-/* A report without its figures: keys, bytes, the pause so far. */
-static void put_message(struct sink *sink, const struct packet *packet)
-{
-    enum { TYPE, REPORT = 4, DIGEST = 13, KEYS, BYTES, PAUSE = 17 };
-    uint64_t values[PEEK_MEMBERS_MAX];
-    const uint8_t *digest = reshard__peek_members(packet->data, packet->size, values);
-    if (values[TYPE] != REPORT) {
-        put_bytes(sink, packet->data, packet->size);
-        return;
-    }
-    values[KEYS] = values[BYTES] = values[PAUSE] = 0;
-    put(sink, values, sizeof values);
-    put(sink, digest, (size_t)values[DIGEST]);
-}
-
-static void put_happening(
-    struct sink *sink, const struct reshard_sim *sim, const struct happening *happening)
-{
-    const struct packet *packet = happening->data;
-    const struct reply *reply = happening->data;
-    const struct host *host = reshard__host_find(sim, happening->host);
-    put_number(sink, happening->kind);
-    put_number(sink, happening->host);
-    switch (happening->kind) {
-    case EVENT_MESSAGE:
-        put_number(sink, packet->from);
-        put_number(sink, rank_of(sim, happening));
-        put_message(sink, packet);
-        break;
-    case EVENT_LATE:
-        put_number(sink, happening->number);
-        put_number(sink, happening->boot);
-        put_bytes(sink, packet->data, packet->size);
-        break;
-    case EVENT_TASK:
-        put_number(sink, task_place(host, happening->number));
-        break;
-    case EVENT_EXECUTE:
-        put_number(sink, execute_place(host, happening->number));
-        break;
-    case EVENT_REQUEST:
-        put_request(sink, sim, happening->data);
-        break;
-    case EVENT_REPLY:
-        put_request(sink, sim, &reply->request);
-        break;
-    case EVENT_SHIPPED:
-        put_request(sink, sim, &reply->request);
-        put_number(sink, reply->kind);
-        put(sink, reply->values, sizeof reply->values);
-        put_number(sink, host->shipped - happening->number);
-        break;
-    default: /* nothing more of a client's, a start's or a stream's */
-        break;
-    }
-}
-
-static void put_heap(struct sink *sink, const struct reshard_sim *sim)
-{
-    struct sink item;
-    uint64_t low = 0, high = 0;
-    for (size_t i = 0; i < sim->heap_count; i++) {
-        item.size = 0;
-        put_happening(&item, sim, &sim->heap[i]);
-        XXH128_hash_t hash = XXH3_128bits(item.bytes, item.size);
-        low += hash.low64;
-        high += hash.high64;
-    }
-    put_number(sink, sim->heap_count);
-    put_number(sink, low);
-    put_number(sink, high);
-}
-
-static void put_authority(struct sink *sink, struct reshard_sim *sim)
-{
-    struct authority *authority = &sim->authority;
-    struct sink own;
-    own.size = 0;
-    if (reshard__arena_touched(AUTHORITY_REGION)) {
-        for (size_t i = 0; i < authority->record_count; i++)
-            put_bytes(&own, authority->records[i].data, authority->records[i].size);
-        authority->digest = sink_digest(&own);
-    }
-    put(sink, &authority->digest, sizeof authority->digest);
-    for (size_t i = 0; i < sim->moving_count; i++) {
-        const struct moving *moving = &sim->movings[i];
-        const uint64_t fields[] = {
-            moving->migration, moving->end, moving->decision, moving->closed};
-        put(sink, fields, sizeof fields);
-    }
-}
-
-struct reshard_digest reshard__search_digest(struct reshard_sim *sim)
-{
-    struct sink sink;
-    sink.size = 0;
-    put(&sink, &sim->allowance, sizeof sim->allowance);
-    put_authority(&sink, sim);
-    for (size_t i = 0; i < sim->host_count; i++)
-        put_host(&sink, sim, sim->hosts[i]);
-    for (size_t i = 0; i < sim->client_count; i++)
-        put_client(&sink, sim, &sim->clients[i]);
-    put_history(&sink, sim);
-    put_effects(&sink, sim);
-    put_deadlines(&sink, sim);
-    put_heap(&sink, sim);
-    return sink_digest(&sink);
 }

@@ -465,6 +465,8 @@ void reshard__search_move(
         [MOVE_WAIT] = do_tick,
     };
     uint64_t clock = sim->history_clock;
+    sim->checks.served = 0;
+    sim->checks.looked_serving = sim->checks.looked_held = false;
     sim->steps++;
     sim->log_ahead_ns += SIM_MILLI;
     if (move.kind >= MOVE_DROP)

@@ -78,6 +78,22 @@ static bool report_eager(const struct host *host, const struct peek *peek)
     return true;
 }
 
+uint64_t reshard__search_known(const struct host *host)
+{
+    const struct reshard_coordinator *coordinator = host->coordinator;
+    if (!host->up)
+        return 0;
+    if (host->node)
+        return reshard_map_version(reshard_node_map(host->node)) + 1;
+    uint64_t known = coordinator->leads + 1;
+    for (size_t i = 0; i < coordinator->run_count; i++) {
+        const struct reshard__run *run = &coordinator->runs[i];
+        const uint64_t order[] = {run->migration, run->order.term, run->order.n};
+        known = reshard__sim_hash(order, sizeof order, known);
+    }
+    return known;
+}
+
 /* Whether messages come once, in the order in which they were sent. */
 static bool in_order(const struct reshard_sim *sim)
 {

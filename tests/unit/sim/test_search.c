@@ -41,6 +41,40 @@ Test(search, world_met_again_leads_where_it_led)
     cr_expect_geq(report.states, report.states_min);
 }
 
+/* Every move that is not made for its outcome is known is made after all. */
+Test(search, inherited_transition_leads_where_its_move_does)
+{
+    static const char *const names[] = {"snapshot-requests", "snapshot-overtake", "keywise-store",
+        "keywise-target-crash", "keywise-drop"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct reshard_sim_search search = search_of(names[i]);
+        struct reshard_sim_search_report fast = run(&search, NULL);
+        search.verify = 1;
+        struct reshard_sim_search_report whole = run(&search, NULL);
+        cr_expect(whole.closed && !whole.violated, "%s: %s", names[i], whole.checker);
+        cr_expect_gt(fast.inherited, fast.transitions / 5, "%s: %llu of %llu", names[i],
+            (unsigned long long)fast.inherited, (unsigned long long)fast.transitions);
+        cr_expect_eq(whole.states, fast.states);
+        cr_expect_eq(whole.transitions, fast.transitions);
+        cr_expect_eq(whole.ends, fast.ends);
+        cr_expect_eq(whole.depth, fast.depth);
+        cr_expect_eq(whole.inherited, fast.inherited);
+    }
+}
+
+Test(search, order_that_matters_is_found)
+{
+    static const char *const names[] = {"snapshot-requests", "keywise-requests"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct reshard_sim_search search = search_of(names[i]);
+        search.sabotage = UINT32_C(1) << RESHARD_SABOTAGE_ORDER;
+        search.verify = 10;
+        struct reshard_sim_search_report report = run(&search, NULL);
+        cr_assert(report.violated);
+        cr_expect_str_eq(report.checker, "commute");
+    }
+}
+
 struct breach {
     const char *name;
     uint32_t sabotage;
