@@ -4,7 +4,8 @@
  * Time is abstracted: every process has its own clock, which stands still but for moves that let it
  * jump past all its deadlines. What arrives when, and which clock jumps when, is decided by moves
  * alone. search_moves.c: what can happen next; search_settle.c: what follows at once;
- * search_digest.c: which worlds are the same one; search_configs.c: the worlds; search.c: the
+ * search_digest.c, search_parts.c: which worlds are the same one; search_commute.c: which moves
+ * need not be made; search_configs.c: the worlds; search_graph.c: what was found; search.c: the
  * search.
  */
 #ifndef RESHARD_SIM_SEARCHING_H

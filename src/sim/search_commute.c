@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Room sim: moves that commute. Where `a` and `b` can both happen in a world, and neither reads what
- * the other writes, both orders lead to the same world: of the four moves of that square the last
- * need not be made. What a move wrote is seen by comparing the world before and behind it; what it
+/* Room sim: moves that commute. Where two can both happen in a world, and neither reads what the
+ * other writes, both orders lead to the same world: of the four moves of that square the last need
+ * not be made. What a move wrote is seen by comparing the world before and behind it; what it
  * read is bounded from above:
- * - a host that it called or wrote says so (reshard__host_touch; `verify` looks whether that is so),
- *   and the host that it is about;
+ * - a host that it called or wrote (reshard__host_touch; `verify` looks whether that is told), and
+ *   the host that it is about;
  * - what takes no time is decided by a host's own state alone (search_settle.c), but for messages
- *   that may change nothing: whose sender reads their receiver, whose acknowledgements rest on
- *   what is before them on their link, and all of them on whether links keep their order;
+ *   that may change nothing: who sends one reads what its receiver knows (`known`); and an
+ *   acknowledgement rests on what is before it on its link, and on whether links keep their order;
  * - clients, and what they saw, by who has requests, and by what clients do; with them who is up;
- * - checks that judge a step, not a world, look at all hosts, and say so (`looked`), or judge what
- *   the authority takes;
+ * - checks that judge a step, not a world, say that they looked at others: at whether they serve
+ *   (by slots, or, where keys are asked for, by all that the host is), or at their data; the rest
+ *   of them judge what the authority takes;
  * - what everything may read: what the authority holds, times of values, who acts for a shard,
  *   budgets that decide what takes time. A move that writes there commutes with none.
  * Replicas that follow are one with their primary. Messages of a link keep their order: two moves
@@ -32,7 +33,7 @@ static uint32_t bit_of(const struct host *host)
     return host ? UINT32_C(1) << host->region : 0;
 }
 
-/* The pair of hosts between which a message is under way, as a bit. */
+/* The pair of hosts, by their regions, between which a message is under way, as a bit. */
 static uint32_t link_of(const struct reshard_sim *sim, const struct packet *packet)
 {
     const struct host *from = reshard__host_find(sim, packet->from);
@@ -90,44 +91,57 @@ void reshard__scene_look(struct reshard_sim *sim, struct scene *scene)
 
 /* ---- what a move is, in any world ---- */
 
-static bool of_heap(uint32_t kind)
-{
-    return kind == MOVE_TAKE || kind == MOVE_DROP || kind == MOVE_OVERTAKE ||
-           kind == MOVE_REPEAT || kind == MOVE_FAULT;
-}
+/* What a kind of moves is about, and reads whatever it does. */
+enum { OF_HEAP = 1, OF_HOST = 2, OF_CLIENTS = 4, OF_LEADER = 8, OF_ALL = 16 };
+static const uint8_t kinds[MOVE_KIND_COUNT] = {
+    [MOVE_TAKE] = OF_HEAP,
+    [MOVE_TICK] = OF_HOST,
+    [MOVE_START] = OF_HOST,
+    [MOVE_BEGIN] = OF_CLIENTS,
+    [MOVE_DROP] = OF_HEAP,
+    [MOVE_OVERTAKE] = OF_HEAP,
+    [MOVE_REPEAT] = OF_HEAP,
+    [MOVE_EARLY] = OF_HOST,
+    [MOVE_CRASH] = OF_HOST,
+    [MOVE_FAULT] = OF_HEAP,
+    [MOVE_MUTE] = OF_CLIENTS,
+    [MOVE_ABORT] = OF_LEADER,
+    [MOVE_FINISH] = OF_LEADER,
+    [MOVE_COORDINATOR] = OF_ALL,
+    [MOVE_FAILOVER] = OF_ALL,
+    [MOVE_OPEN] = OF_ALL,
+    [MOVE_EVICT] = OF_HOST | OF_CLIENTS,
+    [MOVE_EXPIRE] = OF_HOST | OF_CLIENTS,
+    [MOVE_WAIT] = OF_HOST,
+};
 
-static bool of_host(uint32_t kind)
+static void happening_begin(
+    const struct reshard_sim *sim, struct move move, struct step *step)
 {
-    return kind == MOVE_TICK || kind == MOVE_START || kind == MOVE_EARLY || kind == MOVE_CRASH ||
-           kind == MOVE_EVICT || kind == MOVE_EXPIRE || kind == MOVE_WAIT;
-}
-
-static uint32_t of_clients(const struct happening *happening)
-{
-    return happening->kind != EVENT_MESSAGE && happening->kind != EVENT_TASK ? BIT_CLIENTS : 0;
+    const struct happening *happening = &sim->heap[move.index];
+    bool clients = happening->kind != EVENT_MESSAGE && happening->kind != EVENT_TASK;
+    step->label ^= reshard__happening_digest(sim, happening).low;
+    if (move.kind != MOVE_DROP)
+        step->reads |= bit_of(reshard__host_find(sim, happening->host));
+    step->reads |= clients ? BIT_CLIENTS : 0;
 }
 
 struct step reshard__step_begin(const struct reshard_sim *sim, struct move move)
 {
+    uint8_t of = kinds[move.kind];
     struct step step = {.label = (uint64_t)move.kind << 56 | (uint64_t)move.value << 48};
-    if (of_heap(move.kind)) {
-        const struct happening *happening = &sim->heap[move.index];
-        struct reshard_digest digest = reshard__happening_digest(sim, happening);
-        step.label ^= digest.low;
-        if (move.kind != MOVE_DROP)
-            step.reads = bit_of(reshard__host_find(sim, happening->host)) | of_clients(happening);
-        return step;
-    }
-    step.label |= move.index;
-    if (of_host(move.kind))
-        step.reads = bit_of(sim->hosts[move.index]);
-    if (move.kind == MOVE_BEGIN || move.kind == MOVE_MUTE || move.kind == MOVE_EVICT ||
-        move.kind == MOVE_EXPIRE)
+    if (of & OF_HEAP)
+        happening_begin(sim, move, &step);
+    else
+        step.label |= move.index;
+    if (of & OF_HOST)
+        step.reads |= bit_of(sim->hosts[move.index]);
+    if (of & OF_CLIENTS)
         step.reads |= BIT_CLIENTS;
-    if (move.kind == MOVE_COORDINATOR || move.kind == MOVE_FAILOVER || move.kind == MOVE_OPEN)
+    if (of & OF_ALL)
         step.reads = step.writes = BITS_ALL;
-    for (size_t i = 0; i < sim->host_count; i++)
-        if ((move.kind == MOVE_ABORT || move.kind == MOVE_FINISH) && sim->hosts[i]->shard == 0)
+    for (size_t i = 0; of & OF_LEADER && i < sim->host_count; i++)
+        if (sim->hosts[i]->shard == 0)
             step.reads |= bit_of(sim->hosts[i]); /* any of them may lead */
     return step;
 }
@@ -184,8 +198,9 @@ static bool upset(const struct reshard_sim *sim, const struct scene *before,
     const struct scene *now)
 {
     uint64_t around = before->serving | now->serving;
-    return before->budgets != now->budgets || before->repeated != now->repeated || before->acting != now->acting ||
-           before->parts.count != now->parts.count || (sim->checks.served & ~around) ||
+    return before->budgets != now->budgets || before->repeated != now->repeated ||
+           before->acting != now->acting || (sim->checks.served & ~around) ||
+           before->parts.count != now->parts.count ||
            !part_same(&before->parts, &now->parts, PART_AUTHORITY) ||
            !part_same(&before->parts, &now->parts, PART_TIMES);
 }
@@ -195,10 +210,12 @@ static uint32_t together(const struct reshard_sim *sim, uint32_t bits)
 {
     uint32_t all = bits;
     for (size_t i = 0; sim->followed && i < sim->host_count; i++)
-        for (size_t k = 0; k < sim->host_count; k++)
+        for (size_t k = 0; k < sim->host_count; k++) {
+            uint32_t bit = bit_of(sim->hosts[k]);
             if (bits & bit_of(sim->hosts[i]) && sim->hosts[i]->shard &&
                 sim->hosts[i]->shard == sim->hosts[k]->shard)
-                all |= bit_of(sim->hosts[k]) << SERVES_SHIFT | bit_of(sim->hosts[k]);
+                all |= bit | bit << SERVES_SHIFT;
+        }
     return all;
 }
 
@@ -211,7 +228,7 @@ static uint64_t serves(const struct reshard_sim *sim, uint64_t serving, size_t i
     return serving & mask;
 }
 
-static void host_compare(const struct reshard_sim *sim, const struct scene *before,
+static void host_writes(const struct reshard_sim *sim, const struct scene *before,
     const struct scene *now, size_t index, struct step *step)
 {
     const struct host *host = sim->hosts[index];
@@ -223,13 +240,19 @@ static void host_compare(const struct reshard_sim *sim, const struct scene *befo
         step->writes |= bit << SERVES_SHIFT;
     if (before->known[index] != now->known[index])
         step->writes |= bit << KNOWS_SHIFT;
+}
+
+static void host_reads(
+    const struct reshard_sim *sim, const struct host *host, struct step *step)
+{
+    const struct checks *checks = &sim->checks;
+    uint32_t bit = bit_of(host);
     if (reshard__arena_entered(host->region) ||
         (host->disk && reshard__arena_entered(host->disk->region)))
         step->reads |= bit;
-    if (sim->checks.looked_held && host->shard)
-        step->reads |= bit;
-    if (sim->checks.looked_serving && host->shard)
-        step->reads |= bit << SERVES_SHIFT;
+    if (host->shard)
+        step->reads |= (checks->looked_held ? bit : 0) |
+                       (checks->looked_serving ? bit << SERVES_SHIFT : 0);
 }
 
 void reshard__step_end(struct reshard_sim *sim, const struct scene *before, struct scene *now,
@@ -245,10 +268,12 @@ void reshard__step_end(struct reshard_sim *sim, const struct scene *before, stru
     if (!part_same(&before->parts, &now->parts, PART_CLIENTS) || before->up != now->up)
         step->writes |= BIT_CLIENTS;
     for (size_t i = 0; i < sim->host_count; i++)
-        host_compare(sim, before, now, i, step);
+        host_writes(sim, before, now, i, step);
+    for (size_t i = 0; i < sim->host_count; i++)
+        host_reads(sim, sim->hosts[i], step);
+    step->reads = together(sim, step->reads);
     if (step->reads & (before->busy | now->busy))
         step->reads |= BIT_CLIENTS;
-    step->reads = together(sim, step->reads);
     step->writes = together(sim, step->writes);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Room sim: which hosts of worlds are the same one. Reads the engines' own structures (their headers only,
- * nothing of their code): what they hold is taken whole, and what must not matter is blanked, so
- * that a new member counts until somebody says that it does not:
+/* Room sim: which worlds are the same one, as far as hosts go. Reads the engines' own structures
+ * (their headers only, nothing of their code): what they hold is taken whole, and what must not
+ * matter is blanked, so that a new member counts until somebody says that it does not:
  * - pointers: what they point to is taken in their place;
  * - moments: now, past, or how far ahead (search.h);
  * - names that nobody compares but for equality: ids of actions, tickets, places in tables;

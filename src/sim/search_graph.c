@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Room sim: the graph of a search: worlds seen before are known by 128 bits of digest; the edges are
- * kept, so that in the end it can be told from which worlds no end is reachable. */
+/* Room sim: the graph of a search. Worlds seen before are known by 128 bits of digest; the edges
+ * are kept, so that in the end it can be told from which worlds no end is reachable. */
 #include "sim/search_graph.h"
 
 #include <stdlib.h>
