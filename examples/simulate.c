@@ -6,7 +6,8 @@
  *     simulate html FILE PAGE           run a script, write a page that shows what happened
  *     simulate swarm FROM COUNT [snapshot|keywise] [PHASE] [shrink] [cells] [digests]
  *                                       run seeds; a failing one is written to replay-SEED.txt;
- *                                       PHASE: while a migration is in it most strikes
+ *                                       PHASE: while a migration is in it most strikes; a seed
+ *                                       of which a process dies fails by "assert" or "death"
  *     simulate replay FILE [--trace]    run such a file again, with its transcript
  *     simulate replay FILE --log        ... with its event log in place of the transcript
  *     simulate replay FILE --html PAGE  ... or write a page that shows it
@@ -17,6 +18,7 @@
  * The exit status is 0 when everything held, 1 when not, 2 when the command line or the script
  * cannot be understood. With --rows the last line counts the rows of the transition table.
  */
+#include "simulate_child.h"
 #include "simulate_html.h"
 #include "simulate_progress.h"
 #include "simulate_replay.h"
@@ -127,34 +129,41 @@ static int scenario_html(const char *path, const char *page)
     return result;
 }
 
-/* What a swarm is asked for beside its seeds, and how far it is. */
-struct wishes {
+/* What a swarm is asked for beside its seeds, and how far it is: shared with its children. */
+struct swarm {
+    struct replay replay;
+    struct reshard_sim_report total;
+    struct progress progress;
+    uint64_t end; /* behind the last seed; the next is the replay's */
+    uint64_t cells[RESHARD_SIM_CELLS];
     int shrinks;
     int digests;
-    struct progress progress;
+    int failed;
+    int careful; /* this seed killed a process: every run of it has one of its own */
 };
 
-/* One seed; what it decided is kept when it fails. */
-static int seed_run(
-    struct replay *replay, const struct wishes *wishes, struct reshard_sim_report *report)
+static int32_t trial_run(
+    void *user_data, const struct reshard_sim_swarm *spec, struct reshard_sim_report *report_out)
 {
+    (void)user_data;
+    return child_run(spec, NULL, NULL, NULL, 0, report_out);
+}
+
+static int failure_keep(struct swarm *swarm, const struct reshard_sim_report *report)
+{
+    struct replay *replay = &swarm->replay;
     struct reshard_sim_swarm *spec = &replay->swarm;
-    char path[64];
-    reshard_sim_report_init(report);
-    if (reshard_sim_swarm_run(spec, NULL, NULL, replay->decisions, REPLAY_DECISIONS_MAX, report))
-        return 2;
-    if (!report->violated)
-        return report->failed ? 1 : 0;
     const struct reshard_sim_swarm whole = *spec;
+    struct reshard_sim_report left;
+    char path[64];
     spec->decision_count = report->decision_count;
-    if (wishes->shrinks)
-        (void)reshard_sim_shrink(
-            spec, replay->decisions, &spec->decision_count, report->checker);
+    spec->trial = swarm->careful ? trial_run : NULL;
+    if (swarm->shrinks)
+        (void)reshard_sim_shrink(spec, replay->decisions, &spec->decision_count, report->checker);
     memcpy(replay->checker, report->checker, sizeof replay->checker);
     (void)snprintf(path, sizeof path, "replay-%llu.txt", (unsigned long long)spec->seed);
-    struct reshard_sim_report left;
     int status = replay_write(replay, path, &left);
-    progress_clear(&wishes->progress);
+    progress_clear(&swarm->progress);
     printf("seed %llu: %s, %llu events, %llu left: %llu faults, %llu operations, %llu migrations\n",
         (unsigned long long)spec->seed, report->checker,
         (unsigned long long)reshard_sim_report_events(report),
@@ -163,6 +172,21 @@ static int seed_run(
     (void)fflush(stdout);
     *spec = whole;
     return status ? 2 : 1;
+}
+
+/* One seed; what it decided is kept when it fails. */
+static int seed_run(struct swarm *swarm, struct reshard_sim_report *report)
+{
+    struct replay *replay = &swarm->replay;
+    reshard_sim_report_init(report);
+    int32_t status = swarm->careful
+        ? child_run(
+              &replay->swarm, NULL, NULL, replay->decisions, REPLAY_DECISIONS_MAX, report)
+        : reshard_sim_swarm_run(
+              &replay->swarm, NULL, NULL, replay->decisions, REPLAY_DECISIONS_MAX, report);
+    if (status)
+        return 2;
+    return report->violated ? failure_keep(swarm, report) : report->failed ? 1 : 0;
 }
 
 /* 0: no phase has this name. */
@@ -174,21 +198,21 @@ static uint32_t phase_of(const char *word)
     return phase;
 }
 
-static void wish_read(const char *word, struct reshard_sim_swarm *swarm, struct wishes *wishes)
+static void wish_read(const char *word, struct swarm *swarm)
 {
-    static uint64_t cells[RESHARD_SIM_CELLS];
+    struct reshard_sim_swarm *spec = &swarm->replay.swarm;
     if (strcmp(word, "snapshot") == 0)
-        swarm->mode = RESHARD_MODE_SNAPSHOT;
+        spec->mode = RESHARD_MODE_SNAPSHOT;
     else if (strcmp(word, "keywise") == 0)
-        swarm->mode = RESHARD_MODE_KEYWISE;
+        spec->mode = RESHARD_MODE_KEYWISE;
     else if (strcmp(word, "shrink") == 0)
-        wishes->shrinks = 1;
+        swarm->shrinks = 1;
     else if (strcmp(word, "digests") == 0)
-        wishes->digests = 1;
+        swarm->digests = 1;
     else if (strcmp(word, "cells") == 0)
-        swarm->cells = cells;
-    else if (!(swarm->focus = phase_of(word)))
-        swarm->sabotage = (uint32_t)strtoul(word, NULL, 10);
+        spec->cells = swarm->cells;
+    else if (!(spec->focus = phase_of(word)))
+        spec->sabotage = (uint32_t)strtoul(word, NULL, 10);
 }
 
 /* How often each fault met a migration in each phase, but the two that last a moment at the end. */
@@ -214,38 +238,64 @@ static void total_add(struct reshard_sim_report *total, const struct reshard_sim
         total->rows[row] += report->rows[row];
 }
 
+static void seed_next(struct swarm *swarm)
+{
+    struct reshard_sim_report report;
+    char note[64];
+    uint64_t seed = swarm->replay.swarm.seed;
+    swarm->failed += seed_run(swarm, &report) != 0;
+    if (swarm->digests)
+        printf("digest %llu %016llx\n", (unsigned long long)seed,
+            (unsigned long long)report.digest);
+    total_add(&swarm->total, &report);
+    (void)snprintf(note, sizeof note, " seeds, %d failed", swarm->failed);
+    uint64_t left = swarm->end - ++swarm->replay.swarm.seed;
+    progress_show(&swarm->progress, swarm->progress.total - left, note);
+}
+
+static void seeds_run(void *data)
+{
+    struct swarm *swarm = data;
+    while (swarm->replay.swarm.seed < swarm->end)
+        seed_next(swarm);
+}
+
+/* All seeds in one child; one that kills it is run again by itself, and another child goes on. */
+static void swarm_run(struct swarm *swarm)
+{
+    struct reshard_sim_swarm spec = swarm->replay.swarm;
+    while (child_call(seeds_run, swarm)) {
+        spec.seed = swarm->replay.swarm.seed;
+        swarm->replay.swarm = spec; /* it may have died in the middle of a shrinking */
+        swarm->careful = 1;
+        seed_next(swarm);
+        swarm->careful = 0;
+    }
+}
+
 static int swarm(int count, char **words)
 {
-    struct replay replay;
-    struct wishes wishes = {0};
-    uint64_t from = strtoull(words[0], NULL, 10), seeds = strtoull(words[1], NULL, 10);
-    int failed = 0;
-    int made = replay_make(&replay) == 0;
+    struct swarm *swarm = child_share(sizeof *swarm);
+    if (!swarm || replay_make(&swarm->replay))
+        return 1;
+    uint64_t seeds = strtoull(words[1], NULL, 10);
     for (int i = 2; i < count; i++)
-        wish_read(words[i], &replay.swarm, &wishes);
-    struct reshard_sim_report report, total;
-    char note[64];
-    reshard_sim_report_init(&total);
-    progress_begin(&wishes.progress, "swarm", seeds);
-    for (uint64_t seed = from; made && seed < from + seeds; seed++) {
-        replay.swarm.seed = seed;
-        failed += seed_run(&replay, &wishes, &report) != 0;
-        if (wishes.digests)
-            printf("digest %llu %016llx\n", (unsigned long long)seed,
-                (unsigned long long)report.digest);
-        total_add(&total, &report);
-        (void)snprintf(note, sizeof note, " seeds, %d failed", failed);
-        progress_show(&wishes.progress, seed - from + 1, note);
-    }
-    progress_clear(&wishes.progress);
-    if (made && replay.swarm.cells)
-        cells_print(replay.swarm.cells);
-    replay_free(&replay);
+        wish_read(words[i], swarm);
+    swarm->replay.swarm.seed = strtoull(words[0], NULL, 10);
+    swarm->end = swarm->replay.swarm.seed + seeds;
+    reshard_sim_report_init(&swarm->total);
+    progress_begin(&swarm->progress, "swarm", seeds);
+    (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    swarm_run(swarm);
+    progress_clear(&swarm->progress);
+    if (swarm->replay.swarm.cells)
+        cells_print(swarm->cells);
+    const struct reshard_sim_report *total = &swarm->total;
     printf("%llu seeds, %d failed, %llu steps, %llu faults, %llu requests\n",
-        (unsigned long long)seeds, failed, (unsigned long long)total.steps,
-        (unsigned long long)total.faults, (unsigned long long)total.requests);
-    rows_print(&total);
-    return failed || !made ? 1 : 0;
+        (unsigned long long)seeds, swarm->failed, (unsigned long long)total->steps,
+        (unsigned long long)total->faults, (unsigned long long)total->requests);
+    rows_print(total);
+    return swarm->failed ? 1 : 0;
 }
 
 /* What the file recorded must come again; a library that changed since may do something else. */
@@ -268,12 +318,13 @@ static int replay_run(const char *path, uint32_t trace, reshard_sim_print log, v
         replay.swarm.trace = trace;
         replay.swarm.log = log;
         replay.swarm.log_data = log_data;
-        status = reshard_sim_swarm_run(&replay.swarm, log ? NULL : print, NULL, NULL, 0, &report);
+        (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+        status = child_run_for(
+            replay.checker, &replay.swarm, log ? NULL : print, NULL, &report);
         replay_compare(&replay, &report);
     } else {
         (void)fprintf(stderr, "cannot read %s\n", path);
     }
-    replay_free(&replay);
     return status ? 2 : report.violated ? 1 : 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Replay files of the simulator's command line. */
 #include "simulate_replay.h"
+#include "simulate_child.h"
 
 #include <inttypes.h>
 #include <reshard/version.h>
@@ -12,16 +13,10 @@ int replay_make(struct replay *replay)
 {
     memset(replay, 0, sizeof *replay);
     reshard_sim_swarm_init(&replay->swarm);
-    replay->decisions = malloc(REPLAY_DECISIONS_MAX * sizeof *replay->decisions);
+    replay->decisions = child_share(REPLAY_DECISIONS_MAX * sizeof *replay->decisions);
     replay->swarm.decisions = replay->decisions;
     replay->version = reshard_version();
     return replay->decisions ? 0 : -1;
-}
-
-void replay_free(struct replay *replay)
-{
-    free(replay->decisions);
-    replay->decisions = NULL;
 }
 
 static void line_write(void *user_data, const char *text, size_t size)
@@ -73,9 +68,10 @@ int replay_write(
     FILE *file = fopen(path, "w");
     if (!file)
         return -1;
+    (void)setvbuf(file, NULL, _IOLBF, BUFSIZ);
     swarm.replay = 1;
     head_write(file, replay, replay->checker);
-    int32_t status = reshard_sim_swarm_run(&swarm, line_write, file, NULL, 0, report_out);
+    int32_t status = child_run_for(replay->checker, &swarm, line_write, file, report_out);
     (void)fprintf(file, "transcript %016" PRIx64 "\n", report_out->transcript);
     int failed = ferror(file);
     failed |= fclose(file);

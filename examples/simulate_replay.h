@@ -10,15 +10,14 @@ enum { REPLAY_DECISIONS_MAX = 1 << 20, REPLAY_CHECKER_SIZE = 32 };
 
 struct replay {
     struct reshard_sim_swarm swarm; /* its decisions point at `decisions` */
-    struct reshard_sim_decision *decisions; /* REPLAY_DECISIONS_MAX places, owned */
+    struct reshard_sim_decision *decisions; /* REPLAY_DECISIONS_MAX places, shared memory */
     uint32_t version;
     char checker[REPLAY_CHECKER_SIZE]; /* that fired */
     uint64_t transcript;               /* digest of the history */
 };
 
-/* 0, or -1: no memory. Freed in either case. */
+/* 0, or -1: no memory. */
 int replay_make(struct replay *replay);
-void replay_free(struct replay *replay);
 /* Run it once more, and write it with its history. 0, or -1: it cannot be written. */
 int replay_write(
     const struct replay *replay, const char *path, struct reshard_sim_report *report_out);

@@ -126,6 +126,19 @@ enum {
     RESHARD_SIM_OPERATIONS = 128 /**< of each, at most */
 };
 
+struct reshard_sim_swarm;
+
+/** Runs what a shrinking tries, in a way of its own: in another process, when the failure is that
+ * the process dies.
+ * @param user_data [in] trial_data.
+ * @param swarm [in, borrowed for the call] what to run.
+ * @param report_out [in,out] an initialised report; on return that of the run, with `violated` and
+ *   `checker` as the hook judges it.
+ * @return RESHARD_OK when it ran.
+ */
+typedef int32_t (*reshard_sim_trial)(void *user_data, const struct reshard_sim_swarm *swarm,
+    struct reshard_sim_report *report_out);
+
 /** A random run: everything follows from the seed, or from the seed and a list of decisions. */
 struct reshard_sim_swarm {
     uint32_t struct_size; /**< sizeof(struct reshard_sim_swarm) */
@@ -150,6 +163,8 @@ struct reshard_sim_swarm {
     const struct reshard_sim_store *store; /**< the nodes' store; NULL = the built-in one */
     /** By client, a bit for each of its operations: 1 = it is left out, the others stay. */
     uint64_t skipped[RESHARD_SIM_CLIENTS][RESHARD_SIM_OPERATIONS / 64];
+    reshard_sim_trial trial; /**< shrinking: runs what is tried; NULL = reshard_sim_swarm_run() */
+    void *trial_data;        /**< handed to trial */
 };
 
 /** Zero a swarm, set its struct_size, and limit nothing.
@@ -166,7 +181,8 @@ RESHARD_API void reshard_sim_swarm_init(struct reshard_sim_swarm *swarm);
  * @param decisions_out [out] what was decided; NULL allowed.
  * @param capacity [in] room in decisions_out.
  * @param report_out [in,out] its struct_size is set by the caller; decision_count may be above
- *   capacity.
+ *   capacity. Its figures and decisions_out are kept up while it runs: of a process that dies,
+ *   memory that it shared tells how far it was.
  * @return RESHARD_OK when it ran, whatever the report says; or E_NULL, E_STRUCT_SIZE,
  *   E_HOOK_MISSING (of the store).
  * Calls: print, the store.  Allocates: yes.  Threads: any.  Re-entry: no.
@@ -191,7 +207,7 @@ RESHARD_API uint64_t reshard_sim_report_events(const struct reshard_sim_report *
  * @param count [in,out] items.
  * @param checker [in] the checker that must fire, NUL-terminated.
  * @return RESHARD_OK, or E_NULL, E_STATE (it does not fire to begin with).
- * Calls: nothing.  Allocates: yes.  Threads: any.  Re-entry: no.
+ * Calls: the swarm's trial.  Allocates: yes.  Threads: any.  Re-entry: no.
  */
 RESHARD_API int32_t reshard_sim_shrink(struct reshard_sim_swarm *swarm,
     struct reshard_sim_decision *decisions, uint64_t *count, const char *checker);

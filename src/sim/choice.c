@@ -24,8 +24,13 @@ static void keep(struct choices *choices, enum choice_kind kind, uint64_t ordina
 {
     choices->decisions = reshard__sim_grow(choices->decisions, &choices->decision_capacity,
         choices->decision_count + 1, sizeof *choices->decisions);
-    choices->decisions[choices->decision_count++] =
+    struct reshard_sim_decision *last = &choices->decisions[choices->decision_count++];
+    *last =
         (struct reshard_sim_decision){.kind = (uint32_t)kind, .value = value, .ordinal = ordinal};
+    if (choices->decision_count <= choices->told_capacity)
+        choices->told[choices->decision_count - 1] = *last;
+    if (choices->report)
+        choices->report->decision_count = choices->decision_count;
     taken(choices, kind, ordinal);
 }
 

@@ -137,10 +137,8 @@ void reshard__sim_end(struct reshard_sim *sim)
         reshard__host_end(sim, sim->hosts[i]);
 }
 
-void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_report *report)
+void reshard__sim_figures(const struct reshard_sim *sim, struct reshard_sim_report *report)
 {
-    report->violated = sim->violated;
-    memcpy(report->checker, sim->violation, sizeof report->checker);
     report->steps = sim->steps;
     report->faults = sim->faults;
     report->requests = sim->requests_done;
@@ -148,8 +146,15 @@ void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_repor
     report->migrations = sim->moving_count;
     report->virtual_ns = sim->now_ns;
     report->transcript = sim->transcript;
-    report->digest = sim->digest;
     report->decision_count = sim->choices.decision_count;
+}
+
+void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_report *report)
+{
+    reshard__sim_figures(sim, report);
+    report->violated = sim->violated;
+    memcpy(report->checker, sim->violation, sizeof report->checker);
+    report->digest = sim->digest;
     memcpy(report->rows, sim->rows, sizeof report->rows);
     report->allocations = sim->allocations;
     report->hook_calls = sim->hook_calls;

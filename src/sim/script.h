@@ -115,5 +115,7 @@ void reshard__sim_free(struct reshard_sim *sim);
 /* Every process ends; leaks show. */
 void reshard__sim_end(struct reshard_sim *sim);
 void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_report *report);
+/* Of them those that tell how far the run is. */
+void reshard__sim_figures(const struct reshard_sim *sim, struct reshard_sim_report *report);
 
 #endif

@@ -42,7 +42,9 @@ static bool fires(
     try.cells = NULL;
     try.log = NULL;
     reshard_sim_report_init(&report);
-    if (reshard_sim_swarm_run(&try, NULL, NULL, NULL, 0, &report) != RESHARD_OK)
+    int32_t status = try.trial ? try.trial(try.trial_data, &try, &report)
+                               : reshard_sim_swarm_run(&try, NULL, NULL, NULL, 0, &report);
+    if (status)
         return false;
     shrinking->steps += report.steps;
     uint64_t events = reshard_sim_report_events(&report);

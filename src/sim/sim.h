@@ -310,6 +310,10 @@ struct choices {
     struct reshard_sim_decision *decisions; /* other than 0, made or to be replayed */
     size_t decision_count, decision_capacity;
     size_t next[CHOICE_COUNT]; /* replay */
+    /* The caller's. Each is told at once: what it leads to may end the process. */
+    struct reshard_sim_decision *told;
+    uint64_t told_capacity;
+    struct reshard_sim_report *report;
 };
 
 struct settings {

@@ -136,6 +136,7 @@ static void stuck(struct reshard_sim *sim)
 
 static bool step(struct reshard_sim *sim, const struct reshard_sim_swarm *swarm)
 {
+    reshard__sim_figures(sim, sim->choices.report);
     return sim->steps < swarm->step_limit && reshard__sim_step(sim);
 }
 
@@ -235,11 +236,16 @@ static void decisions_take(struct reshard_sim *sim, const struct reshard_sim_swa
             choices->decision_count * sizeof *choices->decisions);
 }
 
-static void decisions_give(
-    const struct reshard_sim *sim, struct reshard_sim_decision *decisions_out, uint64_t capacity)
+/* The report and the decisions are the caller's from the first step on. */
+static void tell_to(struct reshard_sim *sim, struct reshard_sim_decision *decisions_out,
+    uint64_t capacity, struct reshard_sim_report *report_out)
 {
-    for (uint64_t i = 0; i < sim->choices.decision_count && i < capacity; i++)
-        decisions_out[i] = sim->choices.decisions[i];
+    struct choices *choices = &sim->choices;
+    choices->told = decisions_out;
+    choices->told_capacity = decisions_out ? capacity : 0;
+    choices->report = report_out;
+    for (size_t i = 0; i < choices->decision_count && i < choices->told_capacity; i++)
+        decisions_out[i] = choices->decisions[i];
 }
 
 int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim_print print,
@@ -266,12 +272,12 @@ int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim
     sim->set.trace = swarm->trace;
     sim->cells = swarm->cells;
     decisions_take(sim, swarm);
+    reshard_sim_report_init(report_out);
+    tell_to(sim, decisions_out, capacity, report_out);
     swarm_play(&script, swarm);
     reshard__sim_end(sim);
-    reshard_sim_report_init(report_out);
     reshard__sim_report(sim, report_out);
     report_out->failed = script.bad;
-    decisions_give(sim, decisions_out, decisions_out ? capacity : 0);
     reshard__log_end(sim, report_out->failed);
     reshard__sim_free(sim);
     return RESHARD_OK;

@@ -106,3 +106,61 @@ Test(shrink, operation_left_out_leaves_the_others)
     swarm.step_limit = 500;
     cr_expect_eq(run(&swarm).steps, 500);
 }
+
+/* As a process would that dies when the third fault strikes. */
+static int32_t trial_dies(
+    void *user_data, const struct reshard_sim_swarm *swarm, struct reshard_sim_report *report_out)
+{
+    ++*(size_t *)user_data;
+    struct reshard_sim_report report = run(swarm);
+    report.violated = report.faults >= 3;
+    memcpy(report.checker, "assert", sizeof "assert");
+    *report_out = report;
+    return RESHARD_OK;
+}
+
+Test(shrink, trial_judges_what_is_tried)
+{
+    struct reshard_sim_swarm swarm;
+    size_t trials = 0;
+    reshard_sim_swarm_init(&swarm);
+    swarm.seed = 1;
+    uint64_t count = run(&swarm).decision_count;
+    cr_assert_gt(count, 3);
+    cr_assert_eq(reshard_sim_shrink(&swarm, decisions, &count, "assert"), RESHARD_E_STATE);
+    swarm.trial = trial_dies;
+    swarm.trial_data = &trials;
+    cr_assert_eq(reshard_sim_shrink(&swarm, decisions, &count, "commit"), RESHARD_E_STATE);
+    cr_assert_eq(trials, 1);
+    cr_assert_eq(reshard_sim_shrink(&swarm, decisions, &count, "assert"), RESHARD_OK);
+    cr_assert_gt(trials, 10);
+    cr_assert_eq(count, 3);
+}
+
+static struct reshard_sim_report live;
+static uint64_t told;
+
+static void follow(void *user_data, const char *text, size_t size)
+{
+    (void)user_data;
+    (void)text;
+    (void)size;
+    cr_assert_geq(live.decision_count, told);
+    for (; told < live.decision_count; told++)
+        cr_assert_neq(decisions[told].value, 0);
+}
+
+/* A process that dies leaves behind, in memory that it shared, what it had decided until then. */
+Test(shrink, decisions_and_figures_are_told_while_it_runs)
+{
+    struct reshard_sim_swarm swarm;
+    reshard_sim_swarm_init(&swarm);
+    swarm.seed = 1;
+    swarm.step_limit = 1500;
+    reshard_sim_report_init(&live);
+    memset(decisions, 0, sizeof decisions);
+    cr_assert_eq(
+        reshard_sim_swarm_run(&swarm, follow, NULL, decisions, DECISIONS, &live), RESHARD_OK);
+    cr_assert_gt(told, 10);
+    cr_assert_gt(live.steps, 0);
+}
