@@ -12,7 +12,7 @@ enum {
     NONCE_SIZE = 32,
     HELLO_SIZE = 8 + 8 + BUS_CLUSTER_SIZE + NONCE_SIZE,
     PROOF_SIZE = 32,
-    FRAME_SIZE_MAX = (1 << 30) + (1 << 20), /* a key of 512 MB that moves, and the library's head */
+    FRAME_SIZE_MAX = (1 << 30) + (1 << 20), /* a copy for a replica: two large values of one hash */
     OUTPUT_SIZE_MAX = 64 << 20,
     STRANGERS_MAX = 64, /* links that have not proven themselves */
     STRANGER_MS = 5000,
