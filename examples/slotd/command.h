@@ -143,6 +143,7 @@ COMMAND_RUN(config_set);
 COMMAND_RUN(container);
 COMMAND_RUN(dbsize);
 COMMAND_RUN(debug);
+COMMAND_RUN(debug_help);
 COMMAND_RUN(decr);
 COMMAND_RUN(decrby);
 COMMAND_RUN(del);

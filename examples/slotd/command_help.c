@@ -124,6 +124,15 @@ static const char *const config_help[] = {
     NULL,
 };
 
+static const char *const debug_help[] = {
+    "DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    "DIGEST-VALUE <key> [<key> ...]",
+    "    Return 40 hex digits for each key: equal where value and expiry are.",
+    "SET-ACTIVE-EXPIRE (0|1)",
+    "    Whether keys that have expired are removed without being asked for.",
+    NULL,
+};
+
 static void lines_reply(struct call *call, const char *const *lines)
 {
     size_t count = 0;
@@ -154,4 +163,9 @@ void command_command_help(struct call *call)
 void command_config_help(struct call *call)
 {
     lines_reply(call, config_help);
+}
+
+void command_debug_help(struct call *call)
+{
+    lines_reply(call, debug_help);
 }

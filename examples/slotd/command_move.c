@@ -430,10 +430,33 @@ void command_cluster_getslotmigrations(struct call *call)
 struct reshard_words {
     bool dry;
     uint32_t mode;
-    int64_t count;
+    int64_t count; /* 0 = not given, as the target */
     reshard_shard_id target;
     struct buffer shards; /* words */
+    size_t shard_count;
 };
+
+static bool count_read(struct call *call, size_t index, int64_t *count_out)
+{
+    if (!call_number(call, index, count_out))
+        return false;
+    if (*count_out >= 1 && *count_out <= STORE_SLOT_COUNT)
+        return true;
+    reply_error(call->reply, "ERR COUNT must be a number of slots from 1 to 16384");
+    return false;
+}
+
+static bool is_node_word(struct bytes word)
+{
+    return bytes_is(word, "TO") || bytes_is(word, "FROM");
+}
+
+static void reshard_word_error(struct call *call, struct bytes word)
+{
+    reply_error_format(call->reply,
+        "ERR CLUSTER RESHARD does not know '%.*s', or needs a word behind it. Try CLUSTER HELP.",
+        (int)(word.size < 64 ? word.size : 64), (const char *)word.data);
+}
 
 /* One of: DRYRUN, KEYWISE, COUNT n, TO name, FROM name; false: the error is out. */
 static bool reshard_option(struct call *call, struct reshard_words *asked, size_t *index)
@@ -451,9 +474,9 @@ static bool reshard_option(struct call *call, struct reshard_words *asked, size_
         return true;
     }
     if (more && bytes_is(word, "COUNT"))
-        return call_number(call, ++*index, &asked->count);
-    if (!more || (!bytes_is(word, "TO") && !bytes_is(word, "FROM"))) {
-        call_syntax_error(call);
+        return count_read(call, ++*index, &asked->count);
+    if (!more || !is_node_word(word)) {
+        reshard_word_error(call, word);
         return false;
     }
     if (!cluster_node_find(call->slotd->cluster, call->args[++*index], &node, &shard)) {
@@ -462,9 +485,25 @@ static bool reshard_option(struct call *call, struct reshard_words *asked, size_
     }
     if (bytes_is(word, "TO"))
         asked->target = shard;
-    else
+    else if (++asked->shard_count <= ENGINE_PLAN_SHARDS)
         words_add_number(&asked->shards, shard);
     return true;
+}
+
+/* What a verb needs, and what it would pass over; NULL: it is sound. */
+static const char *reshard_refuse(struct bytes verb, const struct reshard_words *asked)
+{
+    bool from = asked->shard_count > 0;
+    if (asked->shard_count > ENGINE_PLAN_SHARDS)
+        return "ERR too many nodes; MOVE without FROM takes from all others";
+    if (bytes_is(verb, "MOVE"))
+        return asked->count > 0 && asked->target != 0
+            ? NULL : "ERR MOVE needs COUNT <slots> and TO <node-id>";
+    if (asked->count > 0 || asked->target != 0)
+        return "ERR COUNT and TO go with MOVE only";
+    if (bytes_is(verb, "DRAIN"))
+        return from ? NULL : "ERR DRAIN needs FROM <node-id>";
+    return from ? "ERR REBALANCE takes from all; DRAIN FROM <node-id> empties one" : NULL;
 }
 
 static bool is_control(struct bytes word)
@@ -485,6 +524,23 @@ static void plan_words(
     buffer_append(words, asked->shards.data, asked->shards.size);
 }
 
+static bool is_verb(struct bytes word)
+{
+    return bytes_is(word, "MOVE") || bytes_is(word, "REBALANCE") || bytes_is(word, "DRAIN");
+}
+
+/* False: the error is out. */
+static bool plan_read(struct call *call, struct bytes verb, struct reshard_words *asked)
+{
+    for (size_t index = 3; index < call->arg_count; index++)
+        if (!reshard_option(call, asked, &index))
+            return false;
+    const char *refused = reshard_refuse(verb, asked);
+    if (refused != NULL)
+        reply_error(call->reply, refused);
+    return refused == NULL;
+}
+
 /* CLUSTER RESHARD MOVE COUNT n TO node [FROM node ...] | REBALANCE | DRAIN FROM node ...
  * [DRYRUN] [KEYWISE], or PAUSE | RESUME | ABORT | PROGRESS */
 static void reshard_start(struct call *call)
@@ -493,17 +549,16 @@ static void reshard_start(struct call *call)
     struct buffer words = {0};
     struct engine_wait wait = {.kind = WAIT_NOTHING};
     struct bytes verb = call->args[2];
-    bool sound = true;
+    bool sound = false;
     if (is_control(verb) && call->arg_count == 3) {
         words_add_text(&words, "control");
         words_add(&words, verb);
-    } else if (bytes_is(verb, "MOVE") || bytes_is(verb, "REBALANCE") || bytes_is(verb, "DRAIN")) {
-        for (size_t index = 3; sound && index < call->arg_count; index++)
-            sound = reshard_option(call, &asked, &index);
+        sound = true;
+    } else if (is_verb(verb)) {
+        sound = plan_read(call, verb, &asked);
         plan_words(&asked, verb, &words);
     } else {
-        call_syntax_error(call);
-        sound = false;
+        reshard_word_error(call, is_control(verb) ? call->args[3] : verb);
     }
     if (sound)
         call_ask(call, &words, &wait);

@@ -300,7 +300,9 @@ static void debug_digest_value(struct call *call)
 void command_debug(struct call *call)
 {
     struct bytes what = call->args[1];
-    if (bytes_is(what, "DIGEST-VALUE") && call->arg_count > 2) {
+    if (bytes_is(what, "HELP") && call->arg_count == 2) {
+        command_debug_help(call);
+    } else if (bytes_is(what, "DIGEST-VALUE") && call->arg_count > 2) {
         debug_digest_value(call);
     } else if (bytes_is(what, "SET-ACTIVE-EXPIRE") && call->arg_count == 3) {
         call->slotd->expire_active = bytes_is(call->args[2], "1");

@@ -84,6 +84,8 @@ bool engine_link_at(const struct engine *engine, uint32_t index, struct bus_link
 /* The source of a slot that moves by hand is to give all keys that it still has. */
 void engine_give_ask(struct engine *engine, uint32_t slot);
 
+enum { ENGINE_PLAN_SHARDS = 256 }; /* that a plan names */
+
 /* ---- requests ---- */
 
 /* What has to be true in this node's map before an answered request counts as done. */

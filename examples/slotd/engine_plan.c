@@ -4,7 +4,7 @@
  * for again. */
 #include "engine_room.h"
 
-enum { BATCH_SLOTS = 4096, BATCHES_AT_ONCE = 8, ASKED_SHARDS_MAX = 256, RETRIES = 3 };
+enum { BATCH_SLOTS = 4096, BATCHES_AT_ONCE = 8, RETRIES = 3 };
 
 static bool plan_runs(const struct engine *engine, struct reshard_job_progress *progress)
 {
@@ -55,7 +55,7 @@ static void plan_start(
 
 struct plan_words {
     uint64_t dry, mode, number, target;
-    reshard_shard_id shards[ASKED_SHARDS_MAX];
+    reshard_shard_id shards[ENGINE_PLAN_SHARDS];
     uint32_t shard_count;
 };
 
@@ -92,7 +92,7 @@ static bool asked_read(struct bytes words, struct plan_words *asked)
     if (!words_number(&words, &asked->dry) || !words_number(&words, &asked->mode) ||
         !words_number(&words, &asked->number) || !words_number(&words, &asked->target))
         return false;
-    while (asked->shard_count < ASKED_SHARDS_MAX && words_number(&words, &shard))
+    while (asked->shard_count < ENGINE_PLAN_SHARDS && words_number(&words, &shard))
         asked->shards[asked->shard_count++] = (reshard_shard_id)shard;
     return true;
 }

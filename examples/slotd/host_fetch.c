@@ -165,6 +165,8 @@ void host_fetch_take(struct host_store *host, struct bytes answer)
         return;
     if (record.size == 0)
         fetch_end(host, fetch, RESHARD_E_BUSY);
+    else if (!store_has_room(host->store, record.size))
+        fetch_end(host, fetch, RESHARD_E_SPACE);
     else if (part_due(fetch, record, &part))
         part_apply(host, fetch, record, &part);
 }

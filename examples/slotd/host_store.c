@@ -163,6 +163,8 @@ static int32_t on_apply(void *user_data, const struct reshard_action *action,
 {
     struct host_store *host = user_data;
     struct host_position position;
+    if (!store_has_room(host->store, action->payload_size))
+        return RESHARD_E_SPACE;
     position_open(host, action, &position);
     if (action->mode == RESHARD_MODE_KEYWISE)
         return items_apply(host, action, &position, completion);

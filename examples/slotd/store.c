@@ -18,7 +18,11 @@
 
 #define MAP_SIZE_DEFAULT ((uint64_t)256 << 30)
 
-enum { FREE_ASK_MS = 1000, FREE_RESERVE_SIZE = 64 << 20 };
+enum {
+    FREE_ASK_MS = 1000,
+    FREE_WRITE_SIZE = 256,        /* of a small write */
+    FREE_RESERVE_SIZE = 64 << 20  /* of pages that are not written yet, and for what must go on */
+};
 
 /* Pages that LMDB writes at once, which is what a turn waits for then: about a microsecond each. */
 enum { COMMIT_PAGES = 1024, COMMIT_STILL_PAGES = 8 * COMMIT_PAGES };
@@ -97,23 +101,30 @@ int64_t store_time(const struct store *store)
     return store->now_ms;
 }
 
+static void room_ask(struct store *store)
+{
+    struct statvfs disk;
+    MDB_envinfo info;
+    store__check(mdb_env_info(store->env, &info), "env_info");
+    uint64_t used = (uint64_t)info.me_last_pgno * 4096;
+    uint64_t left = info.me_mapsize > used ? info.me_mapsize - used : 0;
+    if (fstatvfs(store->directory, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < left)
+        left = (uint64_t)disk.f_bavail * disk.f_frsize;
+    store->free_size = left;
+    store->free_asked_ms = (uint64_t)store->now_ms;
+}
+
 bool store_has_room(struct store *store, uint64_t size)
 {
-    uint64_t now_ms = (uint64_t)store->now_ms;
-    if (store->free_asked_ms == 0 || now_ms - store->free_asked_ms > FREE_ASK_MS) {
-        struct statvfs disk;
-        MDB_envinfo info;
-        store__check(mdb_env_info(store->env, &info), "env_info");
-        uint64_t used = (uint64_t)info.me_last_pgno * 4096;
-        uint64_t left = info.me_mapsize > used ? info.me_mapsize - used : 0;
-        if (fstatvfs(store->directory, &disk) == 0 &&
-            (uint64_t)disk.f_bavail * disk.f_frsize < left)
-            left = (uint64_t)disk.f_bavail * disk.f_frsize;
-        store->free_size = left;
-        store->free_asked_ms = now_ms;
-    }
     /* The value, the pages of trees that are copied to reach it, and the redo log. */
-    return store->free_size > FREE_RESERVE_SIZE + 3 * size;
+    uint64_t taken = 3 * size + FREE_WRITE_SIZE;
+    uint64_t age_ms = (uint64_t)store->now_ms - store->free_asked_ms;
+    if (age_ms > FREE_ASK_MS || store->free_size <= FREE_RESERVE_SIZE + taken)
+        room_ask(store);
+    if (store->free_size <= FREE_RESERVE_SIZE + taken)
+        return false;
+    store->free_size -= taken; /* until it is asked for again: much is written in a second */
+    return true;
 }
 
 void store_observe(struct store *store, const struct store_observer *observer)

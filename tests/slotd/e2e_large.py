@@ -6,16 +6,16 @@ migrations leaves nothing behind; nor does SETSLOT NODE while the source still h
 import contextlib
 import random
 
-from e2e import SLOTD, Cluster, run
+from e2e import SLOTD, Cluster, run, wait_for
 from harness import Connection, Error
 
 SIZE = 72 << 20  # more than a node sends at once otherwise
 MEMORY_FACTOR = 8
 
 
-def pair():
+def pair(*options):
     """Two nodes; the first one owns all."""
-    cluster = Cluster(SLOTD, 2)
+    cluster = Cluster(SLOTD, 2, options=options)
     a, b = cluster.nodes
     a.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
     b.ask("CLUSTER", "MEET", "127.0.0.1", a.port, a.port + 10000)
@@ -129,6 +129,41 @@ def test_who_names_the_new_owner_too_early_loses_nothing():
         owner = Connection(("127.0.0.1", b.port))
         assert all(owner("GET", key) == value for key, value in values.items())
         assert a.ask("DBSIZE") == 0 and b.ask("DBSIZE") == len(values)
+
+
+def filled_up(link, tag):
+    """Keys until the node has no more room, and says so."""
+    keys = []
+    while True:
+        key = f"{{{tag}}}{len(keys)}"
+        reply = link("SET", key, key.encode() * 2000)
+        if reply != "OK":
+            assert reply.startswith("OOM "), reply
+            return keys
+        keys.append(key)
+
+
+def test_a_full_node_refuses_and_loses_nothing():
+    """Writes, and what would move there; it answers reads, and starts again."""
+    with pair("--map-size", str(100 << 20)) as cluster:
+        a, b = cluster.nodes
+        links = [Connection(("127.0.0.1", node.port)) for node in cluster.nodes]
+        slots = [a.ask("CLUSTER", "KEYSLOT", tag) for tag in ("here", "there")]
+        cluster.move({a: [slots[1]]}, b)
+        here, there = filled_up(links[0], "here"), filled_up(links[1], "there")
+        moves = cluster.move_start({a: [slots[0]]}, b)
+        wait_for(lambda: "RESHARD_E_SPACE" in b.log_tail(50), "the copy to find no room")
+        assert a.ask("CLUSTER", "CANCELSLOTMIGRATIONS") == "OK"
+        assert not cluster.move_settled(moves, b)
+        cluster.settle()
+        for node in cluster.nodes:
+            node.kill()
+            node.start()
+        cluster.check()
+        for node, keys in ((a, here), (b, there)):
+            link = Connection(("127.0.0.1", node.port))
+            assert all(link("GET", key) == key.encode() * 2000 for key in keys)
+            assert link("DBSIZE") == len(keys)
 
 
 if __name__ == "__main__":

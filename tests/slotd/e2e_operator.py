@@ -67,10 +67,18 @@ def test_plans_are_shown_and_carried_out():
 def test_wrong_words_are_refused():
     with loaded(3) as (cluster, _):
         name = cluster.name(cluster.nodes[1])
-        for words, text in ((("SIDEWAYS",), "syntax"), (("MOVE", "COUNT", 5, "TO"), "syntax"),
+        for words, text in ((("SIDEWAYS",), "does not know 'SIDEWAYS'"),
+                            (("MOVE", "COUNT", 5, "TO"), "'TO', or needs a word behind it"),
                             (("MOVE", "COUNT", 5, "TO", "0" * 40), "Unknown node"),
-                            (("MOVE", "COUNT", 20000, "TO", name), ""),
-                            (("DRAIN",), ""), (("PAUSE", "NOW"), "syntax")):
+                            (("MOVE", "COUNT", 20000, "TO", name), "from 1 to 16384"),
+                            (("MOVE", "COUNT", 4294967297, "TO", name), "from 1 to 16384"),
+                            (("MOVE", "COUNT", -1, "TO", name), "from 1 to 16384"),
+                            (("MOVE", "COUNT", "x", "TO", name), "not an integer"),
+                            (("MOVE", "TO", name), "MOVE needs COUNT <slots> and TO <node-id>"),
+                            (("REBALANCE", "FROM", name), "REBALANCE takes from all"),
+                            (("DRAIN", "FROM", name, "COUNT", 5), "go with MOVE only"),
+                            (("DRAIN",), "DRAIN needs FROM <node-id>"),
+                            (("PAUSE", "NOW"), "does not know 'NOW'")):
             assert text in refused(cluster, *words), words
         assert cluster.reshard_progress()["plan"] == "none"
 
@@ -84,6 +92,7 @@ def test_help_names_every_subcommand():
             told = {line.split()[0].lower() for line in lines[1:] if not line.startswith(" ")}
             subs = {sub[0].split("|")[1] for sub in node.ask("COMMAND", "INFO", word)[0][9]}
             assert told - {"(no"} == subs - {"slaves"}, told ^ subs
+        assert node.ask("DEBUG", "HELP")[1].startswith("DIGEST-VALUE")
         plans = [line for line in node.ask("CLUSTER", "HELP") if line.startswith("RESHARD")]
         for word in ("MOVE", "REBALANCE", "DRAIN", "DRYRUN", "KEYWISE", "PROGRESS", "PAUSE",
                      "RESUME", "ABORT"):
