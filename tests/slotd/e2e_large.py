@@ -4,6 +4,8 @@
 within a few times its size, and no node holds it whole to move it. And FLUSHALL in the middle of
 migrations leaves nothing behind; nor does SETSLOT NODE while the source still holds keys."""
 import contextlib
+import glob
+import os
 import random
 
 from e2e import SLOTD, Cluster, run, wait_for
@@ -129,6 +131,39 @@ def test_who_names_the_new_owner_too_early_loses_nothing():
         owner = Connection(("127.0.0.1", b.port))
         assert all(owner("GET", key) == value for key, value in values.items())
         assert a.ask("DBSIZE") == 0 and b.ask("DBSIZE") == len(values)
+
+
+def file_size(node):
+    return sum(os.path.getsize(path) for path in glob.glob(node.directory + "/**/data.mdb",
+                                                           recursive=True))
+
+
+def test_a_large_value_survives_a_kill_on_its_way():
+    """Source or target is killed while pieces are under way: the value is there once, whole."""
+    with pair() as cluster:
+        a, b = cluster.nodes
+        slot = a.ask("CLUSTER", "KEYSLOT", "large")
+        value = random.randbytes(1 << 20) * (SIZE >> 20)
+        assert Connection(("127.0.0.1", a.port))("SET", "large", value) == "OK"
+        b.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", cluster.name(a))
+        a.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", cluster.name(b))
+        for victim in (b, a, b):
+            link = Connection(("127.0.0.1", a.port))
+            link.send("MIGRATE", "127.0.0.1", b.port, "large", 0, 50000)
+            grown = file_size(b)
+            wait_for(lambda: file_size(b) > grown + (SIZE >> 4) or a.ask("DBSIZE") == 0,
+                     "some pieces", pause=0.001)
+            print(f"   killed at {(file_size(b) - grown) >> 20} MB, {a.ask('DBSIZE')} to go")
+            victim.kill()
+            victim.start()
+        link = Connection(("127.0.0.1", a.port))
+        assert link("MIGRATE", "127.0.0.1", b.port, "large", 0, 50000) in ("OK", "NOKEY")
+        for node in (b, a):
+            assert node.ask("CLUSTER", "SETSLOT", slot, "NODE", cluster.name(b)) == "OK"
+        cluster.settle()
+        cluster.check()
+        assert Connection(("127.0.0.1", b.port))("GET", "large") == value
+        assert a.ask("DBSIZE") == 0 and b.ask("DBSIZE") == 1
 
 
 def filled_up(link, tag):
