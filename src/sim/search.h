@@ -38,7 +38,7 @@ enum move_kind {
     MOVE_OPEN,        /* a second migration */
     MOVE_EVICT,       /* a host lets a key go by itself: value */
     MOVE_EXPIRE,      /* the time of what a key has at a host comes: value, as above */
-    MOVE_WAIT,        /* a clock jumps while a process is down; not limited: MOVE_TICK */
+    MOVE_WAIT,        /* a clock jumps, and may for ever (add_jump); not limited: MOVE_TICK */
     MOVE_KIND_COUNT
 };
 
@@ -81,6 +81,7 @@ struct search_config {
                              and SLOW_* */
     uint32_t crashes;     /* bits 1 << index of a host that may crash, in order of creation */
     uint32_t faults;      /* ... whose appends may fail */
+    uint32_t lossy;       /* ... whose messages may be lost or come twice; 0 = all */
     uint16_t heirs[4];    /* MOVE_FAILOVER: by shard, the replica that takes over; 0 = none */
     struct {
         uint16_t source, target;

@@ -49,7 +49,16 @@ bool reshard__search_arrives(const struct reshard_sim *sim, size_t index)
     return true;
 }
 
-static void add_message(const struct reshard_sim *sim, struct list *list, size_t index)
+/* Whether this message may be lost or come twice. */
+static bool lossy(
+    const struct reshard_sim *sim, const struct search_config *config, size_t index)
+{
+    const struct packet *packet = sim->heap[index].data;
+    return !config->lossy || config->lossy >> reshard__host_find(sim, packet->from)->index & 1;
+}
+
+static void add_message(const struct reshard_sim *sim, const struct search_config *config,
+    struct list *list, size_t index)
 {
     const uint8_t *left = sim->allowance.left;
     bool first = reshard__search_arrives(sim, index);
@@ -57,6 +66,8 @@ static void add_message(const struct reshard_sim *sim, struct list *list, size_t
         add(list, MOVE_TAKE, index, 0);
     if (left[MOVE_OVERTAKE] && !first)
         add(list, MOVE_OVERTAKE, index, 0);
+    if (!lossy(sim, config, index))
+        return;
     if (left[MOVE_DROP])
         add(list, MOVE_DROP, index, 0);
     if (left[MOVE_REPEAT] && first)
@@ -98,7 +109,7 @@ static void add_happenings(
     for (size_t i = 0; i < sim->heap_count; i++) {
         enum event_kind kind = sim->heap[i].kind;
         if (kind == EVENT_MESSAGE)
-            add_message(sim, list, i);
+            add_message(sim, config, list, i);
         else if (kind == EVENT_TASK)
             add_task(sim, config, list, i);
         else if (kind == EVENT_FEED)
@@ -137,8 +148,17 @@ static bool all_up(const struct reshard_sim *sim)
     return true;
 }
 
+/* Another coordinator's term is newer. */
+static bool succeeded(const struct reshard_sim *sim, const struct host *host)
+{
+    return host->coordinator &&
+           reshard_map_term(reshard_coordinator_map(host->coordinator), NULL) <
+               reshard_map_term(sim->authority.map, NULL);
+}
+
 /* As long as a target is down its source freezes, gives up and freezes again, under an order of
- * another number each time: these rounds may be limited, for there is no end of them. */
+ * another number each time; so it does as long as it obeys one coordinator and its target another.
+ * These rounds may be limited, for there is no end of them. */
 static void add_jump(const struct reshard_sim *sim, const struct search_config *config,
     struct list *list, size_t index)
 {
@@ -146,8 +166,9 @@ static void add_jump(const struct reshard_sim *sim, const struct search_config *
     enum move_kind kind = MOVE_EARLY;
     if (reshard__host_deadline(sim, sim->hosts[index]) == UINT64_MAX)
         return;
+    bool rounds = !all_up(sim) || succeeded(sim, sim->hosts[index]);
     if (calm(sim))
-        kind = config->limits[MOVE_WAIT] && !all_up(sim) ? MOVE_WAIT : MOVE_TICK;
+        kind = config->limits[MOVE_WAIT] && rounds ? MOVE_WAIT : MOVE_TICK;
     if (kind == MOVE_TICK || left[kind])
         add(list, kind, index, 0);
 }
