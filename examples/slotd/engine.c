@@ -139,6 +139,7 @@ bool engine__node_start(struct engine *engine)
     struct reshard_store store;
     engine->store = (struct host_store){.store = engine->slotd->store, .sync = &engine->sync,
         .giver_send = engine__giver_send, .user_data = engine};
+    engine->sync.staged = (struct host_staged){0}; /* it asks anew how far a copy is */
     engine->node_journal = (struct host_journal){.store = engine->slotd->store,
         .sync = &engine->sync, .stream = HOST_STREAM_NODE};
     reshard_node_config_init(&config);

@@ -15,6 +15,16 @@
 
 #include <reshard/driver.h>
 
+/* The copy that came last, and how far it is on the disk. */
+struct host_staged {
+    reshard_migration_id migration;
+    uint64_t copy_term;
+    uint64_t copy_n;
+    uint64_t applied;
+    uint64_t syncing; /* a sync that is under way has so much */
+    uint64_t synced;
+};
+
 /* Actions that wait for a power-safe point. */
 struct host_wait;
 struct host_sync {
@@ -26,6 +36,7 @@ struct host_sync {
     struct host_wait *waiting; /* for the next sync */
     struct host_wait *running; /* for the one that is under way */
     uint32_t store_count;      /* of them a node's store actions */
+    struct host_staged staged;
 };
 
 /* The action completes at the next power-safe point, and when the replicas have applied what is
@@ -83,7 +94,7 @@ struct host_store {
 
 enum {
     HOST_CHUNK_SIZE = 524288, /* fits a record with a whole piece of a value */
-    HOST_WINDOW_SIZE = 32 << 20, /* a quarter of it is synced at once: no such sync in a freeze */
+    HOST_WINDOW_SIZE = 16 << 20,
     HOST_FLIGHT_SIZE = 4 << 20 /* memory that is used again is warm, fresh one is not */
 };
 

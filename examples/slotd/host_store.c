@@ -158,6 +158,23 @@ static int32_t items_apply(struct host_store *host, const struct reshard_action 
     return status == RESHARD_OK ? host_items_end(host, action, completion) : status;
 }
 
+static bool staged_here(const struct host_staged *staged, reshard_migration_id migration,
+    const struct host_position *position)
+{
+    return staged->migration == migration && staged->copy_term == position->copy_term &&
+        staged->copy_n == position->copy_n;
+}
+
+static void staged_follow(struct host_store *host, reshard_migration_id migration,
+    const struct host_position *position)
+{
+    struct host_staged *staged = &host->sync->staged;
+    if (!staged_here(staged, migration, position))
+        *staged = (struct host_staged){.migration = migration, .copy_term = position->copy_term,
+            .copy_n = position->copy_n};
+    staged->applied = position->sequence;
+}
+
 static int32_t on_apply(void *user_data, const struct reshard_action *action,
     struct reshard_completion *completion)
 {
@@ -176,6 +193,7 @@ static int32_t on_apply(void *user_data, const struct reshard_action *action,
         position.sequence = action->sequence;
         host_position_put(host->store, action->migration, &position);
     }
+    staged_follow(host, action->migration, &position);
     if (host->sync->durability != DURABILITY_BATCH && host->sync->logged <= host->sync->released)
         completion->sequence = position.sequence;
     return RESHARD_OK;
@@ -191,6 +209,12 @@ static int32_t on_sync(void *user_data, const struct reshard_action *action,
         completion->sequence = position.sequence;
         completion->copy_term = position.copy_term;
         completion->copy_n = position.copy_n;
+        /* What goes on is synced as it comes: its next chunks need not wait for that. */
+        if (host->sync->durability == DURABILITY_BATCH && host->sync->released == UINT64_MAX &&
+            staged_here(&host->sync->staged, action->migration, &position)) {
+            completion->sequence = host->sync->staged.synced;
+            return RESHARD_OK;
+        }
     }
     return host_sync_wait(host->sync, host->driver, action, completion);
 }

@@ -68,6 +68,7 @@ void host_sync_begun(struct host_sync *sync)
 {
     sync->running = sync->waiting;
     sync->waiting = NULL;
+    sync->staged.syncing = sync->staged.applied;
 }
 
 /* Complete what the replicas have applied; the rest waits for them. */
@@ -98,6 +99,7 @@ void host_sync_ended(struct host_sync *sync)
 {
     struct host_wait *all = sync->running;
     sync->running = NULL;
+    sync->staged.synced = sync->staged.syncing;
     list_end(sync, all);
 }
 

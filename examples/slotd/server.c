@@ -195,8 +195,9 @@ static void sync_start(struct server *server)
 {
     struct store *store = server->slotd.store;
     uint64_t now_ns = clock_monotonic_ns();
+    bool time = now_ns - server->sync_asked_ns >= (uint64_t)SYNC_EVERY_MS * 1000000;
     bool due = server->slotd.settings.durability == DURABILITY_BATCH && store_log_dirty(store) &&
-        now_ns - server->sync_asked_ns >= (uint64_t)SYNC_EVERY_MS * 1000000;
+        (time || store_log_sync_large(store));
     if (server->log_sync == NULL && (due || engine_sync_wanted(server->slotd.engine)))
         log_sync_start(server, now_ns);
     if (store_sync_due(store)) {

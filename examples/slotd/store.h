@@ -218,6 +218,8 @@ void store_listen(struct store *store, const struct store_listener *listener);
 struct store_log_sync;
 /* Whether a change may not survive power loss yet. */
 bool store_log_dirty(const struct store *store);
+/* Whether so much waits for a sync that one should begin at once. */
+bool store_log_sync_large(const struct store *store);
 /* Whether the next sync is likely to take less time than handing it to another thread. */
 bool store_log_sync_quick(const struct store *store);
 struct store_log_sync *store_log_sync_begin(struct store *store);

@@ -16,7 +16,6 @@
  * frame = size 4 | 1: more of this turn follows 4 | epoch 8 | number 8 | checksum 8 | operations
  * place = epoch 8 | offset 8 | number of the next frame 8
  */
-#define _GNU_SOURCE 1 /* sync_file_range */
 #include "store_room.h"
 
 #include <errno.h>
@@ -36,7 +35,7 @@ enum {
     FILE_STEP_FRAME = 1 << 16, /* ... for frames up to this size; larger ones by themselves */
     FILE_KEEP_SIZE = 128 << 20,
     QUICK_SIZE = 1 << 17,
-    WRITE_BACK_SIZE = 1 << 18,
+    LARGE_SIZE = 1 << 20,
     REDO_COMMIT_PAGES = 16384
 };
 
@@ -69,23 +68,6 @@ static void file_write(int file, const uint8_t *data, size_t size, uint64_t offs
     }
 }
 
-/* A copy on its way in is on its way to the disk at once, so that the sync that its seal waits for
- * finds little left. What is small waits for its sync alone. */
-static void write_back(struct store_log_file *file, size_t size)
-{
-#ifdef SYNC_FILE_RANGE_WRITE
-    uint64_t end = file->end + size;
-    if (end - file->written_back < WRITE_BACK_SIZE)
-        return;
-    (void)sync_file_range(file->file, (off_t)file->written_back,
-        (off_t)(end - file->written_back), SYNC_FILE_RANGE_WRITE);
-    file->written_back = end;
-#else
-    (void)file;
-    (void)size;
-#endif
-}
-
 /* Blocks are written, not only reserved: a block's first write is one of the file's layout, which
  * a sync waits for twice. */
 static void file_grow(struct store_log_file *file)
@@ -110,7 +92,6 @@ static void frame_write(struct store *store, uint32_t more)
     if (log->pending.size <= FILE_STEP_FRAME && file->end + log->pending.size > file->size)
         file_grow(file);
     file_write(file->file, log->pending.data, log->pending.size, file->end);
-    write_back(file, log->pending.size);
     file->end += log->pending.size;
     file->size = file->end > file->size ? file->end : file->size;
     file->dirty = true;
@@ -184,7 +165,7 @@ void store__log_turn(struct store *store)
     struct store_log_file *file = &log->files[store->checkpoint_turn % 2];
     log->epoch = store->checkpoint_turn;
     log->staged_size = 0;
-    file->end = file->synced = file->written_back = 0;
+    file->end = file->synced = 0;
     if (file->size > FILE_KEEP_SIZE && ftruncate(file->file, FILE_KEEP_SIZE) == 0)
         file->size = FILE_KEEP_SIZE;
 }
@@ -236,6 +217,15 @@ bool store_log_dirty(const struct store *store)
     const struct store_log *log = &store->log;
     return log->operations > 0 || log->more || log->syncing != NULL || log->files[0].dirty ||
         log->files[1].dirty;
+}
+
+/* A copy on its way in is on its way to the disk early, so that the sync that its seal waits for
+ * finds little left; but not while clients wait for that one. */
+bool store_log_sync_large(const struct store *store)
+{
+    const struct store_log *log = &store->log;
+    const struct store_log_file *file = &log->files[log->epoch % 2];
+    return file->end - file->synced >= LARGE_SIZE && !atomic_load(&store->sync_still);
 }
 
 bool store_log_sync_quick(const struct store *store)

@@ -44,7 +44,6 @@ struct store_log_file {
     uint64_t end;
     uint64_t size;
     uint64_t synced; /* `end` as of the last sync that began */
-    uint64_t written_back; /* so far it was sent to the disk without a sync */
 };
 
 struct store_log {

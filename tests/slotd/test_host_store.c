@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Room host of slotd, copies of slots: how much one export reads while clients ask and while nobody
- * does, by keys and bytes, and that it hands out each key once. */
+ * does, by keys and bytes, and that it hands out each key once; how far a copy that comes in is
+ * said to be safe. */
 #include "host.h"
 #include "place.h"
 
@@ -104,5 +105,76 @@ Test(host_store, export_says_that_it_worked)
     cr_expect_not(rig.host.worked);
     (void)copy_all(&rig);
     cr_expect(rig.host.worked);
+    rig_free(&rig);
+}
+
+static struct reshard_action action_of(reshard_migration_id migration, uint64_t sequence)
+{
+    static const struct reshard_range range = {1, 1};
+    return (struct reshard_action){.struct_size = sizeof(struct reshard_action),
+        .migration = migration, .mode = RESHARD_MODE_SNAPSHOT, .ranges = &range, .range_count = 1,
+        .copy_term = 1, .copy_n = 2, .sequence = sequence};
+}
+
+static void chunk_apply(struct rig *rig, reshard_migration_id migration, uint64_t sequence)
+{
+    struct reshard_completion completion = {.struct_size = sizeof completion};
+    struct reshard_action action = action_of(migration, sequence);
+    struct buffer records = {0};
+    store_record_clear(1, &records);
+    action.payload = records.data;
+    action.payload_size = records.size;
+    cr_assert_eq(rig->hooks.apply(&rig->host, &action, &completion), RESHARD_OK);
+    cr_expect_eq(completion.sequence, 0); /* not safe yet */
+    buffer_free(&records);
+}
+
+static void sync_run(struct rig *rig)
+{
+    struct store_log_sync *sync = store_log_sync_begin(rig->place.store);
+    host_sync_begun(&rig->sync);
+    store_log_sync_work(sync);
+    store_log_sync_end(sync);
+    host_sync_ended(&rig->sync);
+}
+
+/* What SYNC says at once; UINT64_MAX: it waits. */
+static uint64_t safe_now(struct rig *rig, reshard_migration_id migration)
+{
+    struct reshard_completion completion = {.struct_size = sizeof completion};
+    struct reshard_action action = action_of(migration, 0);
+    int32_t status = rig->hooks.sync(&rig->host, &action, &completion);
+    host_sync_forget(&rig->sync, NULL);
+    return status == RESHARD_OK ? completion.sequence : UINT64_MAX;
+}
+
+Test(host_store, copy_that_goes_on_does_not_wait_to_hear_how_much_of_it_is_safe)
+{
+    struct rig rig;
+    rig_make(&rig, 0, 0);
+    rig.sync.durability = DURABILITY_BATCH;
+    chunk_apply(&rig, 1, 1);
+    cr_expect_eq(safe_now(&rig, 1), 0);
+    sync_run(&rig);
+    chunk_apply(&rig, 1, 2);
+    cr_expect_eq(safe_now(&rig, 1), 1);
+    sync_run(&rig);
+    cr_expect_eq(safe_now(&rig, 1), 2);
+    rig_free(&rig);
+}
+
+Test(host_store, copy_that_others_came_behind_waits_for_a_sync)
+{
+    struct rig rig;
+    rig_make(&rig, 0, 0);
+    rig.sync.durability = DURABILITY_BATCH;
+    chunk_apply(&rig, 1, 1);
+    chunk_apply(&rig, 2, 1);
+    store_commit(rig.place.store);
+    cr_expect_eq(safe_now(&rig, 1), UINT64_MAX);
+    cr_expect_eq(safe_now(&rig, 2), 0);
+    rig.sync.released = 0; /* and with replicas any copy does */
+    rig.sync.logged = 1;
+    cr_expect_eq(safe_now(&rig, 2), UINT64_MAX);
     rig_free(&rig);
 }
