@@ -49,7 +49,7 @@ static bool memory_make(struct arena *arena)
                 &arena->regions[i], alive, alive + alive_size, arena->region_size))
             return false;
     }
-    arena->regions[0].touched = true;
+    arena->regions[0].touched = arena->regions[0].unlike = true;
     return true;
 }
 

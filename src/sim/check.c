@@ -23,7 +23,7 @@ bool reshard__serves(const struct host *host, uint32_t slot, uint32_t op)
 bool reshard__reads_here(const struct host *host, uint32_t slot)
 {
     return reshard__serves(host, slot, RESHARD_OP_READ) &&
-           (reshard__host_primary(host) || host->follows);
+           (host->follows || reshard__host_primary(host));
 }
 
 /* Only replicas of one shard may both answer reads. */
@@ -98,9 +98,8 @@ static void check_stagings(struct reshard_sim *sim, const struct host *host)
     for (size_t i = 0; i < host->disk->staging_count; i++) {
         const struct staging *staging = &host->disk->stagings[i];
         struct reshard_map_migration migration = {.struct_size = sizeof migration};
-        bool open = reshard_map_migration_find(
-                        sim->authority.map, staging->migration, &migration) == RESHARD_OK;
-        if (staging->piece_count && !open)
+        if (staging->piece_count && reshard_map_migration_find(sim->authority.map,
+                                        staging->migration, &migration) != RESHARD_OK)
             reshard__sim_violate(sim, "stray-data", "%h keeps the staging of m%u", host->id,
                 staging->migration);
     }

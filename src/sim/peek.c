@@ -55,6 +55,13 @@ static uint32_t members(const uint8_t *bytes, size_t size, uint64_t values[MEMBE
     return count;
 }
 
+uint32_t reshard__peek_type(const uint8_t *bytes, size_t size)
+{
+    enum { DIRECT = 24 };
+    bool plain = size > CHECKSUM_SIZE + 1 && (bytes[CHECKSUM_SIZE] & 31) < DIRECT;
+    return plain && bytes[CHECKSUM_SIZE + 1] < DIRECT ? bytes[CHECKSUM_SIZE + 1] : 0;
+}
+
 const uint8_t *reshard__peek_members(
     const uint8_t *bytes, size_t size, uint64_t values[PEEK_MEMBERS_MAX])
 {

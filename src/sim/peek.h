@@ -23,6 +23,8 @@ struct peek {
 };
 enum { PEEK_MEMBERS_MAX = 20 };
 
+/* Its type alone, where one byte tells it; else 0. */
+uint32_t reshard__peek_type(const uint8_t *bytes, size_t size);
 struct peek reshard__peek(const uint8_t *bytes, size_t size);
 /* All members of a message: numbers, and where the last byte string is; NULL: it has none. */
 const uint8_t *reshard__peek_members(

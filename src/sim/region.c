@@ -210,16 +210,18 @@ static void saved_find(struct region *region)
     }
 }
 
-/* Its size. */
-static size_t picture_draw(struct region *region)
+static size_t picture_size(size_t line_count)
 {
-    saved_find(region);
+    return line_count * (NUMBER + LINE);
+}
+
+static void picture_draw(const struct region *region, uint8_t *bytes)
+{
     const struct lines *saved = &region->saved;
-    uint8_t *place = region->drawn + saved->count * NUMBER;
-    memcpy(region->drawn, saved->items, saved->count * NUMBER);
+    uint8_t *place = bytes + saved->count * NUMBER;
+    memcpy(bytes, saved->items, saved->count * NUMBER);
     for (size_t i = 0; i < saved->count; i++, place += LINE)
         memcpy(place, region->alive + (size_t)saved->items[i] * LINE, LINE);
-    return (size_t)(place - region->drawn);
 }
 
 static uint32_t place_take(struct region *region)
@@ -239,22 +241,49 @@ static uint32_t place_take(struct region *region)
     return (uint32_t)region->picture_count++;
 }
 
-/* Hung up in front of those with like hashes. */
-static uint32_t picture_keep(struct region *region, size_t size, uint64_t hash)
+/* Of what is alive, with no bytes yet. */
+static uint32_t picture_make(struct region *region)
 {
-    uint32_t *bucket = &region->buckets[hash % BUCKETS];
+    size_t size = picture_size(region->saved.count);
     uint32_t place = place_take(region);
     struct picture *picture = &region->pictures[place];
-    *picture = (struct picture){.hash = hash, .references = 1, .next = *bucket};
+    *picture = (struct picture){.references = 1, .base = region->base_count - 1};
     picture->line_count = (uint32_t)region->saved.count;
-    picture->base = region->base_count - 1;
     picture->bytes = malloc(size + 1);
     if (!picture->bytes)
         abort();
-    memcpy(picture->bytes, region->drawn, size);
     region->held_size += size;
+    return place;
+}
+
+/* Hung up in front of those with like hashes. */
+static uint32_t picture_keep(struct region *region, uint64_t hash)
+{
+    uint32_t *bucket = &region->buckets[hash % BUCKETS];
+    uint32_t place = picture_make(region);
+    struct picture *picture = &region->pictures[place];
+    memcpy(picture->bytes, region->drawn, picture_size(region->saved.count));
+    picture->hash = hash;
+    picture->next = *bucket;
     *bucket = place + 1;
     return place;
+}
+
+/* What is drawn: the picture that is equal, or a new one. */
+static uint32_t picture_find(struct region *region)
+{
+    size_t size = picture_size(region->saved.count);
+    uint64_t hash = reshard__sim_hash(region->drawn, size, region->base_count);
+    for (uint32_t at = region->buckets[hash % BUCKETS]; at; at = region->pictures[at - 1].next) {
+        struct picture *picture = &region->pictures[at - 1];
+        if (picture->hash == hash && picture->base + 1 == region->base_count &&
+            picture->line_count == region->saved.count &&
+            memcmp(picture->bytes, region->drawn, size) == 0) {
+            picture->references++;
+            return at - 1;
+        }
+    }
+    return picture_keep(region, hash);
 }
 
 uint32_t reshard__region_save(struct region *region, const struct spans *idle)
@@ -266,18 +295,14 @@ uint32_t reshard__region_save(struct region *region, const struct spans *idle)
         region->pictures[region->shown].references++;
         return region->shown;
     }
-    size_t size = picture_draw(region);
-    uint64_t hash = reshard__sim_hash(region->drawn, size, region->base_count);
-    for (uint32_t at = region->buckets[hash % BUCKETS]; at; at = region->pictures[at - 1].next) {
-        struct picture *picture = &region->pictures[at - 1];
-        if (picture->hash == hash && picture->base + 1 == region->base_count &&
-            picture->line_count == region->saved.count &&
-            memcmp(picture->bytes, region->drawn, size) == 0) {
-            picture->references++;
-            return at - 1;
-        }
+    saved_find(region);
+    if (!region->unlike) {
+        picture_draw(region, region->drawn);
+        return picture_find(region);
     }
-    return picture_keep(region, size, hash);
+    uint32_t place = picture_make(region);
+    picture_draw(region, region->pictures[place].bytes);
+    return place;
 }
 
 void reshard__region_drop(struct region *region, uint32_t place)
@@ -286,10 +311,11 @@ void reshard__region_drop(struct region *region, uint32_t place)
         return;
     struct picture *picture = &region->pictures[place];
     uint32_t *link = &region->buckets[picture->hash % BUCKETS];
-    while (*link != place + 1)
+    while (!region->unlike && *link != place + 1)
         link = &region->pictures[*link - 1].next;
-    *link = picture->next;
-    region->held_size -= (size_t)picture->line_count * (LINE + NUMBER);
+    if (!region->unlike)
+        *link = picture->next;
+    region->held_size -= picture_size(picture->line_count);
     free(picture->bytes);
     picture->bytes = NULL;
     picture->next = region->picture_free;

@@ -51,6 +51,7 @@ struct region {
     uint8_t *alive, *mark;
     size_t capacity;
     bool touched, entered; /* since the mark, maybe; entered: by more than a look */
+    bool unlike;           /* hardly two pictures are equal: nobody looks */
     uint32_t shown;        /* the mark's picture */
     struct base *bases;
     uint32_t base_count;   /* the last one is that of pictures which are made now */

@@ -206,6 +206,7 @@ static void follow(
     reshard__search_move(search->sim, search->config, move);
     reshard__search_parts(search->sim, &behind->parts);
     struct reshard_digest digest = reshard__parts_digest(search->sim, &behind->parts);
+    reshard__state_fetch(graph, &digest);
     reshard__step_end(search->sim, &search->scene, behind, step);
     if (search->verify && graph->edge_count % search->verify == 0)
         reshard__search_untouched(search->arena, search->sim, digest);

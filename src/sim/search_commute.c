@@ -167,7 +167,7 @@ static void links_compare(const struct reshard_sim *sim, const struct scene *bef
         const struct packet *packet = sim->heap[i].data;
         if (sim->heap[i].kind != EVENT_MESSAGE || sim->heap[i].serial <= before->serial)
             continue;
-        uint32_t type = reshard__peek(packet->data, packet->size).type;
+        uint32_t type = reshard__peek_type(packet->data, packet->size);
         uint64_t link = UINT64_C(1) << link_of(sim, packet);
         step->puts |= link;
         step->acks |= type == ACK ? link : 0;

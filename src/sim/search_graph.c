@@ -65,6 +65,13 @@ static void table_grow(struct graph *graph)
     free(old.digests);
 }
 
+void reshard__state_fetch(const struct graph *graph, const struct reshard_digest *digest)
+{
+    size_t place = (size_t)digest->low & (graph->table_size - 1);
+    __builtin_prefetch(&graph->table[place]);
+    __builtin_prefetch(&graph->digests[place]);
+}
+
 uint32_t reshard__state_known(const struct graph *graph, const struct reshard_digest *digest)
 {
     uint32_t place = graph->table[place_of(graph, digest)];

@@ -41,6 +41,8 @@ void *reshard__graph_grow(void *block, size_t *capacity, size_t count, size_t it
 void reshard__graph_free(struct graph *graph);
 /* The state with this digest; NO_STATE when it is new: then it is numbered; or not known. */
 uint32_t reshard__state_find(struct graph *graph, const struct reshard_digest *digest);
+/* The state with this digest is asked for a little later. */
+void reshard__state_fetch(const struct graph *graph, const struct reshard_digest *digest);
 uint32_t reshard__state_known(const struct graph *graph, const struct reshard_digest *digest);
 void reshard__state_add(
     struct graph *graph, uint32_t parent, struct move move, struct image image);

@@ -111,13 +111,13 @@ static uint64_t execute_place(const struct host *host, uint64_t serial)
 /* A report without its figures: keys, bytes, the pause so far. */
 static void put_message(struct sink *sink, const struct packet *packet)
 {
-    enum { TYPE, REPORT = 4, DIGEST = 13, KEYS, BYTES, PAUSE = 17 };
+    enum { REPORT = 4, DIGEST = 13, KEYS, BYTES, PAUSE = 17 };
     uint64_t values[PEEK_MEMBERS_MAX];
-    const uint8_t *digest = reshard__peek_members(packet->data, packet->size, values);
-    if (values[TYPE] != REPORT) {
+    if (reshard__peek_type(packet->data, packet->size) != REPORT) {
         put_bytes(sink, packet->data, packet->size);
         return;
     }
+    const uint8_t *digest = reshard__peek_members(packet->data, packet->size, values);
     values[KEYS] = values[BYTES] = values[PAUSE] = 0;
     put(sink, values, sizeof values);
     put(sink, digest, (size_t)values[DIGEST]);

@@ -133,10 +133,12 @@ static bool message_eager(
     enum { MAP = 2, REPORT = 4, ACK = 6 };
     const struct packet *packet = sim->heap[index].data;
     const struct host *host = reshard__host_find(sim, packet->to);
-    struct peek peek = reshard__peek(packet->data, packet->size);
-    if (!host || config->slow & SLOW_IDLE)
+    uint32_t type = reshard__peek_type(packet->data, packet->size);
+    if (!host || config->slow & SLOW_IDLE ||
+        (type != MAP && type != REPORT && type != ACK))
         return false;
-    switch (peek.type) {
+    struct peek peek = reshard__peek(packet->data, packet->size);
+    switch (type) {
     case MAP:
         return map_eager(host, &peek);
     case REPORT:
