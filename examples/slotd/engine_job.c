@@ -137,14 +137,17 @@ static void spec_open(
                 job__fail(job, text);
                 return;
             }
-    (void)job_status(job, reshard_coordinator_open(engine->coordinator, spec, &job->migration));
+    if (job_status(job,
+            reshard_coordinator_open(engine->coordinator, spec, &job->migration)) == RESHARD_OK) {
+        job->opened = job->migration;
+        job->opened_count++;
+    }
 }
 
 /* open, then for each migration: mode flags source target ranges. When one is refused, those before
  * it are taken back. */
 static void job_open(struct engine *engine, struct job *job, struct bytes words)
 {
-    reshard_migration_id first = reshard_map_last_migration(map_of(engine));
     while (words.size > 0 && !job->failed) {
         struct reshard_migration_spec spec;
         struct reshard_range *ranges;
@@ -157,9 +160,16 @@ static void job_open(struct engine *engine, struct job *job, struct bytes words)
         }
         free(ranges);
     }
-    for (; job->failed && first < job->migration; job->migration--)
-        (void)reshard_coordinator_abort(engine->coordinator, job->migration);
     job->wait.kind = WAIT_MIGRATION;
+}
+
+/* A migration is taken back once its opening is durable. */
+static bool taken_back(struct engine *engine, struct job *job)
+{
+    for (; job->opened_count > 0; job->opened_count--, job->opened--)
+        if (reshard_coordinator_abort(engine->coordinator, job->opened) == RESHARD_E_STATE)
+            return false;
+    return true;
 }
 
 /* A slot is to belong to a shard: the open migration that leads there is finished, an unowned slot
@@ -409,7 +419,10 @@ static void job_run(struct engine *engine, struct job *job)
         engine->dirty = true;
     }
     uint64_t node = job->wait.kind == WAIT_NODE ? job->wait.node : 0;
-    if (!job->failed && !engine__waited(map_of(engine), &job->wait, job->migration, node))
+    bool over = job->failed
+        ? taken_back(engine, job)
+        : engine__waited(map_of(engine), &job->wait, job->migration, node);
+    if (!over)
         return;
     job->state = JOB_DONE;
     engine->jobs_open--;

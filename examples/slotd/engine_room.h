@@ -59,6 +59,8 @@ struct job {
     struct buffer words;
     struct engine_wait wait; /* in the coordinator's map */
     reshard_migration_id migration;
+    reshard_migration_id opened; /* the newest that it opened; their ids follow each other */
+    uint32_t opened_count;
     struct buffer text;
 };
 
