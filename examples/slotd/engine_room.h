@@ -19,7 +19,7 @@ enum {
     ENGINE_TURN_MESSAGES = 4
 };
 #define ENGINE_TURN_NS ((uint64_t)500000)
-#define ENGINE_SHARE_NS ((uint64_t)100000)
+#define ENGINE_SHARE_NS ((uint64_t)200000)
 #define ENGINE_HELD_NS ((uint64_t)5000000)  /* look again at what lets a pause go first */
 #define ENGINE_ASKED_NS ((uint64_t)5000000) /* clients ask until so long after the last request */
 #define ENGINE_RESEND_NS ((uint64_t)200000000)

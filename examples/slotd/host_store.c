@@ -10,9 +10,9 @@
 enum {
     PURGE_SLOTS = 256, /* one purge */
     /* Of an export. What counts at the target is the number of small keys and the size of large
-     * ones: a key is taken for so many bytes more. While clients ask there, it takes about a tenth
-     * of a millisecond. */
-    EXPORT_KEY_SIZE = 1024,
+     * ones: a key is taken for so many bytes more. While clients ask, that is one or two tenths of
+     * a millisecond. */
+    EXPORT_KEY_SIZE = 384,
     EXPORT_ASKED_SIZE = 98304,
     EXPORT_IDLE_SIZE = HOST_CHUNK_SIZE / 2
 };
