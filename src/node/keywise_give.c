@@ -69,7 +69,7 @@ static void confirm_send(struct reshard_node *node, struct reshard__part *part)
 /* Where an operator picks keys. The way back is nobody's choice: all of them go. */
 static bool by_hand(const struct reshard__part *part)
 {
-    return part->side == RESHARD_SIDE_SOURCE && part->migration_flags & RESHARD_MIGRATION_OPERATOR;
+    return part->side == RESHARD_SIDE_SOURCE && reshard__part_by_hand(part);
 }
 
 /* Add them all, or none of them. */
@@ -320,6 +320,7 @@ void reshard__give_removed(struct reshard_node *node, struct reshard__part *part
     confirm_send(node, part);
     if (keywise->sent.count == keywise->keys.count) {
         reshard__give_drop(node, part);
+        keywise->looked_ns = 0; /* that may have been the last: say so before it is asked */
     } else {
         reshard__keys_remove_items(&keywise->keys, keywise->sent.bytes, keywise->sent.size);
         keywise->flight = RESHARD__FLIGHT_IDLE;

@@ -151,10 +151,20 @@ static bool wanted(struct reshard_node *node)
     return false;
 }
 
-/* What a part's record must outlive. On PREPARED and MOVE of a keywise source rests what its
- * clients do from there on, and its keys: they go with them; its vote is durable with all of them.
- * A MARK is needed once the keys that it names are in the store, a CLEAR says again what the store
- * did before, a PURGE only that the purge goes on by itself. On all others rests ownership. */
+/* On PREPARED and MOVE of a keywise source rests what its clients do from there on, and its keys:
+ * they go with them; its vote is durable with all of them. So it is at a target whose operator
+ * waits for each slot: it seals in HOLD what came (OPEN is its PREPARED). A keywise RELEASED or
+ * ACTIVE that is lost is made again, under a hold and a decision that are not: nothing is purged
+ * under the one or brought to light by the other. */
+static bool made_again(const struct reshard__part *part)
+{
+    bool keywise = part->mode == RESHARD_MODE_KEYWISE;
+    return keywise && (part->want.kind != RESHARD__RECORD_OPEN || reshard__part_by_hand(part));
+}
+
+/* What a part's record must outlive. A MARK is needed once the keys that it names are in the store,
+ * a CLEAR says again what the store did before, a PURGE only that the purge goes on by itself. On
+ * all others rests ownership. */
 static uint32_t part_durability(const struct reshard__part *part)
 {
     switch (part->want.kind) {
@@ -164,8 +174,10 @@ static uint32_t part_durability(const struct reshard__part *part)
     case RESHARD__RECORD_PURGE:
         return RESHARD_DURABILITY_ORDERED;
     case RESHARD__RECORD_PREPARED:
-        return part->mode == RESHARD_MODE_KEYWISE ? RESHARD_DURABILITY_WRITE
-                                                  : RESHARD_DURABILITY_FULL;
+    case RESHARD__RECORD_OPEN:
+    case RESHARD__RECORD_RELEASED:
+    case RESHARD__RECORD_ACTIVE:
+        return made_again(part) ? RESHARD_DURABILITY_WRITE : RESHARD_DURABILITY_FULL;
     default:
         return RESHARD_DURABILITY_FULL;
     }

@@ -201,6 +201,11 @@ enum reshard__stance reshard__part_stance(
         &node->cells[part->cell], memory_order_relaxed);
 }
 
+bool reshard__part_by_hand(const struct reshard__part *part)
+{
+    return part->migration_flags & RESHARD_MIGRATION_OPERATOR;
+}
+
 static bool stance_parks(enum reshard__stance stance)
 {
     for (uint32_t op = RESHARD_OP_READ; op < RESHARD_OP_COUNT; op++) {

@@ -211,16 +211,32 @@ static bool active(const struct reshard__part *part)
     return part->stored.kind == RESHARD__RECORD_ACTIVE;
 }
 
+/* Keywise: what the record of MOVE was not waited for (log.c), the target's vote is. */
+static uint32_t vote(struct reshard_node *node, struct reshard__part *part)
+{
+    if (!part->stored.moving)
+        return RESHARD__RESULT_LOST;
+    struct reshard__record record = {.kind = RESHARD__RECORD_SEAL};
+    record.migration = part->migration;
+    record.order = part->order;
+    bool durable = !reshard__part_by_hand(part) || reshard__log_has(node, part, &record);
+    return durable ? RESHARD__RESULT_READY : RESHARD__RESULT_WORKING;
+}
+
 uint32_t reshard__duty_keep(struct reshard_node *node, struct reshard__part *part)
 {
-    (void)node;
-    if (part->phase != RESHARD_PHASE_HOLD || part->side == RESHARD_SIDE_SOURCE)
-        return RESHARD__RESULT_KEEPING;
-    if (part->mode == RESHARD_MODE_KEYWISE)
-        return part->stored.moving ? RESHARD__RESULT_READY : RESHARD__RESULT_LOST;
-    if (sealed(part))
-        return RESHARD__RESULT_READY;
-    return RESHARD__RESULT_LOST;
+    bool keywise = part->mode == RESHARD_MODE_KEYWISE;
+    if (part->phase != RESHARD_PHASE_HOLD) {
+        /* What a keywise SETTLE made may be gone with the power. */
+        uint32_t settled = RESHARD__RESULT_SETTLED;
+        if (keywise)
+            settled = part->side == RESHARD_SIDE_SOURCE ? reshard__duty_release(node, part)
+                                                        : reshard__duty_activate(node, part);
+        return settled == RESHARD__RESULT_SETTLED ? RESHARD__RESULT_KEEPING : settled;
+    }
+    if (keywise)
+        return vote(node, part);
+    return sealed(part) ? RESHARD__RESULT_READY : RESHARD__RESULT_LOST;
 }
 
 /* R12: only under the seal of the attempt that was committed. */

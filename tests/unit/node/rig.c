@@ -389,6 +389,7 @@ static void open_between(struct rig *rig, reshard_migration_id migration, uint32
                         .source = source,
                         .target = target,
                         .mode = mode,
+                        .migration_flags = rig->migration_flags,
                         .ranges = &low,
                         .range_count = 1});
     rig_map(rig);

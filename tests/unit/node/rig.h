@@ -78,6 +78,7 @@ struct rig {
     uint64_t attempt;
     uint64_t order_flags;
     reshard_migration_id migration; /* that orders name */
+    uint32_t migration_flags;       /* of those that are opened */
     bool failing; /* each input is tried with its 1st, 2nd, ... allocation failing first */
     size_t failed_inputs;
     size_t input_count;

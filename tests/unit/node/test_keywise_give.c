@@ -349,3 +349,25 @@ Test(keywise_give, stream_waits_for_what_is_being_picked_r17)
     cr_assert(reshard__order_equal(rig_part(&rig)->keywise->stream, rig_part(&rig)->order));
     rig_free(&rig);
 }
+
+/* An operator who has moved the last key finishes next: that nothing is left is said before. */
+Test(keywise_give, last_key_by_hand_is_told_before_anybody_asks)
+{
+    uint8_t name[2] = {3, 0};
+    const uint8_t *names[1] = {name};
+    size_t sizes[1] = {sizeof name};
+    rig_boot(&rig, 1);
+    rig.migration_flags = RESHARD_MIGRATION_OPERATOR;
+    rig.store.live[3] = 33;
+    rig_open(&rig, 1, RESHARD_MODE_KEYWISE);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    rig_order(&rig, RESHARD_PHASE_MOVE);
+    rig_none_pending(&rig, 2);
+    cr_assert_eq(reshard_node_move_keys(rig.node, 3, names, sizes, 1), RESHARD_OK);
+    rig_run(&rig);
+    cr_assert_neq(rig_result(&rig), RESHARD__RESULT_EMPTY);
+    acknowledge(1);
+    cr_assert_eq(rig.store.live[3], 0);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_EMPTY);
+    rig_free(&rig);
+}

@@ -246,6 +246,8 @@ Test(log, append_of_a_phase_tells_whether_ownership_rests_on_it)
         ROW(source, KEYWISE, NONE, PREPARE, WRITE),
         ROW(target, KEYWISE, NONE, PREPARE, FULL),
         ROW(source, KEYWISE, MOVE, HOLD, FULL),
+        ROW(source, KEYWISE, HOLD, SETTLE, WRITE),
+        ROW(target, KEYWISE, HOLD, SETTLE, WRITE),
         ROW(source, KEYWISE, MOVE, UNMOVE, FULL),
         ROW(target, KEYWISE, MOVE, UNMOVE, FULL),
 #undef ROW
@@ -254,4 +256,89 @@ Test(log, append_of_a_phase_tells_whether_ownership_rests_on_it)
         cr_assert_eq(ordered_durability(
                          rows[i].to, rows[i].mode, rows[i].before, rows[i].ordered),
             rows[i].durability, "row %zu", i);
+}
+
+/* ---- the power ---- */
+
+/* The newest appends went with it. */
+static void power_lost(size_t appends)
+{
+    cr_assert(rig.record_count > appends);
+    rig.record_count -= appends;
+    rig.journal_size = rig.record_ends[rig.record_count - 1];
+    rig_restart(&rig);
+    rig_map(&rig);
+    rig_clear(&rig);
+}
+
+/* An operator waits for each slot: the target's record of MOVE is not waited for, its vote is. */
+Test(log, target_by_hand_votes_when_what_came_is_durable)
+{
+    rig_boot(&rig, 2);
+    rig.migration_flags = RESHARD_MIGRATION_OPERATOR;
+    rig_open(&rig, 1, RESHARD_MODE_KEYWISE);
+    rig.automatic &= ~RIG_BIT(APPEND);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    cr_assert_eq(append_durability(), RESHARD_DURABILITY_WRITE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_PREPARED);
+    rig_order(&rig, RESHARD_PHASE_MOVE);
+    rig_clear(&rig);
+    rig_order(&rig, RESHARD_PHASE_HOLD);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING);
+    cr_assert_eq(append_durability(), RESHARD_DURABILITY_FULL);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_READY);
+    rig.automatic |= RIG_BIT(APPEND);
+    rig_restart(&rig);
+    rig_again(&rig, RESHARD_PHASE_HOLD);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_READY, "as its record says");
+    rig_free(&rig);
+}
+
+Test(log, target_by_hand_that_lost_its_record_does_not_vote)
+{
+    rig_boot(&rig, 2);
+    rig.migration_flags = RESHARD_MIGRATION_OPERATOR;
+    rig_open(&rig, 1, RESHARD_MODE_KEYWISE);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    power_lost(1);
+    rig_order(&rig, RESHARD_PHASE_HOLD);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_LOST);
+    rig_free(&rig);
+}
+
+Test(log, keywise_target_that_lost_its_activation_is_active_again)
+{
+    rig_target_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_SETTLE);
+    cr_assert_eq(rig_route(&rig, 1, RESHARD_OP_READ), RESHARD_SERVE);
+    power_lost(1);
+    cr_assert_neq(rig_route(&rig, 1, RESHARD_OP_READ), RESHARD_SERVE);
+    rig_order(&rig, RESHARD_PHASE_CLEANUP);
+    cr_assert_eq(rig_route(&rig, 1, RESHARD_OP_READ), RESHARD_SERVE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_KEEPING);
+    rig_free(&rig);
+}
+
+Test(log, keywise_source_that_lost_its_release_releases_again)
+{
+    static const uint32_t phases[] = {RESHARD_PHASE_LINGER, RESHARD_PHASE_CLEANUP};
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
+        rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_SETTLE);
+        power_lost(1);
+        cr_assert_eq(rig_route(&rig, 1, RESHARD_OP_READ), RESHARD_PARK, "held");
+        rig_order(&rig, phases[i]);
+        cr_assert_eq(rig_route(&rig, 1, RESHARD_OP_READ), RESHARD_MOVED);
+        cr_assert_eq(rig_result(&rig), phases[i] == RESHARD_PHASE_LINGER
+                                           ? RESHARD__RESULT_KEEPING
+                                           : RESHARD__RESULT_PURGED);
+        rig_free(&rig);
+    }
+}
+
+Test(log, keywise_source_that_never_held_purges_nothing_r13)
+{
+    rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_MOVE);
+    rig_decide(&rig, RESHARD_CHANGE_MIGRATION_COMMIT);
+    rig_order(&rig, RESHARD_PHASE_CLEANUP);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_REFUSED);
+    rig_free(&rig);
 }
