@@ -180,6 +180,7 @@ static int32_t coordinator_start(struct engine *engine)
     config.node = engine->node_id;
     config.unique = slotd_random(engine->slotd) | 1;
     config.slot_count = STORE_SLOT_COUNT;
+    config.gather_ns = ENGINE_GATHER_NS;
     config.copies_in_limit = 1; /* writes pause while nobody else's copy takes the processor */
     reshard_transport_init(&transport);
     transport.user_data = engine;

@@ -23,6 +23,7 @@ static int32_t authority(struct host_journal *journal, const struct reshard_acti
     if (action->index != journal->last_index + 1)
         return RESHARD_E_UNKNOWN;
     journal->last_term = action->term;
+    journal->last_index = action->index + action->record_count - 1;
     return RESHARD_OK;
 }
 
@@ -35,7 +36,6 @@ static int32_t on_append(void *user_data, const struct reshard_action *action,
     if (status != RESHARD_OK)
         return status;
     store_journal_append(journal->store, journal->stream, action->index, entry);
-    journal->last_index = action->index; /* a coordinator appends one record at a time */
     if (journal->stream == HOST_STREAM_COORDINATOR) /* no replica has it */
         return host_power_wait(journal->sync, journal->driver, action, completion);
     if (action->durability != RESHARD_DURABILITY_FULL) /* as a write: by the turn's commit */
@@ -79,7 +79,6 @@ static int32_t on_compact(void *user_data, const struct reshard_action *action,
         return status;
     store_journal_remove(journal->store, journal->stream, 0, UINT64_MAX);
     store_journal_append(journal->store, journal->stream, report.first_index, entry);
-    journal->last_index = report.last_index;
     if (journal->stream == HOST_STREAM_COORDINATOR)
         return host_power_wait(journal->sync, journal->driver, action, completion);
     return host_sync_wait(journal->sync, journal->driver, action, completion);

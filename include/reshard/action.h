@@ -103,7 +103,7 @@ struct reshard_action {
     uint64_t after;                 /**< 0, or the id of an action that must have completed */
     reshard_node_id to;             /**< SEND */
     uint64_t term;                  /**< APPEND, COMPACT */
-    uint64_t index;                 /**< APPEND, COMPACT: the record's position, from 1 */
+    uint64_t index;                 /**< APPEND, COMPACT: the first record's position, from 1 */
     reshard_migration_id migration; /**< store actions */
     uint32_t side;                  /**< store actions: RESHARD_SIDE_* */
     uint32_t mode;                  /**< store actions: RESHARD_MODE_* */
@@ -120,7 +120,7 @@ struct reshard_action {
     const struct reshard_range *ranges; /**< the slots: store actions */
     size_t range_count;             /**< items */
     uint32_t durability;            /**< APPEND: RESHARD_DURABILITY_* */
-    uint32_t reserved;              /**< 0 */
+    uint32_t record_count;          /**< APPEND, COMPACT: records, one position each */
 };
 
 /** How an action ended. */

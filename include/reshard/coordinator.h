@@ -43,6 +43,10 @@ struct reshard_coordinator_config {
     uint64_t bandwidth_total; /**< bytes per second of all copies and walks together, divided
                                    equally among those that run and are not paused; what drains
                                    in a freeze, or goes back, is not held up: 0 = no limit */
+    uint64_t gather_ns;       /**< RESHARD_MIGRATION_OPERATOR: a migration's end waits so long for
+                                   another change to be appended with, and so long its opening
+                                   and its end are told to those alone that have a part in it. An
+                                   APPEND may then carry two records: 0 = nothing waits */
 };
 
 /** A migration to be opened, for reshard_coordinator_open. */

@@ -59,7 +59,7 @@ static void config_complete(struct reshard_coordinator_config *config)
 static bool durations_fit(const struct reshard_coordinator_config *config)
 {
     const uint64_t durations_ns[] = {config->retry_ns, config->freeze_ns, config->backoff_ns,
-        config->linger_ns, config->converge_ns};
+        config->linger_ns, config->converge_ns, config->gather_ns};
     for (size_t i = 0; i < sizeof durations_ns / sizeof *durations_ns; i++)
         if (durations_ns[i] > DURATION_MAX_NS)
             return false;
@@ -106,6 +106,7 @@ int32_t reshard_coordinator_create(const struct reshard_coordinator_config *conf
     if (status == RESHARD_OK)
         status = reshard_map_create(imported.slot_count, &imported.allocator, &coordinator->map);
     coordinator->next = coordinator->map;
+    coordinator->tell_ns = UINT64_MAX;
     if (status) {
         reshard_coordinator_destroy(coordinator);
         return status;

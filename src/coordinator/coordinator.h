@@ -90,6 +90,8 @@ struct reshard__shared {
 struct reshard__ledger {
     struct reshard__journal journal;
     uint64_t waiting_size; /* bytes that `next` retains of what waits */
+    uint64_t version;      /* of the map behind what is being appended */
+    uint64_t gather_ns;    /* what waits waits until then for another change, 0 = it does not */
 };
 
 /* A plan that is run. */
@@ -123,6 +125,7 @@ struct reshard_coordinator {
     uint64_t now_ns;
     uint64_t term;
     uint64_t beat_ns; /* when the map's version is told again */
+    uint64_t tell_ns; /* when all are told what some were not told yet; UINT64_MAX = all were */
     struct reshard__run *runs; /* ascending ids */
     size_t run_count;
     size_t run_capacity;
@@ -147,6 +150,8 @@ int32_t reshard__ledger_queue(
     struct reshard_coordinator *coordinator, const struct reshard_change *change);
 /* Append the next queued change, if the journal is free. */
 void reshard__ledger_flush(struct reshard_coordinator *coordinator);
+/* The change that was queued last, when it is the only one, waits a while for another. */
+void reshard__ledger_gather(struct reshard_coordinator *coordinator);
 void reshard__ledger_complete(struct reshard_coordinator *coordinator, uint32_t kind,
     const struct reshard_completion *completion);
 

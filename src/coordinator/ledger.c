@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Room coordinator: the journal that is the authority (R1, R2). `next` has every change that was
- * asked for, in order; the oldest of them that `map` lacks is appended, alone, by compare-and-set
- * on (term, index). Only when it is known to be durable does `map` follow, and with it everything
- * else. */
+ * asked for, in order; the oldest of them that `map` lacks is appended by compare-and-set on (term,
+ * index), alone, or behind an end that waited for it. Only when it is known to be durable does
+ * `map` follow, and with it everything else. */
 #include "coordinator/coordinator.h"
 
 #include <string.h>
@@ -28,9 +28,19 @@ int32_t reshard__ledger_queue(
     if (waiting >= RESHARD_MAP_RETAINED || (waiting > 0 && !fits))
         return RESHARD_E_LIMIT;
     int32_t status = reshard_map_apply(coordinator->next, change);
-    if (status == RESHARD_OK)
-        ledger->waiting_size += size;
-    return status;
+    if (status)
+        return status;
+    ledger->waiting_size += size;
+    ledger->gather_ns = 0;
+    return RESHARD_OK;
+}
+
+void reshard__ledger_gather(struct reshard_coordinator *coordinator)
+{
+    uint64_t waiting = reshard_map_version(coordinator->next) -
+                       reshard_map_version(coordinator->map);
+    if (waiting == 1)
+        coordinator->ledger.gather_ns = coordinator->now_ns + coordinator->config.gather_ns;
 }
 
 static bool change_waits(const struct reshard_coordinator *coordinator)
@@ -47,15 +57,28 @@ static void put_off(struct reshard_coordinator *coordinator, uint32_t kind)
         reshard__journal_compact_later(&coordinator->ledger.journal);
 }
 
+/* The oldest change that waits; what comes behind an end goes with it, where ends may wait for it.
+ */
+static bool changes_put(struct reshard_coordinator *coordinator)
+{
+    struct reshard__ledger *ledger = &coordinator->ledger;
+    struct reshard_change change = {.struct_size = sizeof change};
+    ledger->version = reshard_map_version(coordinator->map);
+    do {
+        int32_t status = reshard_map_delta_next(coordinator->next, &ledger->version, &change);
+        RESHARD_ASSERT(status == RESHARD_OK);
+        if (!reshard__journal_put_change(&ledger->journal, &coordinator->mem, &change))
+            return false;
+    } while (coordinator->config.gather_ns > 0 && change.kind == RESHARD_CHANGE_MIGRATION_END &&
+             ledger->version < reshard_map_version(coordinator->next));
+    return true;
+}
+
 static void append_push(struct reshard_coordinator *coordinator)
 {
     struct reshard__journal *journal = &coordinator->ledger.journal;
-    uint64_t cursor = reshard_map_version(coordinator->map);
-    struct reshard_change change = {.struct_size = sizeof change};
-    int32_t status = reshard_map_delta_next(coordinator->next, &cursor, &change);
-    RESHARD_ASSERT(status == RESHARD_OK);
     reshard__journal_begin(journal);
-    if (reshard__journal_put_change(journal, &coordinator->mem, &change))
+    if (changes_put(coordinator))
         (void)reshard__journal_push(journal, &coordinator->outbox, RESHARD_ACTION_APPEND);
     else
         put_off(coordinator, RESHARD_ACTION_APPEND);
@@ -82,6 +105,18 @@ static void fence(struct reshard_coordinator *coordinator)
         coordinator, RESHARD_EVENT_FENCED, NULL, RESHARD_E_FENCED, coordinator->term);
 }
 
+/* Who has no part in a migration that an operator drives by hand need not hear at once that it
+ * begins or ends, only what is decided. */
+static bool news_wait(
+    const struct reshard_coordinator *coordinator, const struct reshard_change *change)
+{
+    bool edge = change->kind == RESHARD_CHANGE_MIGRATION_OPEN ||
+                change->kind == RESHARD_CHANGE_MIGRATION_END;
+    const struct reshard__run *run = reshard__run_find(coordinator, change->migration);
+    return coordinator->config.gather_ns > 0 && edge && run &&
+           run->migration_flags & RESHARD_MIGRATION_OPERATOR;
+}
+
 /* Everyone hears of a change at once; of a burst in pieces, but for a migration's two shards: what
  * waits behind this change follows within a few appends. */
 static void change_tell(
@@ -92,7 +127,10 @@ static void change_tell(
     bool burst = change_waits(coordinator) && change->kind != RESHARD_CHANGE_TERM &&
                  change->kind != RESHARD_CHANGE_NODE_REMOVE &&
                  reshard_map_version(coordinator->map) % PIECE != 0;
-    if (!burst)
+    bool quiet = news_wait(coordinator, change);
+    if (quiet && coordinator->tell_ns == UINT64_MAX)
+        coordinator->tell_ns = coordinator->now_ns + coordinator->config.gather_ns;
+    if (!burst && !quiet)
         reshard__peers_tell(coordinator);
     else if (reshard_map_migration_find(coordinator->map, change->migration, &migration) ==
              RESHARD_OK)
@@ -123,7 +161,7 @@ static void change_follow(
                              change->kind == RESHARD_CHANGE_SHARD_PRIMARY;
 }
 
-/* The change that was appended is durable. NOMEM: nothing changed, come again. */
+/* A change that was appended is durable. NOMEM: nothing changed, come again. */
 static int32_t append_follow(struct reshard_coordinator *coordinator)
 {
     struct reshard__ledger *ledger = &coordinator->ledger;
@@ -138,7 +176,8 @@ static int32_t append_follow(struct reshard_coordinator *coordinator)
     status = reshard_map_apply(coordinator->map, &change);
     if (status)
         return status;
-    reshard__journal_settled(&ledger->journal);
+    if (cursor == ledger->version)
+        reshard__journal_settled(&ledger->journal);
     ledger->waiting_size -= change_size(&change);
     change_follow(coordinator, &change);
     return RESHARD_OK;
@@ -150,8 +189,12 @@ static void settle(struct reshard_coordinator *coordinator)
     struct reshard__journal *journal = &coordinator->ledger.journal;
     if (journal->compacting)
         reshard__journal_settled(journal);
-    else if (append_follow(coordinator))
-        put_off(coordinator, RESHARD_ACTION_APPEND);
+    else
+        while (journal->state == RESHARD__JOURNAL_LANDED)
+            if (append_follow(coordinator)) {
+                put_off(coordinator, RESHARD_ACTION_APPEND);
+                return;
+            }
 }
 
 void reshard__ledger_flush(struct reshard_coordinator *coordinator)
@@ -169,7 +212,8 @@ void reshard__ledger_flush(struct reshard_coordinator *coordinator)
         return;
     if (coordinator->leads && reshard__journal_compact_due(journal))
         compact_push(coordinator);
-    if (journal->state == RESHARD__JOURNAL_IDLE && change_waits(coordinator))
+    bool due = coordinator->now_ns >= coordinator->ledger.gather_ns;
+    if (journal->state == RESHARD__JOURNAL_IDLE && change_waits(coordinator) && due)
         append_push(coordinator);
 }
 

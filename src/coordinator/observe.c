@@ -81,7 +81,9 @@ uint64_t reshard_coordinator_deadline(const struct reshard_coordinator *coordina
     if (!coordinator->leads)
         return deadline;
     if (coordinator->peer_count > 0 || coordinator->peers_stale)
-        deadline = sooner(deadline, coordinator->beat_ns);
+        deadline = sooner(deadline, sooner(coordinator->beat_ns, coordinator->tell_ns));
+    if (coordinator->ledger.gather_ns > coordinator->now_ns)
+        deadline = sooner(deadline, coordinator->ledger.gather_ns);
     for (size_t i = 0; i < coordinator->run_count; i++)
         deadline = sooner(deadline, run_deadline(coordinator, &coordinator->runs[i]));
     return deadline;

@@ -94,6 +94,9 @@ static void change_queue(struct reshard_coordinator *coordinator, struct reshard
     }
     int32_t status = reshard__ledger_queue(coordinator, &change);
     run->queued = status == RESHARD_OK;
+    if (run->queued && change.kind == RESHARD_CHANGE_MIGRATION_END &&
+        run->migration_flags & RESHARD_MIGRATION_OPERATOR)
+        reshard__ledger_gather(coordinator);
     if (status == RESHARD_E_NOMEM)
         reshard__run_tell(
             coordinator, RESHARD_EVENT_NO_MEMORY, run, status, RESHARD_ACTION_APPEND);

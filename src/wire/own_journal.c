@@ -86,6 +86,7 @@ struct reshard__entry *reshard__journal_push(
     entry->purpose = journal->purpose;
     entry->action.term = journal->term;
     entry->action.index = journal->position.index + 1;
+    entry->action.record_count = (uint32_t)(journal->next.index - journal->position.index);
     entry->action.header = journal->buffer;
     entry->action.header_size = journal->used;
     journal->compacting = kind == RESHARD_ACTION_COMPACT;

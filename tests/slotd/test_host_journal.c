@@ -28,6 +28,7 @@ static int32_t append(
     struct reshard_completion completion = {.struct_size = sizeof completion};
     const struct reshard_action action = {.struct_size = sizeof action,
         .kind = RESHARD_ACTION_APPEND, .term = term, .index = index, .durability = durability,
+        .record_count = 1,
         .header = (const uint8_t *)record, .header_size = (uint32_t)strlen(record)};
     return rig->hooks.append(rig->hooks.user_data, &action, &completion);
 }

@@ -294,3 +294,148 @@ Test(ledger, queue_takes_as_many_bytes_as_the_map_retains)
     fixture_close(&fixture);
     free(ranges);
 }
+
+/* ---- what nobody waits for ---- */
+
+enum { GATHER_NS = 5000000 };
+
+/* One slot of an operator who works by hand, up to where its end is to be appended. */
+static reshard_migration_id by_hand_moved(uint32_t slot)
+{
+    struct reshard_migration_spec spec;
+    reshard_migration_spec_init(&spec);
+    spec.mode = RESHARD_MODE_KEYWISE;
+    spec.migration_flags = RESHARD_MIGRATION_OPERATOR;
+    reshard_migration_id migration = fixture_migration_of(&fixture, &spec, slot, slot);
+    fixture_reach(&fixture, migration, RESHARD_PHASE_MOVE);
+    cr_assert_eq(reshard_coordinator_finish(fixture.coordinator, migration), RESHARD_OK);
+    fixture_reach(&fixture, migration, RESHARD_PHASE_CLEANUP);
+    fixture_tell(&fixture, migration, SOURCE, RESHARD__RESULT_PURGED);
+    return migration;
+}
+
+static void gather_open(void)
+{
+    struct reshard_change change;
+    fixture_init(&fixture);
+    fixture.config.gather_ns = GATHER_NS;
+    fixture_open(&fixture);
+    reshard_change_init(&change); /* a node that has no part in it */
+    change.kind = RESHARD_CHANGE_SHARD_PUT;
+    change.shard = 3;
+    change.weight = 1;
+    cr_assert_eq(fixture_change(&fixture, &change), RESHARD_OK);
+    reshard_change_init(&change);
+    change.kind = RESHARD_CHANGE_NODE_PUT;
+    change.shard = 3;
+    change.node = 31;
+    change.role = RESHARD_ROLE_REPLICA;
+    cr_assert_eq(fixture_change(&fixture, &change), RESHARD_OK);
+    fixture_pass(&fixture, UINT64_C(2000000000)); /* all know all */
+}
+
+static size_t maps_told(reshard_node_id node, size_t since)
+{
+    size_t count = 0;
+    for (size_t i = since; i < fixture.sent_count; i++)
+        count += fixture.sent[i].to == node && fixture.sent[i].message.type == RESHARD__MAP;
+    return count;
+}
+
+Test(ledger, end_by_hand_is_appended_with_the_next_opening)
+{
+    gather_open();
+    reshard_migration_id first = by_hand_moved(0);
+    size_t appends = fixture.append_count;
+    uint64_t version = reshard_map_version(reshard_coordinator_map(fixture.coordinator));
+    cr_assert_eq(fixture_phase(&fixture, first), RESHARD_PHASE_DONE, "it waits");
+    reshard_migration_id second = fixture_migration(&fixture, RESHARD_MODE_KEYWISE, 1, 1);
+    cr_assert_eq(fixture.append_count, appends + 1);
+    cr_assert_eq(
+        reshard_map_version(reshard_coordinator_map(fixture.coordinator)), version + 2);
+    cr_assert_eq(fixture_phase(&fixture, first), RESHARD_PHASE_COUNT);
+    cr_assert_eq(fixture_phase(&fixture, second), RESHARD_PHASE_PREPARE);
+    fixture_reach(&fixture, second, RESHARD_PHASE_COUNT);
+    struct reshard_digest before, after;
+    (void)reshard_map_digest(reshard_coordinator_map(fixture.coordinator), &before);
+    fixture_restart(&fixture);
+    (void)reshard_map_digest(reshard_coordinator_map(fixture.coordinator), &after);
+    cr_assert(fixture_same(&before, &after), "both records are read back");
+    fixture_close(&fixture);
+}
+
+Test(ledger, end_by_hand_waits_no_longer_than_it_may)
+{
+    gather_open();
+    reshard_migration_id migration = by_hand_moved(0);
+    size_t appends = fixture.append_count;
+    cr_assert_leq(
+        reshard_coordinator_deadline(fixture.coordinator), fixture.now_ns + GATHER_NS);
+    fixture_pass(&fixture, GATHER_NS - 1);
+    cr_assert_eq(fixture.append_count, appends);
+    fixture_pass(&fixture, 1);
+    cr_assert_eq(fixture.append_count, appends + 1);
+    cr_assert_eq(fixture_phase(&fixture, migration), RESHARD_PHASE_COUNT);
+    fixture_close(&fixture);
+}
+
+Test(ledger, end_of_what_runs_by_itself_does_not_wait)
+{
+    gather_open();
+    reshard_migration_id migration = fixture_migration(&fixture, RESHARD_MODE_KEYWISE, 0, 0);
+    fixture_reach(&fixture, migration, RESHARD_PHASE_CLEANUP);
+    fixture_tell(&fixture, migration, SOURCE, RESHARD__RESULT_PURGED);
+    cr_assert_eq(fixture_phase(&fixture, migration), RESHARD_PHASE_COUNT);
+    fixture_close(&fixture);
+}
+
+Test(ledger, change_behind_a_waiting_end_is_followed_once_there_is_memory)
+{
+    for (size_t fail_at = 1; fail_at < 40; fail_at++) {
+        gather_open();
+        reshard_migration_id first = by_hand_moved(0);
+        fixture.alloc.fail_at = fixture.alloc.calls + fail_at;
+        struct reshard_migration_spec spec;
+        struct reshard_range range = {1, 1};
+        reshard_migration_id second = 0;
+        reshard_migration_spec_init(&spec);
+        spec.mode = RESHARD_MODE_KEYWISE;
+        spec.source = 1;
+        spec.target = 2;
+        spec.ranges = &range;
+        spec.range_count = 1;
+        int32_t status = reshard_coordinator_open(fixture.coordinator, &spec, &second);
+        fixture_pump(&fixture);
+        fixture.alloc.fail_at = 0;
+        fixture_pass(&fixture, UINT64_C(1000000000));
+        cr_assert_eq(fixture_phase(&fixture, first), RESHARD_PHASE_COUNT);
+        if (status == RESHARD_OK)
+            cr_assert_eq(fixture_phase(&fixture, second), RESHARD_PHASE_PREPARE);
+        fixture_close(&fixture);
+    }
+}
+
+Test(ledger, opening_by_hand_is_told_at_once_to_those_who_have_a_part_in_it)
+{
+    gather_open();
+    size_t since = fixture.sent_count;
+    struct reshard_migration_spec spec;
+    reshard_migration_spec_init(&spec);
+    spec.mode = RESHARD_MODE_KEYWISE;
+    spec.migration_flags = RESHARD_MIGRATION_OPERATOR;
+    reshard_migration_id migration = fixture_migration_of(&fixture, &spec, 0, 0);
+    cr_assert_eq(maps_told(11, since), 1);
+    cr_assert_eq(maps_told(21, since), 1);
+    cr_assert_eq(maps_told(31, since), 0);
+    cr_assert_leq(
+        reshard_coordinator_deadline(fixture.coordinator), fixture.now_ns + GATHER_NS);
+    fixture_pass(&fixture, GATHER_NS);
+    cr_assert_eq(maps_told(31, since), 1, "the others hear of it a little later");
+    cr_assert_eq(maps_told(11, since), 1);
+    fixture_reach(&fixture, migration, RESHARD_PHASE_MOVE);
+    since = fixture.sent_count;
+    cr_assert_eq(reshard_coordinator_finish(fixture.coordinator, migration), RESHARD_OK);
+    fixture_reach(&fixture, migration, RESHARD_PHASE_SETTLE);
+    cr_assert_eq(maps_told(31, since), 1, "and of the commit at once");
+    fixture_close(&fixture);
+}
