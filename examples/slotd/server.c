@@ -75,7 +75,6 @@ static void engine_commit(struct server *server)
     if (engine_is_fed(server->slotd.engine)) /* what used up its share has had it */
         engine_turn(server->slotd.engine);
     store_commit(server->slotd.store);
-    engine_flush(server->slotd.engine);
 }
 
 static void turn_end(struct server *server)
@@ -100,6 +99,7 @@ static void turn_end(struct server *server)
             client_turn(client);
         client = next;
     }
+    engine_flush(server->slotd.engine); /* a client that was answered goes on meanwhile */
     if (server->slotd.kill_wanted)
         kill_wanted(server);
     sync_start(server);
@@ -229,6 +229,7 @@ static void on_tick(uv_timer_t *timer)
     bool more = housekeep(server);
     engine_tick(server->slotd.engine);
     engine_commit(server);
+    engine_flush(server->slotd.engine);
     sync_start(server);
     if (engine_busy(server->slotd.engine)) /* a sync that has ended: the library goes on */
         (void)uv_idle_start(&server->busy, on_busy);
