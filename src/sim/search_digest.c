@@ -181,7 +181,9 @@ static void put_journal(
 static void put_node(struct sink *sink, const struct reshard_node *node)
 {
     const struct reshard__log *log = &node->log;
-    const uint64_t fields[] = {node->next_snapshot, node->map_missed, node->map_from,
+    /* Who sent the last map counts where one was missed alone: then it is asked for that. */
+    const uint64_t fields[] = {node->next_snapshot, node->map_missed,
+        node->map_missed ? node->map_from : node->map_from != 0,
         log->map_version, log->quarantine_changes, log->identity,
         node->following,
         moment(log->waiting_ns, node->now_ns), node->parts_missing, node->shard, node->primary,
