@@ -35,7 +35,8 @@ enum {
     FILE_STEP_FRAME = 1 << 16, /* ... for frames up to this size; larger ones by themselves */
     FILE_KEEP_SIZE = 128 << 20,
     QUICK_SIZE = 1 << 17,
-    LARGE_SIZE = 1 << 20,
+    LARGE_SIZE = 8 << 20,
+    LARGE_STAGED_SIZE = 1 << 20,
     REDO_COMMIT_PAGES = 16384
 };
 
@@ -225,7 +226,8 @@ bool store_log_sync_large(const struct store *store)
 {
     const struct store_log *log = &store->log;
     const struct store_log_file *file = &log->files[log->epoch % 2];
-    return file->end - file->synced >= LARGE_SIZE && !atomic_load(&store->sync_still);
+    bool large = file->end - file->synced >= LARGE_SIZE || log->staged_dirty >= LARGE_STAGED_SIZE;
+    return large && !atomic_load(&store->sync_still);
 }
 
 bool store_log_sync_quick(const struct store *store)
@@ -252,6 +254,7 @@ struct store_log_sync *store_log_sync_begin(struct store *store)
         log->files[index].dirty = false;
         log->files[index].synced = log->files[index].end;
     }
+    log->staged_dirty = 0;
     log->syncing = sync;
     atomic_store(&log->waited_for, true);
     return sync;

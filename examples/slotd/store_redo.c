@@ -130,6 +130,7 @@ void store__redo_apply(struct store *store, struct bytes records)
         return;
     buffer_append(body, records.data, records.size);
     store->log.staged_size += records.size;
+    store->log.staged_dirty += records.size;
     operation_end(store);
 }
 

@@ -54,6 +54,7 @@ struct store_log {
     uint64_t epoch;        /* turn of the checkpoint that the frames follow */
     uint64_t number;       /* of the next frame */
     uint64_t staged_size;  /* bytes of copies on their way in, in this epoch */
+    uint64_t staged_dirty; /* of them, since the last sync began */
     bool more;             /* frames of this turn have been written */
     size_t operation;      /* the last one in `pending` */
     uint32_t last_slot;    /* where that one ends, when it is of slots */
