@@ -150,10 +150,12 @@ RESHARD_API void reshard_node_destroy(struct reshard_node *node);
  * it, or when that replica serves no reads any more and cannot be promoted. A replica that lost
  * touch stops serving by its own clock (a lease), before the primary stops waiting for it.
  * A replica has applied a record when the reads that it admitted before, too, have ended or were
- * routed again: nobody asks it for a fence.
+ * routed again: nobody asks it for a fence. So it does before it is promoted, and when its lease
+ * ends.
  * An answer to a client waits likewise for what it rests on, an ASK too: it says that the key is
  * not here, and a removal that a fail-over undoes would bring the key back behind what the other
- * side has answered since.
+ * side has answered since. Nor may a loss of power undo it: where clients' writes are answered
+ * before they are durable, an ASK waits until the removals before it are.
  * A primary that starts again may find in its journal what no replica has: it begins when all have
  * it, or serve no more.
  * Then a read at a replica shows one state that the shard's primary had, never one that misses

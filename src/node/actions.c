@@ -62,6 +62,13 @@ static void exported(struct reshard_node *node, struct reshard__part *part,
     reshard__chunk_release(node, chunk);
 }
 
+/* A query looks for keys beside a pick of them, which may still be under way. */
+static uint32_t busy_bit(const struct reshard_action *action)
+{
+    bool query = action->kind == RESHARD_ACTION_PICK && !action->buffer;
+    return query ? 0 : busy_bits[action->kind];
+}
+
 static void store_completed(struct reshard_node *node, struct reshard__part *part,
     struct reshard__entry *entry, const struct reshard_completion *completion)
 {
@@ -74,7 +81,7 @@ static void store_completed(struct reshard_node *node, struct reshard__part *par
         reshard__target_applied(node, part, action->sequence, action->payload_size, completion);
         return;
     }
-    part->busy &= ~(uint32_t)busy_bits[action->kind];
+    part->busy &= ~busy_bit(action);
     if (completion->status == RESHARD_E_SPACE && action->kind == RESHARD_ACTION_PICK)
         (void)0; /* an answer, not a failure: the key needs a larger buffer */
     else if (completion->status && action->kind != RESHARD_ACTION_WAKE) {

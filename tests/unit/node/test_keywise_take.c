@@ -305,6 +305,29 @@ Test(keywise_take, target_in_unmove_settles_marks_before_it_gives_r20)
     rig_free(&rig);
 }
 
+/* A query is looked up beside the pick of a stream that ends: the next stream waits for that all
+ * the same, or two picks of one stream would be under way. */
+Test(keywise_take, way_back_opens_behind_a_pick_whatever_a_query_does_r17)
+{
+    uint8_t key[2] = {3, 0};
+    unmove();
+    rig.automatic &= ~RIG_BIT(PICK);
+    struct reshard__message query = rig_chunk(&rig, RESHARD__CHUNK_QUERY, 0);
+    query.payload.data = key;
+    query.payload.size = sizeof key;
+    rig_receive(&rig, 1, &query);
+    answer(3, RESHARD__ANSWER_NOT_HAVE);
+    rig_none_pending(&rig, 1);
+    rig_do(&rig, RESHARD_ACTION_PICK); /* the query's */
+    cr_assert_eq(rig_count(&rig, RESHARD__ACK, 0), 1);
+    cr_assert_eq(rig.open_count, 1, "the walk's");
+    rig_order(&rig, RESHARD_PHASE_UNMOVE);
+    rig_none_pending(&rig, 1);
+    cr_assert_eq(rig.open_count, 1);
+    rig_do(&rig, RESHARD_ACTION_PICK);
+    rig_free(&rig);
+}
+
 Test(keywise_take, target_that_restarts_in_unmove_is_lost_r17)
 {
     unmove();
