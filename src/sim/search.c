@@ -402,7 +402,7 @@ int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
     search.spec = spec;
     reshard_sim_search_report_init(report_out);
     search.report = report_out;
-    /* With slow appends and crashes `verify` found squares that do not close: not known why. */
+    /* There `verify 1` finds worlds of one digest that lead elsewhere, whatever is inherited. */
     search.graph.whole = config.crashes && config.slow >> RESHARD_ACTION_APPEND & 1;
     search.graph.sabotaged = spec->sabotage >> RESHARD_SABOTAGE_ORDER & 1;
     search.arena = reshard__search_arena();
