@@ -151,20 +151,12 @@ static bool wanted(struct reshard_node *node)
     return false;
 }
 
-/* On PREPARED and MOVE of a keywise source rests what its clients do from there on, and its keys:
- * they go with them; its vote is durable with all of them. So it is at a target whose operator
- * waits for each slot: it seals in HOLD what came (OPEN is its PREPARED). A keywise RELEASED or
- * ACTIVE that is lost is made again, under a hold and a decision that are not: nothing is purged
- * under the one or brought to light by the other. */
-static bool made_again(const struct reshard__part *part)
-{
-    bool keywise = part->mode == RESHARD_MODE_KEYWISE;
-    return keywise && (part->want.kind != RESHARD__RECORD_OPEN || reshard__part_by_hand(part));
-}
-
 /* What a part's record must outlive. A MARK is needed once the keys that it names are in the store,
- * a CLEAR says again what the store did before, a PURGE only that the purge goes on by itself. On
- * all others rests ownership. */
+ * a CLEAR says again what the store did before, a PURGE only that the purge goes on by itself. A
+ * keywise target whose operator waits for each slot seals in HOLD what came: OPEN, its PREPARED,
+ * goes with the keys. On all others rests ownership: on a keywise source's MOVE, too, for keys that
+ * it sent are marked at the target, and without it what clients remove here afterwards would come
+ * back from there. */
 static uint32_t part_durability(const struct reshard__part *part)
 {
     switch (part->want.kind) {
@@ -173,14 +165,33 @@ static uint32_t part_durability(const struct reshard__part *part)
     case RESHARD__RECORD_CLEAR:
     case RESHARD__RECORD_PURGE:
         return RESHARD_DURABILITY_ORDERED;
-    case RESHARD__RECORD_PREPARED:
     case RESHARD__RECORD_OPEN:
-    case RESHARD__RECORD_RELEASED:
-    case RESHARD__RECORD_ACTIVE:
-        return made_again(part) ? RESHARD_DURABILITY_WRITE : RESHARD_DURABILITY_FULL;
+        return part->mode == RESHARD_MODE_KEYWISE && reshard__part_by_hand(part)
+                   ? RESHARD_DURABILITY_WRITE
+                   : RESHARD_DURABILITY_FULL;
     default:
         return RESHARD_DURABILITY_FULL;
     }
+}
+
+/* Likewise the changes of the map that are not durable yet. A node whose map fell back asks for its
+ * changes again, and the records that rested on them went with them. But nothing else than the map
+ * says who leads a shard, or that it gave slots up without a migration: who lost that would serve
+ * them again. */
+static uint32_t map_durability(const struct reshard_node *node)
+{
+    uint64_t cursor = reshard_map_version(node->map);
+    uint32_t needed = RESHARD_DURABILITY_ORDERED;
+    while (cursor < reshard_map_version(node->next)) {
+        struct reshard_change change = {.struct_size = sizeof change};
+        int32_t status = reshard_map_delta_next(node->next, &cursor, &change);
+        RESHARD_ASSERT(status == RESHARD_OK);
+        if (change.kind == RESHARD_CHANGE_SHARD_PRIMARY ||
+            change.kind == RESHARD_CHANGE_UNASSIGN)
+            return RESHARD_DURABILITY_FULL;
+        needed = RESHARD_DURABILITY_WRITE;
+    }
+    return needed;
 }
 
 /* Of all that is written, the strictest. A node whose map fell back asks for its changes again, and
@@ -191,8 +202,8 @@ static uint32_t durability_needed(const struct reshard_node *node)
     if (!node->log.identity || node->next_snapshot ||
         node->quarantine_changes != node->quarantine_durable)
         return RESHARD_DURABILITY_FULL;
-    if (reshard_map_version(node->next) != reshard_map_version(node->map))
-        needed = RESHARD_DURABILITY_WRITE;
+    uint32_t of_map = map_durability(node);
+    needed = of_map < needed ? of_map : needed;
     for (size_t i = 0; i < node->part_count; i++) {
         uint32_t durability = part_durability(node->parts[i]);
         needed = durability < needed ? durability : needed;

@@ -224,14 +224,8 @@ static uint32_t purge_ask(struct reshard_node *node, struct reshard__part *part)
 /* R13: only under this migration's own release record. */
 uint32_t reshard__duty_purge(struct reshard_node *node, struct reshard__part *part)
 {
-    if (!after_release(part)) {
-        /* A keywise release that went with the power is made again. */
-        bool again =
-            part->mode == RESHARD_MODE_KEYWISE && part->stored.kind == RESHARD__RECORD_HELD;
-        if (again)
-            (void)reshard__duty_release(node, part);
-        return again ? RESHARD__RESULT_WORKING : RESHARD__RESULT_REFUSED;
-    }
+    if (!after_release(part))
+        return RESHARD__RESULT_REFUSED;
     if (part->stored.kind != RESHARD__RECORD_PURGE) {
         struct reshard__record record = {.kind = RESHARD__RECORD_PURGE};
         record.migration = part->migration;

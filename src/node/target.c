@@ -225,16 +225,9 @@ static uint32_t vote(struct reshard_node *node, struct reshard__part *part)
 
 uint32_t reshard__duty_keep(struct reshard_node *node, struct reshard__part *part)
 {
-    bool keywise = part->mode == RESHARD_MODE_KEYWISE;
-    if (part->phase != RESHARD_PHASE_HOLD) {
-        /* What a keywise SETTLE made may be gone with the power. */
-        uint32_t settled = RESHARD__RESULT_SETTLED;
-        if (keywise)
-            settled = part->side == RESHARD_SIDE_SOURCE ? reshard__duty_release(node, part)
-                                                        : reshard__duty_activate(node, part);
-        return settled == RESHARD__RESULT_SETTLED ? RESHARD__RESULT_KEEPING : settled;
-    }
-    if (keywise)
+    if (part->phase != RESHARD_PHASE_HOLD || part->side == RESHARD_SIDE_SOURCE)
+        return RESHARD__RESULT_KEEPING;
+    if (part->mode == RESHARD_MODE_KEYWISE)
         return vote(node, part);
     return sealed(part) ? RESHARD__RESULT_READY : RESHARD__RESULT_LOST;
 }

@@ -116,6 +116,25 @@ Test(log, append_of_marks_keeps_its_order_only)
     rig_free(&rig);
 }
 
+/* What a deposed primary, or a shard without its slots, would serve again without it. */
+Test(log, append_of_what_takes_away_outlives_the_power)
+{
+    static const struct reshard_range first = {0, 0};
+    const struct reshard_change changes[] = {
+        {.kind = RESHARD_CHANGE_SHARD_PRIMARY, .shard = 2, .node = 4},
+        {.kind = RESHARD_CHANGE_UNASSIGN, .shard = 1, .ranges = &first, .range_count = 1}};
+    rig_boot(&rig, 1);
+    rig.automatic &= ~RIG_BIT(APPEND);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        rig_change(&rig, (struct reshard_change){
+                             .kind = RESHARD_CHANGE_SHARD_PUT, .shard = 9, .weight = 1.0});
+        rig_change(&rig, changes[i]);
+        rig_map(&rig);
+        cr_expect_eq(append_durability(), RESHARD_DURABILITY_FULL, "%zu", i);
+    }
+    rig_free(&rig);
+}
+
 /* Records fed back give the state that was durable, whichever append was the last. */
 static void restart_everywhere(
     void (*to)(struct rig *rig, uint32_t mode, uint32_t phase), uint32_t mode)
@@ -243,11 +262,11 @@ Test(log, append_of_a_phase_tells_whether_ownership_rests_on_it)
         ROW(source, SNAPSHOT, HOLD, SETTLE, FULL),
         ROW(target, SNAPSHOT, HOLD, SETTLE, FULL),
         ROW(source, SNAPSHOT, LINGER, CLEANUP, ORDERED),
-        ROW(source, KEYWISE, NONE, PREPARE, WRITE),
+        ROW(source, KEYWISE, NONE, PREPARE, FULL),
         ROW(target, KEYWISE, NONE, PREPARE, FULL),
         ROW(source, KEYWISE, MOVE, HOLD, FULL),
-        ROW(source, KEYWISE, HOLD, SETTLE, WRITE),
-        ROW(target, KEYWISE, HOLD, SETTLE, WRITE),
+        ROW(source, KEYWISE, HOLD, SETTLE, FULL),
+        ROW(target, KEYWISE, HOLD, SETTLE, FULL),
         ROW(source, KEYWISE, MOVE, UNMOVE, FULL),
         ROW(target, KEYWISE, MOVE, UNMOVE, FULL),
 #undef ROW
@@ -304,34 +323,6 @@ Test(log, target_by_hand_that_lost_its_record_does_not_vote)
     rig_order(&rig, RESHARD_PHASE_HOLD);
     cr_assert_eq(rig_result(&rig), RESHARD__RESULT_LOST);
     rig_free(&rig);
-}
-
-Test(log, keywise_target_that_lost_its_activation_is_active_again)
-{
-    rig_target_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_SETTLE);
-    cr_assert_eq(rig_route(&rig, 1, RESHARD_OP_READ), RESHARD_SERVE);
-    power_lost(1);
-    cr_assert_neq(rig_route(&rig, 1, RESHARD_OP_READ), RESHARD_SERVE);
-    rig_order(&rig, RESHARD_PHASE_CLEANUP);
-    cr_assert_eq(rig_route(&rig, 1, RESHARD_OP_READ), RESHARD_SERVE);
-    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_KEEPING);
-    rig_free(&rig);
-}
-
-Test(log, keywise_source_that_lost_its_release_releases_again)
-{
-    static const uint32_t phases[] = {RESHARD_PHASE_LINGER, RESHARD_PHASE_CLEANUP};
-    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++) {
-        rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_SETTLE);
-        power_lost(1);
-        cr_assert_eq(rig_route(&rig, 1, RESHARD_OP_READ), RESHARD_PARK, "held");
-        rig_order(&rig, phases[i]);
-        cr_assert_eq(rig_route(&rig, 1, RESHARD_OP_READ), RESHARD_MOVED);
-        cr_assert_eq(rig_result(&rig), phases[i] == RESHARD_PHASE_LINGER
-                                           ? RESHARD__RESULT_KEEPING
-                                           : RESHARD__RESULT_PURGED);
-        rig_free(&rig);
-    }
 }
 
 Test(log, keywise_source_that_never_held_purges_nothing_r13)
