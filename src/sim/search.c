@@ -402,8 +402,6 @@ int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
     search.spec = spec;
     reshard_sim_search_report_init(report_out);
     search.report = report_out;
-    /* There `verify 1` finds worlds of one digest that lead elsewhere, whatever is inherited. */
-    search.graph.whole = config.crashes && config.slow >> RESHARD_ACTION_APPEND & 1;
     search.graph.sabotaged = spec->sabotage >> RESHARD_SABOTAGE_ORDER & 1;
     search.arena = reshard__search_arena();
     if (!search.arena)

@@ -192,7 +192,7 @@ uint32_t reshard__edge_inherit(const struct graph *graph, uint32_t state, struct
 {
     uint64_t into = state < graph->into_capacity ? graph->edge_into[state] : 0;
     uint32_t to = NO_STATE;
-    while (!graph->whole && into > graph->step_first && to == NO_STATE) {
+    while (into > graph->step_first && to == NO_STATE) {
         to = square_close(graph, state, into - 1, step);
         into = graph->steps[into - 1 - graph->step_first].before;
     }

@@ -30,7 +30,6 @@ struct graph {
     struct trail *steps;
     size_t step_first, step_capacity;
     bool sabotaged; /* as if all moves commuted */
-    bool whole;     /* nothing is inherited */
     /* open addressing; state + 1, 0 = free */
     struct reshard_digest *digests;
     uint32_t *table;
