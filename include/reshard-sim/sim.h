@@ -36,7 +36,8 @@ enum {
     RESHARD_SABOTAGE_EXPIRY = 16,    /**< keys whose time has come stay */
     RESHARD_SABOTAGE_FOLLOW = 17,    /**< a hold counts as durable that no replica has */
     RESHARD_SABOTAGE_ORDER = 18,     /**< no host: a search takes it that all moves commute */
-    RESHARD_SABOTAGE_COUNT = 19      /**< one more than the highest */
+    RESHARD_SABOTAGE_READS = 19,     /**< replicas acknowledge while reads admitted before run */
+    RESHARD_SABOTAGE_COUNT = 20      /**< one more than the highest */
 };
 
 /** Takes a piece of the transcript.

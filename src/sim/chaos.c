@@ -8,15 +8,18 @@ enum { HOSTS = 8, DAMAGES = 3 };
 
 /* ---- processes ---- */
 
-static void crash(struct reshard_sim *sim, struct host *host, uint64_t down_ns)
+static void crash(struct reshard_sim *sim, struct host *host, uint64_t down_ns, bool power)
 {
     if (!host->up)
         return;
-    reshard__sim_say(sim, "%h is dead", host->id);
+    reshard__sim_say(sim, power ? "%h is without power" : "%h is dead", host->id);
     reshard__fault_party(sim, SIM_FAULT_CRASH_SOURCE, host->shard);
     if (sim->now_ns - host->started_ns < SIM_MILLI)
         reshard__fault_met(sim, SIM_FAULT_CRASH_AGAIN, host->shard);
-    reshard__host_crash(sim, host);
+    if (power)
+        reshard__host_power(sim, host);
+    else
+        reshard__host_crash(sim, host);
     host->down_until_ns = sim->now_ns + down_ns;
     uint32_t damage = host->disk ? reshard__choose(sim, CHOICE_DISK, DAMAGES + 1) : 0;
     if (damage)
@@ -25,12 +28,20 @@ static void crash(struct reshard_sim *sim, struct host *host, uint64_t down_ns)
 
 static void crash_short(struct reshard_sim *sim, struct host *host)
 {
-    crash(sim, host, SIM_MILLI);
+    crash(sim, host, SIM_MILLI, false);
+}
+
+/* Of a host that has something to lose, if there is one. */
+static void power_cut(struct reshard_sim *sim, struct host *host)
+{
+    for (size_t i = 0; i < sim->host_count && !(host->disk && host->disk->loose.count); i++)
+        host = sim->hosts[i];
+    crash(sim, host, SIM_MILLI, true);
 }
 
 static void crash_long(struct reshard_sim *sim, struct host *host)
 {
-    crash(sim, host, 8 * SIM_MILLI);
+    crash(sim, host, 8 * SIM_MILLI, false);
 }
 
 /* A task's own end is where it dies: see APPEND fates in task.c for before and after the write. */
@@ -121,7 +132,7 @@ static void memory_long(struct reshard_sim *sim, struct host *host)
 }
 
 static void (*const strikes[])(struct reshard_sim *sim, struct host *host) = {crash_short,
-    crash_long, crash_short, stall, cut_off, cut_from, cut_to, cuts_heal, disk_fill, disk_slow,
+    crash_long, power_cut, stall, cut_off, cut_from, cut_to, cuts_heal, disk_fill, disk_slow,
     time_jump, time_stop, memory_once, memory_long};
 
 enum { STRIKES = sizeof strikes / sizeof *strikes };

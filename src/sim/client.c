@@ -250,13 +250,20 @@ void reshard__reply_send(struct reshard_sim *sim, struct host *host, const struc
     reshard__sim_schedule(sim, &happening);
 }
 
+static void refuse(struct reshard_sim *sim, struct host *host, const struct request *request,
+    enum reply_kind kind)
+{
+    struct reply reply = {.kind = kind, .request = *request};
+    reshard__reply_send(sim, host, &reply);
+}
+
 /* A write of one key, told to the engine where it asked for that. */
 static void value_put(
     struct reshard_sim *sim, struct host *host, uint32_t key, uint64_t value, uint32_t verdict)
 {
     reshard__host_touch(host);
+    reshard__loose_write(sim, host->disk, key);
     reshard__disk_put(sim, host->disk, key, value);
-    reshard__disk_synced(host->disk);
     if (sim->followed)
         reshard__ship_key(sim, host, key, value);
     if (verdict != RESHARD_SERVE_CAPTURE || reshard__sabotaged(sim, RESHARD_SABOTAGE_RECORD))
@@ -341,7 +348,10 @@ void reshard__request_execute(struct reshard_sim *sim, struct host *host, uint64
             continue;
         struct admitted admitted = host->admitted[i];
         host->admitted[i] = host->admitted[--host->admitted_count];
-        execute(sim, host, &admitted.request, admitted.verdict);
+        if (reshard__follower_is(host) && !reshard__follower_serves(sim, host))
+            refuse(sim, host, &admitted.request, REPLY_GONE); /* the lease ended before it did */
+        else
+            execute(sim, host, &admitted.request, admitted.verdict);
         return;
     }
 }
@@ -361,6 +371,7 @@ static void admit(struct reshard_sim *sim, struct host *host, const struct reque
     admitted->request = *request;
     admitted->request.serial = ++sim->serial;
     admitted->verdict = verdict;
+    admitted->position = host->stream.applied;
     struct happening happening = {.kind = EVENT_EXECUTE, .host = host->id, .boot = host->boot};
     happening.number = admitted->request.serial;
     uint64_t time_ns = sim->set.execute_ns << reshard__choose(sim, CHOICE_DELAY, 6);
@@ -399,13 +410,6 @@ static void park(struct host *host, const struct request *request)
     host->parked = reshard__region_grow(host->region,
         host->parked, &host->parked_capacity, host->parked_count + 1, sizeof *host->parked);
     host->parked[host->parked_count++] = *request;
-}
-
-static void refuse(struct reshard_sim *sim, struct host *host, const struct request *request,
-    enum reply_kind kind)
-{
-    struct reply reply = {.kind = kind, .request = *request};
-    reshard__reply_send(sim, host, &reply);
 }
 
 static uint32_t verdict_of(struct reshard_sim *sim, struct host *host,
@@ -485,7 +489,9 @@ static void request_route(struct reshard_sim *sim, struct host *host, const stru
     } else {
         struct reply reply = {.request = *request, .shard = route.shard, .token = route.token};
         reply.kind = (enum reply_kind)kinds[verdict];
-        answer(sim, host, &reply); /* an ASK rests on the key's absence here */
+        if (verdict == RESHARD_ASK) /* it rests on the key's absence here */
+            reshard__disk_synced(host->disk);
+        answer(sim, host, &reply);
     }
 }
 

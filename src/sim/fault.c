@@ -58,6 +58,8 @@ static const char *const names[SIM_FAULT_COUNT] = {
     [SIM_FAULT_REPLICA_BREAKS] = "replica-breaks",
     [SIM_FAULT_REPLICA_LEADS] = "replica-leads",
     [SIM_FAULT_REPLICA_READ] = "replica-read",
+    [SIM_FAULT_POWER] = "power-loss",
+    [SIM_FAULT_OLDER] = "older-peer",
 };
 
 const char *reshard_sim_fault(uint32_t fault)

@@ -41,6 +41,8 @@ void reshard__focus_sizes(struct reshard_sim *sim, uint32_t phase)
         sim->set.linger_ns = 10 * SIM_MILLI;
     if (phase == RESHARD_PHASE_COMMIT)
         sim->set.think_ns = 3 * SIM_MILLI; /* an ASK of the phase before is followed in it */
+    if (sim->set.seed % 2 && (phase == RESHARD_PHASE_HOLD || phase == RESHARD_PHASE_COMMIT))
+        sim->set.execute_ns = SIM_MILLI; /* what was admitted before runs into it */
     if (phase) {
         sim->set.huge_size = HUGE;
         sim->set.huge_every = HUGE_EVERY;

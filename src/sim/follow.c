@@ -7,7 +7,7 @@ struct host *reshard__follower_add(
 {
     struct host *host = reshard__host_add(sim, id, shard, reshard__disk_make(sim, id));
     host->follows = sim->followed = true;
-    host->stream.on = true; /* neither has anything yet */
+    host->stream.on = host->stream.joined = true; /* neither has anything yet */
     return host;
 }
 
@@ -18,13 +18,24 @@ bool reshard__follower_is(const struct host *host)
 
 bool reshard__follower_counts(const struct reshard_sim *sim, const struct host *host)
 {
-    return host->stream.on || sim->now_ns < host->stream.lease_end_ns;
+    return (host->stream.on && host->stream.joined) || sim->now_ns < host->stream.lease_end_ns;
 }
 
 bool reshard__follower_serves(const struct reshard_sim *sim, const struct host *host)
 {
-    return host->stream.on ||
+    return (host->stream.on && host->stream.joined) ||
            (sim->now_ns < host->stream.lease_end_ns && host->boot == host->stream.lease_boot);
+}
+
+/* Reads that it admitted before run by what it knew then. */
+uint64_t reshard__follower_acknowledges(const struct reshard_sim *sim, const struct host *host)
+{
+    uint64_t position = host->stream.applied;
+    for (size_t i = 0; i < host->admitted_count; i++)
+        if (host->admitted[i].position < position &&
+            !reshard__sabotaged(sim, RESHARD_SABOTAGE_READS))
+            position = host->admitted[i].position;
+    return position;
 }
 
 /* A host that says "durable" of a hold that its replica has not. */
@@ -64,6 +75,7 @@ void reshard__follower_lead(struct reshard_sim *sim, struct host *old, struct ho
     old->acting = false;
     reshard__host_crash(sim, old);
     old->seen_version = old->seen_term = 0;
+    reshard__requests_drop(sim, heir); /* no fence will ask for what it admitted as a replica */
     reshard__stream_end(
         sim, heir, reshard__choose(sim, CHOICE_TORN, (uint32_t)heir->stream.count + 1));
     heir->acting = true;

@@ -20,6 +20,9 @@ bool reshard__follower_is(const struct host *host);
 bool reshard__follower_counts(const struct reshard_sim *sim, const struct host *host);
 /* Whether it may serve: as long as it is counted, and as the same process. */
 bool reshard__follower_serves(const struct reshard_sim *sim, const struct host *host);
+/* All before this position is applied, and no read runs that was admitted before that. */
+uint64_t reshard__follower_acknowledges(
+    const struct reshard_sim *sim, const struct host *host);
 /* Its engine takes what its journal has. False: there was no memory, it must be told later. */
 bool reshard__follower_feed(struct reshard_sim *sim, struct host *host);
 /* The primary is dead; a follower that runs goes on from what has arrived. */
@@ -48,6 +51,8 @@ void reshard__streams_break(struct reshard_sim *sim, const struct host *primary)
 bool reshard__stream_links(const struct reshard_sim *sim, const struct host *host);
 /* It is, as soon as that is possible. */
 void reshard__stream_link(struct reshard_sim *sim, struct host *host, uint64_t number);
+/* It has caught up, if it runs and nothing is under way. */
+void reshard__stream_join(struct host *host);
 /* The first `count` of what is under way arrive at once, the others never. */
 void reshard__stream_end(struct reshard_sim *sim, struct host *host, size_t count);
 void reshard__stream_free(struct host *host);

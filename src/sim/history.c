@@ -29,12 +29,23 @@ void reshard__history_end(struct reshard_sim *sim, size_t index, uint64_t value)
 void reshard__effect_add(struct reshard_sim *sim, reshard_shard_id shard, uint32_t key,
     uint64_t value, size_t operation)
 {
-    if (!sim->followed || !sim->set.readonly)
+    if (!sim->set.unsynced && !(sim->followed && sim->set.readonly))
         return;
     sim->effects = reshard__sim_grow(
         sim->effects, &sim->effect_capacity, sim->effect_count + 1, sizeof *sim->effects);
     sim->effects[sim->effect_count++] =
         (struct effect){.key = key, .shard = shard, .value = value, .operation = operation};
+}
+
+bool reshard__effect_counts(
+    const struct reshard_sim *sim, reshard_shard_id shard, uint32_t key, uint64_t value)
+{
+    for (size_t i = sim->effect_count; i-- > 0;) {
+        const struct effect *effect = &sim->effects[i];
+        if (effect->key == key && (effect->shard != shard || effect->value == value))
+            return effect->shard == shard;
+    }
+    return false;
 }
 
 void reshard__effects_check(

@@ -159,35 +159,36 @@ static int32_t coordinator_start(struct reshard_sim *sim, struct host *host)
     return status;
 }
 
+void reshard__start_plan(struct reshard_sim *sim, struct host *host, uint64_t delay_ns)
+{
+    struct happening happening = {.kind = EVENT_START, .host = host->id, .boot = host->boot};
+    happening.time_ns = sim->now_ns + delay_ns;
+    host->starting = true;
+    reshard__sim_schedule(sim, &happening);
+}
+
 /* Without memory it is started again a little later, as a supervisor would. */
 static void start_failed(struct reshard_sim *sim, struct host *host, int32_t status)
 {
     reshard__host_end(sim, host);
     host->up = false;
     reshard__due_update(sim, host);
-    host->starting = status == RESHARD_E_NOMEM;
-    if (!host->starting) {
+    if (status == RESHARD_E_NOMEM)
+        reshard__start_plan(sim, host, sim->set.retry_ns);
+    else
         reshard__sim_violate(sim, "recovery", "%h does not start: %d", host->id, status);
-        return;
-    }
-    struct happening happening = {.kind = EVENT_START, .host = host->id, .boot = host->boot};
-    happening.time_ns = sim->now_ns + sim->set.retry_ns;
-    reshard__sim_schedule(sim, &happening);
 }
 
 /* What its journal has its replicas may not have: it waits until they serve no more. */
 static bool start_waits(struct reshard_sim *sim, struct host *host)
 {
-    if (!sim->followed || !host->acting || host->boot == 0 || !reshard__streams_run(sim, host))
+    if (!sim->followed || !host->acting || host->boot == 0)
         return false;
+    bool waits = reshard__streams_run(sim, host) && sim->set.lease_ns > 0;
     reshard__streams_break(sim, host);
-    if (sim->set.lease_ns == 0)
-        return false;
-    host->starting = true;
-    struct happening happening = {.kind = EVENT_START, .host = host->id, .boot = host->boot};
-    happening.time_ns = sim->now_ns + sim->set.lease_ns;
-    reshard__sim_schedule(sim, &happening);
-    return true;
+    if (waits)
+        reshard__start_plan(sim, host, sim->set.lease_ns);
+    return waits;
 }
 
 void reshard__host_start(struct reshard_sim *sim, struct host *host)
@@ -205,6 +206,7 @@ void reshard__host_start(struct reshard_sim *sim, struct host *host)
         start_failed(sim, host, status);
     else
         reshard__host_drain(sim, host);
+    reshard__stream_join(host);
 }
 
 void reshard__host_crash(struct reshard_sim *sim, struct host *host)

@@ -267,6 +267,17 @@ static void append_members(
     reshard__fault_met(sim, SIM_FAULT_VERSION, sender->shard);
 }
 
+/* The receiver takes a later version's message, or one of an earlier version than its own. */
+static void version_meet(struct reshard_sim *sim, struct packet *packet)
+{
+    const struct host *sender = reshard__host_find(sim, packet->from);
+    const struct host *receiver = reshard__host_find(sim, packet->to);
+    if (sender && sender->speaks > 1)
+        append_members(sim, packet, sender);
+    else if (sender && receiver && receiver->speaks > 1)
+        reshard__fault_met(sim, SIM_FAULT_OLDER, sender->shard);
+}
+
 void reshard__net_send(
     struct reshard_sim *sim, reshard_node_id from, const struct reshard_action *action)
 {
@@ -282,9 +293,7 @@ void reshard__net_send(
     if (action->payload_size)
         memcpy(packet->data + action->header_size, action->payload, action->payload_size);
     sim->digest = reshard__sim_hash(packet->data, packet->size, sim->digest);
-    const struct host *sender = reshard__host_find(sim, from);
-    if (sender && sender->speaks > 1)
-        append_members(sim, packet, sender);
+    version_meet(sim, packet);
     if (sim->set.trace)
         reshard__packet_name(sim, "", packet);
     struct rule *rule = rule_find(sim, packet);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: what a loss of power takes from a disk: what was written since the last write that is
  * durable, from the end on (action.h: none is outlived by anything that was written after it). A
- * process that dies alone loses nothing of it. Writes that clients had answered are synced here. */
+ * process that dies alone loses nothing of it. Where a world is `unsynced`, clients are answered
+ * before what they wrote is durable, so that it may go too; elsewhere it is synced before. */
 #include "sim/sim.h"
 
 void reshard__disk_synced(struct disk *disk)
@@ -19,9 +20,11 @@ static struct loose *loose_add(struct disk *disk)
     return loose;
 }
 
-void reshard__loose_record(struct disk *disk, const struct reshard_action *action)
+void reshard__loose_record(
+    const struct reshard_sim *sim, struct disk *disk, const struct reshard_action *action)
 {
-    if (action->durability == RESHARD_DURABILITY_ORDERED)
+    uint32_t loose = sim->set.unsynced ? RESHARD_DURABILITY_WRITE : RESHARD_DURABILITY_ORDERED;
+    if (action->durability >= loose)
         loose_add(disk)->journal_size = disk->journal_size;
     else
         reshard__disk_synced(disk);
@@ -41,12 +44,25 @@ void reshard__loose_action(
         reshard__disk_synced(disk);
 }
 
-void reshard__loose_key(struct disk *disk, uint32_t key)
+static void value_add(struct disk *disk, enum loose_kind kind, uint32_t key)
 {
     struct loose *loose = loose_add(disk);
-    loose->kind = LOOSE_KEY;
+    loose->kind = kind;
     loose->key = key;
     loose->value = disk->values[key];
+}
+
+void reshard__loose_key(struct disk *disk, uint32_t key)
+{
+    value_add(disk, LOOSE_KEY, key);
+}
+
+void reshard__loose_write(const struct reshard_sim *sim, struct disk *disk, uint32_t key)
+{
+    if (sim->set.unsynced && !disk->kind)
+        value_add(disk, LOOSE_WRITE, key);
+    else
+        reshard__disk_synced(disk);
 }
 
 void reshard__loose_staging(struct disk *disk, const struct staging *staging)
@@ -59,10 +75,32 @@ void reshard__loose_staging(struct disk *disk, const struct staging *staging)
     loose->sequence = staging->sequence;
 }
 
-static void loose_undo(struct reshard_sim *sim, struct disk *disk, const struct loose *loose)
+/* To clients it is as if somebody wrote again what stood there before, unless another node's write
+ * counts by then. A replica that is promoted instead may have the write all the same. */
+static void write_undo(struct reshard_sim *sim, const struct host *host, const struct loose *loose)
 {
+    uint64_t value = host->disk->values[loose->key];
+    reshard__disk_put(sim, host->disk, loose->key, loose->value);
+    if (!host->acting || !reshard__effect_counts(sim, host->shard, loose->key, value))
+        return;
+    uint32_t op = loose->value ? RESHARD_OP_WRITE : RESHARD_OP_REMOVE;
+    size_t index = reshard__history_begin(sim, UINT32_MAX, op, loose->key, loose->value);
+    reshard__effect_add(sim, host->shard, loose->key, loose->value, index);
+    if (!sim->followed)
+        reshard__history_end(sim, index, 0);
+}
+
+static void loose_undo(
+    struct reshard_sim *sim, struct host *host, const struct loose *loose)
+{
+    struct disk *disk = host->disk;
+    if (loose->kind == LOOSE_WRITE) {
+        write_undo(sim, host, loose);
+        return;
+    }
     if (loose->kind == LOOSE_RECORD) {
         disk->journal_size = loose->journal_size;
+        host->seen_version = host->seen_term = 0; /* its map may be one of the past */
         return;
     }
     if (loose->kind == LOOSE_KEY) {
@@ -89,7 +127,9 @@ void reshard__host_power(struct reshard_sim *sim, struct host *host)
         return;
     /* 0 loses all of it. */
     size_t kept = reshard__choose(sim, CHOICE_TORN, (uint32_t)disk->loose.count + 1);
+    if (kept < disk->loose.count)
+        reshard__fault_met(sim, SIM_FAULT_POWER, host->shard);
     while (disk->loose.count > kept || !whole(&disk->loose))
-        loose_undo(sim, disk, &disk->loose.entries[--disk->loose.count]);
+        loose_undo(sim, host, &disk->loose.entries[--disk->loose.count]);
     reshard__disk_synced(disk);
 }

@@ -350,22 +350,32 @@ void reshard__failover(struct reshard_sim *sim, reshard_shard_id shard, struct h
 }
 
 /* The host fences the old primary, the heir takes over what is replicated, the map is told. */
+static void failover_insist(struct script *script, reshard_shard_id shard, struct host *heir)
+{
+    reshard__failover(script->sim, shard, heir);
+    for (int i = 0; i < FAILOVER_TRIES && script->sim->last_status == RESHARD_E_NOMEM; i++) {
+        reshard__script_wait(script, script->sim->set.retry_ns);
+        reshard__failover(script->sim, shard, heir);
+    }
+}
+
+/* failover sX nY [stale]: then the old one keeps the first half of its journal. */
 void reshard__say_failover(struct script *script)
 {
     reshard_shard_id shard = reshard__script_shard(script);
     struct host *heir = host_of(script);
-    script->bad |= !script->bad && heir->shard != shard;
+    bool stale = reshard__script_word(script, "stale");
+    script->bad |= !script->bad && (heir->shard != shard || (stale && heir->follows));
     if (script->bad)
         return;
     if (heir->follows && !heir->acting && !reshard__follower_counts(script->sim, heir)) {
         reshard__script_fail(script, "its primary has not waited for it");
         return;
     }
-    reshard__failover(script->sim, shard, heir);
-    for (int i = 0; i < FAILOVER_TRIES && script->sim->last_status == RESHARD_E_NOMEM; i++) {
-        reshard__script_wait(script, script->sim->set.retry_ns);
-        reshard__failover(script->sim, shard, heir);
-    }
+    struct host *old = reshard__host_acting(script->sim, shard);
+    failover_insist(script, shard, heir);
+    if (stale)
+        reshard__own_copy(old->disk, heir->disk);
 }
 
 void reshard__say_coordinator(struct script *script)

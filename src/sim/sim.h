@@ -82,6 +82,7 @@ struct task {
     uint8_t *copy; /* of an APPLY's payload */
     bool running;
     bool read; /* EXPORT: the buffer is filled */
+    bool waits; /* FENCE: its fate is drawn, requests still run */
     bool done; /* the engine has not heard of it: it lacked memory, or replicas do */
     struct reshard_completion completion;
     uint64_t position; /* that replicas must have applied before */
@@ -148,6 +149,7 @@ struct call {
 struct admitted {
     struct request request;
     uint32_t verdict;
+    uint64_t position; /* a replica's: what the engine that gave the verdict had taken */
 };
 struct host {
     reshard_node_id id;
@@ -261,7 +263,7 @@ struct operation {
     uint64_t end; /* UINT64_MAX = outcome unknown */
     bool replica; /* a read that may be old: reshard__effects_check judges it */
 };
-/* A write as it was executed, kept only where replicas are read. */
+/* A write as it was executed, kept where replicas are read, or power takes writes. */
 struct effect {
     uint32_t key;
     reshard_shard_id shard;
@@ -324,13 +326,15 @@ struct settings {
     uint64_t retry_ns, freeze_ns, linger_ns, backoff_ns, alarm_ns, lag_size, bandwidth,
         bandwidth_total;
     uint32_t conflict, conflict_limit, attempt_limit, copy_limit, in_flight_limit;
-    uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns, lease_ns, think_ns;
+    uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns, lease_ns, resync_ns,
+        think_ns;
     uint32_t pick_size;     /* bytes of a PICK's buffer; 0 = the default */
     uint32_t compact_count; /* records after which a journal is compacted; 0 = the default */
     uint32_t batch;    /* keys of one EXPORT or PICK, 0 = as many as fit */
     uint32_t bare;     /* clients' protocol carries no token */
     uint32_t readonly; /* reads go to replicas that follow */
     uint32_t lazy;     /* keys that arrive are durable by the next SYNC */
+    uint32_t unsynced; /* clients are answered before their writes are durable */
     uint32_t sabotage; /* bits 1 << RESHARD_SABOTAGE_* */
     uint32_t trace;    /* 1 = messages, 2 = actions too */
 };
@@ -465,6 +469,8 @@ struct host *reshard__due_host(const struct reshard_sim *sim, uint64_t *time_out
 struct host *reshard__host_add(
     struct reshard_sim *sim, reshard_node_id id, reshard_shard_id shard, struct disk *disk);
 void reshard__host_start(struct reshard_sim *sim, struct host *host);
+/* It starts so much later, if nothing starts or ends it before. */
+void reshard__start_plan(struct reshard_sim *sim, struct host *host, uint64_t delay_ns);
 void reshard__host_crash(struct reshard_sim *sim, struct host *host);
 /* The process ends; its disk stays. */
 void reshard__host_end(struct reshard_sim *sim, struct host *host);
@@ -571,6 +577,9 @@ void reshard__history_end(struct reshard_sim *sim, size_t index, uint64_t value)
 /* A write happens at a node of this shard. */
 void reshard__effect_add(struct reshard_sim *sim, reshard_shard_id shard, uint32_t key,
     uint64_t value, size_t operation);
+/* Whether no other shard executed a write of the key since this one. */
+bool reshard__effect_counts(
+    const struct reshard_sim *sim, reshard_shard_id shard, uint32_t key, uint64_t value);
 /* What a replica answered: no state that its shard never had, nor one that misses a write that
  * another owner had acknowledged when the read began. */
 void reshard__effects_check(

@@ -17,7 +17,7 @@ struct staging;
 struct task;
 
 /* Written, not durable yet: how it was before. */
-enum loose_kind { LOOSE_RECORD, LOOSE_KEY, LOOSE_STAGING };
+enum loose_kind { LOOSE_RECORD, LOOSE_KEY, LOOSE_STAGING, LOOSE_WRITE };
 struct loose {
     enum loose_kind kind;
     size_t journal_size;
@@ -36,9 +36,12 @@ struct loose_list {
 void reshard__disk_synced(struct disk *disk);
 /* An APPEND, or an action of the store, is about to write: durably, with all that came before, or
  * not. Keys that arrive tell of themselves. */
-void reshard__loose_record(struct disk *disk, const struct reshard_action *action);
+void reshard__loose_record(
+    const struct reshard_sim *sim, struct disk *disk, const struct reshard_action *action);
 void reshard__loose_action(
     const struct reshard_sim *sim, struct disk *disk, const struct reshard_action *action);
+/* A client is about to write this key, and is answered then. */
+void reshard__loose_write(const struct reshard_sim *sim, struct disk *disk, uint32_t key);
 /* This key's next value, this position's change is loose. */
 void reshard__loose_key(struct disk *disk, uint32_t key);
 void reshard__loose_staging(struct disk *disk, const struct staging *staging);

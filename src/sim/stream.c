@@ -95,7 +95,8 @@ bool reshard__shipped(
     for (size_t i = 0; i < sim->host_count && primary->acting; i++) {
         const struct host *host = sim->hosts[i];
         if (host->shard == primary->shard && reshard__follower_is(host) &&
-            reshard__follower_counts(sim, host) && host->stream.applied < position)
+            reshard__follower_counts(sim, host) &&
+            reshard__follower_acknowledges(sim, host) < position)
             return false;
     }
     return true;
@@ -109,7 +110,7 @@ static void shipment_apply(
     reshard_completion_init(&completion);
     switch (shipment->action.kind) {
     case 0:
-        reshard__disk_synced(host->disk);
+        reshard__loose_write(sim, host->disk, shipment->key);
         reshard__disk_put(sim, host->disk, shipment->key, shipment->value);
         break;
     case RESHARD_ACTION_COMPACT:
@@ -119,7 +120,7 @@ static void shipment_apply(
             host->disk, shipment->action.header, shipment->action.header_size);
         break;
     case RESHARD_ACTION_APPEND:
-        reshard__loose_record(host->disk, &shipment->action);
+        reshard__loose_record(sim, host->disk, &shipment->action);
         reshard__own_append(
             host->disk, shipment->action.header, shipment->action.header_size);
         break;
@@ -158,9 +159,10 @@ void reshard__stream_arrive(struct reshard_sim *sim, struct host *host, uint64_t
     }
     if (stream->count > 0)
         first_apply(sim, host);
-    if (reshard__follower_feed(sim, host))
+    if (reshard__follower_feed(sim, host)) {
         stream->applied = stream->received;
-    else
+        reshard__stream_join(host);
+    } else
         event_plan(sim, host, EVENT_FEED, sim->now_ns + SIM_MILLI);
 }
 
@@ -173,7 +175,7 @@ void reshard__stream_end(struct reshard_sim *sim, struct host *host, size_t coun
     for (size_t i = 0; i < stream->count; i++)
         shipment_free(&stream->shipments[i]);
     stream->count = 0;
-    stream->on = false;
+    stream->on = stream->joined = false;
     stream->number++;
     stream->lease_end_ns = 0;
 }
@@ -185,6 +187,8 @@ void reshard__stream_break(struct reshard_sim *sim, struct host *host)
     if (stream->on) {
         reshard__fault_met(sim, SIM_FAULT_REPLICA_BREAKS, host->shard);
         reshard__sim_say(sim, "%h hears no more of its primary", host->id);
+    }
+    if (stream->on && stream->joined) {
         lease_end_ns = sim->now_ns + sim->set.lease_ns;
         stream->lease_boot = host->boot;
     }
@@ -220,6 +224,30 @@ bool reshard__stream_links(const struct reshard_sim *sim, const struct host *hos
     return reachable(sim, primary, host) && primary->up && reshard__host_primary(primary);
 }
 
+void reshard__stream_join(struct host *host)
+{
+    struct stream *stream = &host->stream;
+    stream->joined |= stream->on && host->up && stream->count == 0;
+}
+
+/* The primary's disk as it is arrives in its time, and behind it what the primary does since. */
+static void copy_begin(struct reshard_sim *sim, struct host *host, const struct host *primary)
+{
+    struct stream *stream = &host->stream;
+    reshard__host_crash(sim, host);
+    reshard__disk_copy(sim, host->disk, primary->disk);
+    host->seen_version = host->seen_term = 0;
+    stream->on = true;
+    stream->number++;
+    stream->arrival_ns = sim->now_ns + sim->set.resync_ns;
+    stream->received = stream->applied = primary->shipped;
+    reshard__sim_say(sim, "%h follows %h anew", host->id, primary->id);
+    if (sim->set.resync_ns == 0)
+        reshard__host_start(sim, host);
+    else
+        reshard__start_plan(sim, host, sim->set.resync_ns);
+}
+
 void reshard__stream_link(struct reshard_sim *sim, struct host *host, uint64_t number)
 {
     struct stream *stream = &host->stream;
@@ -231,17 +259,7 @@ void reshard__stream_link(struct reshard_sim *sim, struct host *host, uint64_t n
         event_plan(sim, host, EVENT_LINK, sim->now_ns + LINK_LEASES * sim->set.lease_ns);
         return;
     }
-    reshard__host_crash(sim, host);
-    reshard__disk_copy(sim, host->disk, primary->disk);
-    host->seen_version = host->seen_term = 0;
-    reshard__host_start(sim, host);
-    if (!host->up)
-        return; /* no memory; the crash has planned the next try */
-    reshard__sim_say(sim, "%h follows %h anew", host->id, primary->id);
-    stream->on = true;
-    stream->number++;
-    stream->arrival_ns = sim->now_ns;
-    stream->received = stream->applied = primary->shipped;
+    copy_begin(sim, host, primary);
 }
 
 void reshard__stream_free(struct host *host)

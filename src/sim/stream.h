@@ -17,7 +17,8 @@ struct shipment {
 
 /* A follower's end. */
 struct stream {
-    bool on;         /* the primary counts this replica */
+    bool on;         /* the primary ships to it */
+    bool joined;     /* it has had all since it was made: the primary counts it */
     uint64_t number; /* of the stream: events of earlier ones are void */
     struct shipment *shipments; /* under way, in order */
     size_t count;

@@ -37,7 +37,10 @@ static void sizes_choose(struct reshard_sim *sim, uint64_t *state)
     set->huge_size = pick(state, 0, 2) ? 0 : pick(state, 3000, 40000);
     set->attempt_limit = pick(state, 2, 16);
     set->readonly = pick(state, 0, 1);
+    set->lazy = pick(state, 0, 1);
+    set->unsynced = pick(state, 0, 1);
     set->lease_ns = pick(state, 1, 8) * SIM_MILLI;
+    set->resync_ns = pick(state, 0, 4) * SIM_MILLI;
 }
 
 static void faults_choose(struct reshard_sim *sim, uint64_t *state)
@@ -110,9 +113,18 @@ static bool leaders_known(const struct reshard_sim *sim)
     return true;
 }
 
+/* Whether some node that was deposed does not know it yet. */
+static bool fenced(const struct reshard_sim *sim)
+{
+    for (size_t i = 0; i < sim->host_count; i++)
+        if (sim->hosts[i]->fenced)
+            return true;
+    return false;
+}
+
 static bool quiet(const struct reshard_sim *sim)
 {
-    if (!leaders_known(sim))
+    if (!leaders_known(sim) || fenced(sim))
         return false;
     for (size_t i = 0; i < sim->client_count; i++)
         if (sim->clients[i].busy || sim->clients[i].left > 0)
@@ -123,6 +135,9 @@ static bool quiet(const struct reshard_sim *sim)
 static void stuck(struct reshard_sim *sim)
 {
     uint64_t open = reshard_map_migration_count(sim->authority.map);
+    for (size_t i = 0; i < sim->host_count; i++)
+        if (sim->hosts[i]->fenced)
+            reshard__sim_violate(sim, "stuck", "%h does not hear who leads", sim->hosts[i]->id);
     for (size_t i = 0; i < sim->client_count; i++) {
         const struct client *client = &sim->clients[i];
         if (client->busy || client->left)
@@ -185,6 +200,15 @@ static void cluster_start(
     reshard__sim_release(load.data);
 }
 
+/* One host is a version ahead of the others, or one is behind. */
+static void versions_choose(struct reshard_sim *sim, uint64_t *state)
+{
+    uint32_t fate = pick(state, 0, 7);
+    size_t one = pick(state, 0, (uint32_t)sim->host_count - 1);
+    for (size_t i = 0; i < sim->host_count && fate < 3; i++)
+        sim->hosts[i]->speaks = (i == one) == (fate < 2) ? 2 : 1;
+}
+
 static void swarm_play(struct script *script, const struct reshard_sim_swarm *swarm)
 {
     struct reshard_sim *sim = script->sim;
@@ -197,8 +221,7 @@ static void swarm_play(struct script *script, const struct reshard_sim_swarm *sw
     cluster_start(script, swarm, &state);
     sim->choices.calm = false;
     faults_choose(sim, &state);
-    if (pick(&state, 0, 3) == 0)
-        sim->hosts[pick(&state, 0, (uint32_t)sim->host_count - 1)]->speaks = 2;
+    versions_choose(sim, &state);
     sim->choices.random = !swarm->replay;
     sim->choices.state = swarm->seed;
     clients_start(sim, swarm, &state);

@@ -155,6 +155,8 @@ static bool request_meets(const struct reshard_sim *sim, const struct request *r
 static bool fence_waits(
     const struct reshard_sim *sim, const struct host *host, const struct reshard_action *action)
 {
+    if (action->kind != RESHARD_ACTION_FENCE)
+        return false;
     for (size_t i = 0; i < host->admitted_count; i++)
         if (request_meets(sim, &host->admitted[i].request, action))
             return !reshard__sabotaged(sim, RESHARD_SABOTAGE_FENCE);
@@ -258,7 +260,7 @@ static int32_t append_do(struct reshard_sim *sim, struct host *host, const struc
     if (reshard__sabotaged(sim, RESHARD_SABOTAGE_JOURNAL) &&
         reshard__records_have(action->header, action->header_size, "HELD"))
         return RESHARD_OK;
-    reshard__loose_record(host->disk, action);
+    reshard__loose_record(sim, host->disk, action);
     reshard__own_append(host->disk, action->header, action->header_size);
     if (sim->set.trace > 1) {
         struct text text = {0};
@@ -338,13 +340,28 @@ static void work_do(struct reshard_sim *sim, struct host *host, struct task *tas
         replicas_tell(sim, host, task);
 }
 
-/* The process dies before this task's work, or behind it. */
+/* The process dies before this task's work, or behind it; alone, or with the power. */
 static void host_die(struct reshard_sim *sim, struct host *host, struct task *task)
 {
     task->done = true;
     reshard__fault_party(sim, SIM_FAULT_CRASH_SOURCE, host->shard);
-    reshard__host_crash(sim, host);
+    if (host->disk && reshard__choose(sim, CHOICE_DISK, 2))
+        reshard__host_power(sim, host);
+    else
+        reshard__host_crash(sim, host);
     host->down_until_ns = sim->now_ns + SIM_MILLI;
+}
+
+/* False: a fence, and what it waits for still runs. */
+static bool work_try(struct reshard_sim *sim, struct host *host, struct task *task,
+    struct reshard_completion *completion)
+{
+    task->waits = fence_waits(sim, host, &task->action);
+    if (task->waits)
+        task_schedule(sim, host, task->action.id, sim->set.store_ns);
+    else
+        work_do(sim, host, task, completion);
+    return !task->waits;
 }
 
 /* The fault's share in what happens; false: the process died or stands still. */
@@ -353,8 +370,7 @@ static bool fault_act(struct reshard_sim *sim, struct host *host, struct task *t
 {
     switch (fault) {
     case FAULT_NONE:
-        work_do(sim, host, task, completion);
-        return true;
+        return work_try(sim, host, task, completion);
     case FAULT_ERROR:
         completion->status = RESHARD_E_HOOK;
         return true;
@@ -409,7 +425,7 @@ static bool task_do(struct reshard_sim *sim, struct host *host, struct task *tas
     struct reshard_completion *completion)
 {
     uint64_t delay_ns = 0;
-    enum task_fault fault = fault_of(sim, host, task, &delay_ns);
+    enum task_fault fault = task->waits ? FAULT_NONE : fault_of(sim, host, task, &delay_ns);
     fault_say(sim, host, task, fault);
     reshard_completion_init(completion);
     if (task->read && fault == FAULT_NONE)
@@ -426,7 +442,7 @@ bool reshard__task_waits(const struct reshard_sim *sim, struct host *host, uint6
         return false;
     if (task->position)
         return !reshard__shipped(sim, host, task->position);
-    return task->action.kind == RESHARD_ACTION_FENCE && fence_waits(sim, host, &task->action);
+    return fence_waits(sim, host, &task->action);
 }
 
 void reshard__task_run(struct reshard_sim *sim, struct host *host, uint64_t id)
@@ -434,10 +450,6 @@ void reshard__task_run(struct reshard_sim *sim, struct host *host, uint64_t id)
     struct task *task = task_find(host, id);
     if (!task)
         return;
-    if (task->action.kind == RESHARD_ACTION_FENCE && fence_waits(sim, host, &task->action)) {
-        task_schedule(sim, host, id, sim->set.store_ns);
-        return;
-    }
     if (!task->done) {
         struct reshard_completion completion;
         if (!task_do(sim, host, task, &completion))

@@ -128,6 +128,29 @@ Test(check, replica_that_was_not_told_of_the_hold_fires)
     }
 }
 
+/* It says that it has the hold's record while reads that it admitted before still run. */
+Test(check, replica_that_acknowledges_before_its_reads_have_ended_fires)
+{
+    static const char script[] = "nodes 2\nreplica n3 of s1 follows\nstart\nload 48\n"
+                                 "writer every 100us reads 90 keys 0-15\n"
+                                 "writer every 130us reads 90 keys 0-15\n"
+                                 "writer every 170us reads 90 keys 0-15\n"
+                                 "writer every 190us reads 90 keys 0-15\nrun 20ms\n"
+                                 "move 0-3 s1 s2 snapshot\nrun until end\nexpect intact\n";
+    for (int sabotage = 0; sabotage < 2; sabotage++) {
+        char text[512];
+        struct reshard_sim_report report;
+        (void)snprintf(text, sizeof text, "world slots 8 keys 48 readonly 1 execute 2ms %s\n%s",
+            sabotage ? "sabotage reads" : "", script);
+        reshard_sim_report_init(&report);
+        cr_assert_eq(reshard_sim_scenario(text, strlen(text), NULL, NULL, &report), RESHARD_OK);
+        if (sabotage)
+            cr_expect_str_eq(report.checker, "one-holder");
+        else
+            cr_expect_not(report.violated);
+    }
+}
+
 Test(check, end_dead_target_is_not_reached)
 {
     static const char text[] = "nodes 2\nstart\nload 48\nmove 0-3 s1 s2 snapshot\n"
