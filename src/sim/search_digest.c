@@ -75,8 +75,7 @@ static void put_keys(struct sink *sink, const struct reshard__keys *keys)
     put_bytes(sink, keys->bytes, keys->size);
 }
 
-static void put_keywise(
-    struct sink *sink, const struct reshard__part *part, uint64_t now_ns)
+static void put_keywise(struct sink *sink, const struct reshard__part *part, uint64_t now_ns)
 {
     const struct reshard__keywise *keywise = part->keywise;
     put_number(sink, keywise != NULL);
@@ -87,13 +86,12 @@ static void put_keywise(
         &keywise->questions, &keywise->absent, &keywise->present};
     const uint64_t fields[] = {keywise->stream.term, keywise->stream.n, keywise->opened.term,
         keywise->opened.n, keywise->early.term, keywise->early.n, keywise->unmoving,
-        keywise->reconciled, keywise->flight, keywise->sequence, keywise->cancelled,
-        keywise->tries, moment(keywise->sent_ns, now_ns), keywise->cursor, keywise->fence,
-        keywise->looked_ns >= part->heard_ns,
-        keywise->pick_capacity, keywise->empty, keywise->confirms, keywise->last,
-        keywise->incoming_applied, keywise->mark_stream.term, keywise->mark_stream.n,
-        keywise->mark_sequence, keywise->confirmed, keywise->told, keywise->heard,
-        keywise->old_cleared, moment(keywise->asked_ns, now_ns)};
+        keywise->reconciled, keywise->flight, keywise->sequence, keywise->cancelled, keywise->tries,
+        moment(keywise->sent_ns, now_ns), keywise->cursor, keywise->fence,
+        keywise->looked_ns >= part->heard_ns, keywise->pick_capacity, keywise->empty,
+        keywise->confirms, keywise->last, keywise->incoming_applied, keywise->mark_stream.term,
+        keywise->mark_stream.n, keywise->mark_sequence, keywise->confirmed, keywise->told,
+        keywise->heard, keywise->old_cleared, moment(keywise->asked_ns, now_ns)};
     put(sink, fields, sizeof fields);
     put_chunk(sink, keywise->chunk);
     put_chunk(sink, keywise->incoming);
@@ -110,17 +108,28 @@ static void stream_blank(struct reshard__stream *stream, uint64_t now_ns)
     blank(&stream->free_ns, now_ns);
 }
 
-static void put_part(struct sink *sink, const struct reshard_node *node,
-    const struct reshard__part *part)
+/* Member by member: it is assigned whole, and what lies between its members with it. */
+static void put_record(struct sink *sink, const struct reshard__record *record)
+{
+    const uint64_t fields[] = {record->node, record->slot_count, record->migration,
+        record->order.term, record->order.n, record->copy.term, record->copy.n, record->attempt,
+        record->sequence, record->flags, record->digest.low, record->digest.high};
+    put_number(sink, record->kind);
+    if (record->kind == 0)
+        return; /* what it borrowed may be gone */
+    put(sink, fields, sizeof fields);
+    put_bytes(sink, record->blob.data, record->blob.size);
+}
+
+static void put_part(
+    struct sink *sink, const struct reshard_node *node, const struct reshard__part *part)
 {
     struct reshard__part copy;
     uint64_t now_ns = node->now_ns;
     memcpy(&copy, part, sizeof copy);
     copy.ranges = NULL;
     copy.keywise = NULL;
-    copy.want.blob.data = NULL;
-    if (copy.want.kind == 0)
-        memset(&copy.want, 0, sizeof copy.want); /* what it borrowed may be gone */
+    memset(&copy.want, 0, sizeof copy.want);
     copy.cell = 0;
     copy.ticket = copy.last_action = 0;
     copy.pause_ns = copy.keys = copy.bytes = 0;
@@ -135,7 +144,7 @@ static void put_part(struct sink *sink, const struct reshard_node *node,
     put_number(sink, part->stream.send_next ? part->stream.send_next->sequence : 0);
     put_chunks(sink, &part->stream.numbered);
     put_chunks(sink, &part->stream.captured);
-    put_bytes(sink, part->want.blob.data, copy.want.blob.size);
+    put_record(sink, &part->want);
     put(sink, &node->cells[part->cell], sizeof node->cells[part->cell]);
     put_keywise(sink, part, now_ns);
 }
@@ -166,8 +175,7 @@ static void put_version(struct sink *sink, const struct reshard_map *map)
 }
 
 /* The bytes of what is being written stand in the task that writes them. */
-static void put_journal(
-    struct sink *sink, const struct reshard__journal *journal, uint64_t now_ns)
+static void put_journal(struct sink *sink, const struct reshard__journal *journal, uint64_t now_ns)
 {
     struct reshard__journal copy;
     memcpy(&copy, journal, sizeof copy);
@@ -183,9 +191,8 @@ static void put_node(struct sink *sink, const struct reshard_node *node)
     const struct reshard__log *log = &node->log;
     /* Who sent the last map counts where one was missed alone: then it is asked for that. */
     const uint64_t fields[] = {node->next_snapshot, node->map_missed,
-        node->map_missed ? node->map_from : node->map_from != 0,
-        log->map_version, log->quarantine_changes, log->identity,
-        node->following,
+        node->map_missed ? node->map_from : node->map_from != 0, log->map_version,
+        log->quarantine_changes, log->identity, node->following,
         moment(log->waiting_ns, node->now_ns), node->parts_missing, node->shard, node->primary,
         node->quarantine_changes, node->quarantine_durable, node->purge_cursor,
         moment(node->purge_retry_ns, node->now_ns), node->purge_open, node->part_count};
@@ -222,14 +229,18 @@ static void put_run(struct sink *sink, const struct reshard_coordinator *coordin
 
 static void put_coordinator(struct sink *sink, const struct reshard_coordinator *coordinator)
 {
-    uint64_t now_ns = coordinator->now_ns;
+    const struct reshard__ledger *ledger = &coordinator->ledger;
+    uint64_t now_ns = coordinator->now_ns, version = reshard_map_version(coordinator->map);
+    bool appending = ledger->journal.state != RESHARD__JOURNAL_IDLE;
     const uint64_t fields[] = {coordinator->leads, coordinator->term,
-        moment(coordinator->beat_ns, now_ns), coordinator->config.unique,
-        coordinator->ledger.waiting_size, coordinator->peers_stale, coordinator->copy_count,
-        coordinator->shares_due, coordinator->jobs_due,
-        coordinator->run_count, coordinator->peer_count};
+        moment(coordinator->beat_ns, now_ns), coordinator->config.unique, ledger->waiting_size,
+        appending ? ledger->version - version : 0,
+        ledger->gather_ns > now_ns ? ledger->gather_ns - now_ns : 0,
+        moment(coordinator->tell_ns, now_ns), coordinator->peers_stale, coordinator->copy_count,
+        coordinator->shares_due, coordinator->jobs_due, coordinator->run_count,
+        coordinator->peer_count};
     put(sink, &coordinator->gate, sizeof coordinator->gate);
-    put_journal(sink, &coordinator->ledger.journal, now_ns);
+    put_journal(sink, &ledger->journal, now_ns);
     put(sink, fields, sizeof fields);
     put_map(sink, coordinator->map);
     put_next(sink, coordinator->next, coordinator->map);
@@ -322,16 +333,15 @@ static void put_stream(struct sink *sink, const struct stream *stream)
     for (size_t i = 0; i < stream->count; i++) {
         const struct shipment *shipment = &stream->shipments[i];
         const struct reshard_action *action = &shipment->action;
-        const uint64_t fields[] = {action->kind, action->migration, action->mode,
-            action->copy_term, action->copy_n, action->sequence, shipment->key, shipment->value};
+        const uint64_t fields[] = {action->kind, action->migration, action->mode, action->copy_term,
+            action->copy_n, action->sequence, shipment->key, shipment->value};
         put(sink, fields, sizeof fields);
         put_bytes(sink, action->header, action->header_size);
         put_bytes(sink, action->payload, action->payload_size);
     }
 }
 
-void reshard__sink_host(
-    struct sink *sink, const struct reshard_sim *sim, const struct host *host)
+void reshard__sink_host(struct sink *sink, const struct reshard_sim *sim, const struct host *host)
 {
     bool stuck = host->failed_deadline > reshard__host_now(sim, host);
     const uint64_t fields[] = {host->up, host->frozen, host->fenced, host->acting, host->boot,
