@@ -150,9 +150,10 @@ void reshard__edges_end(struct graph *graph, uint32_t state)
 
 void reshard__steps_forget(struct graph *graph, uint32_t state)
 {
-    size_t first = (size_t)graph->edge_from[state];
-    memmove(graph->steps, graph->steps + (first - graph->step_first),
-        (graph->edge_count - first) * sizeof *graph->steps);
+    size_t first = (size_t)graph->edge_from[state], count = graph->edge_count - first;
+    if (count > 0)
+        memmove(graph->steps, graph->steps + (first - graph->step_first),
+            count * sizeof *graph->steps);
     graph->step_first = first;
 }
 
