@@ -35,6 +35,7 @@ packages=(
   libssl-dev
   libuv1-dev
   libxxhash-dev
+  llvm-14
   meson
   ninja-build
   pkg-config
