@@ -201,11 +201,9 @@ void reshard__peers_tell_shards(
 void reshard__peers_beat(struct reshard_coordinator *coordinator)
 {
     static const struct audience everyone;
-    if (!coordinator->leads)
-        return;
-    if (coordinator->now_ns >= coordinator->tell_ns)
+    if (coordinator->leads && coordinator->now_ns >= coordinator->tell_ns)
         reshard__peers_tell(coordinator);
-    if (coordinator->now_ns < coordinator->beat_ns)
+    if (!coordinator->leads || coordinator->now_ns < coordinator->beat_ns)
         return;
     coordinator->beat_ns = coordinator->now_ns + BEAT_RETRIES * coordinator->config.retry_ns;
     tell_below(coordinator, &everyone, UINT64_MAX);
