@@ -194,8 +194,7 @@ static uint32_t map_durability(const struct reshard_node *node)
     return needed;
 }
 
-/* Of all that is written, the strictest. A node whose map fell back asks for its changes again, and
- * the records that rested on them went with them. */
+/* Of all that is written, the strictest. */
 static uint32_t durability_needed(const struct reshard_node *node)
 {
     uint32_t needed = RESHARD_DURABILITY_ORDERED;

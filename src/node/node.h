@@ -257,9 +257,9 @@ void reshard__parts_close(struct reshard_node *node);
 void reshard__part_free(struct reshard_node *node, struct reshard__part *part);
 enum reshard__stance reshard__part_stance(
     const struct reshard_node *node, const struct reshard__part *part);
-/* The one place where a stance changes: tells the pause, wakes what was parked. */
 /* An operator waits for each of its slots. */
 bool reshard__part_by_hand(const struct reshard__part *part);
+/* The one place where a stance changes: tells the pause, wakes what was parked. */
 void reshard__part_stand(
     struct reshard_node *node, struct reshard__part *part, enum reshard__stance stance);
 /* Tell the host that parked requests may be routed again; without room, with the next input. */
