@@ -22,7 +22,8 @@ RESHARD_BEGIN_DECLS
 enum {
     /** Deliver header, then payload, to node `to`. May be lost, repeated, late. */
     RESHARD_ACTION_SEND = 1,
-    /** Append header[0 ... header_size) durably as record `index` of the own journal. For a
+    /** Append header[0 ... header_size), record_count records, durably from `index` of the own
+     * journal on: all of them or none; a process that dies may leave the first ones. For a
      * coordinator it is compare-and-set on (term, index): a higher term is known → E_FENCED;
      * the index is taken → E_UNKNOWN. No answer in doubt: E_UNKNOWN. */
     RESHARD_ACTION_APPEND = 2,
@@ -36,8 +37,9 @@ enum {
      * the start). Completion: size, keys, cursor for the next call, done. A first key that does
      * not fit: E_SPACE with size = needed, at most 2^26; larger values come in pieces. */
     RESHARD_ACTION_EXPORT = 5,
-    /** Target: apply payload to the staging of (migration, copy). keywise: to the live data,
-     * (items), with (copy, sequence) stored in the same step, as SYNC tells them. */
+    /** Target: apply payload to the staging of (migration, copy). keywise: to the live data
+     * (items). In both modes (migration, copy, sequence) is stored in the same step: the next
+     * SYNC answers with it, also after a restart, until DISCARD. */
     RESHARD_ACTION_APPLY = 6,
     /** Target: make all that was applied durable. Completion: sequence = the last durable one,
      * copy_term, copy_n = of which copy (0, 0 = no staging). Also asked after a restart. */
@@ -113,7 +115,7 @@ struct reshard_action {
     uint64_t cursor;                /**< EXPORT, PICK, PURGE: as the last completion said */
     const uint8_t *header;          /**< SEND, APPEND, COMPACT */
     size_t header_size;             /**< bytes */
-    const uint8_t *payload;         /**< SEND, APPLY, REMOVE */
+    const uint8_t *payload;         /**< SEND, APPLY, REMOVE; PICK: a list of keys, or none */
     size_t payload_size;            /**< bytes */
     uint8_t *buffer;                /**< EXPORT, PICK: to be filled */
     size_t capacity;                /**< bytes in buffer */

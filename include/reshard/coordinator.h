@@ -37,16 +37,20 @@ struct reshard_coordinator_config {
     struct reshard_allocator allocator; /**< all-zero = malloc */
     uint64_t converge_ns;     /**< not converging: a lag without new low for so long: 30 s */
     uint32_t compact_count;   /**< records after which the journal is compacted: 4,096 */
-    uint32_t copies_in_limit; /**< undecided migrations in mode snapshot that run at once into one
-                                   shard; others wait, so that no copy is in the way of
-                                   another's freeze: 0 = no limit but in_flight_limit */
+    uint32_t copies_in_limit; /**< copies that run at once into one shard, those whose writes
+                                   pause included; others wait, prepared, so that no copy is in
+                                   the way of another's freeze: 0 = no limit but in_flight_limit */
     uint64_t bandwidth_total; /**< bytes per second of all copies and walks together, divided
                                    equally among those that run and are not paused; what drains
                                    in a freeze, or goes back, is not held up: 0 = no limit */
     uint64_t gather_ns;       /**< RESHARD_MIGRATION_OPERATOR: a migration's end waits so long for
                                    another change to be appended with, and so long its opening
                                    and its end are told to those alone that have a part in it. An
-                                   APPEND may then carry two records: 0 = nothing waits */
+                                   APPEND then carries all changes that wait, a record each:
+                                   0 = nothing waits */
+    uint64_t freeze_gather_ns; /**< a copy that has caught up waits so long, at most, for those that
+                                   come into the same shard, so that writes pause once for all
+                                   of them: 0 = it freezes at once */
 };
 
 /** A migration to be opened, for reshard_coordinator_open. */

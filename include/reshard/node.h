@@ -50,7 +50,9 @@ enum {
                                    see reshard_node_restore. Without it such a journal is refused */
     RESHARD_NODE_ONE_LOG = 2  /**< journal and store are one log: a record that is durable proves
                                    that all that was applied before it is. A target then seals a
-                                   copy without a SYNC before */
+                                   copy without a SYNC before, and in mode snapshot both sides act
+                                   on the decision before their record of it is synced: it is
+                                   before they say so */
 };
 
 /** What finds damage to the data on its way, mode snapshot (field `check`). Everything else, and

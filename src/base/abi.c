@@ -19,8 +19,9 @@ int32_t reshard__struct_import(void *to, size_t to_size, size_t first_size, cons
         if (bytes[i])
             return RESHARD_E_STRUCT_TAIL;
     size_t known = size < to_size ? size : to_size;
-    memset(to, 0, to_size);
     memcpy(to, from, known);
+    if (known < to_size)
+        memset((uint8_t *)to + known, 0, to_size - known);
     return RESHARD_OK;
 }
 
@@ -34,8 +35,9 @@ int32_t reshard__struct_export(void *to, size_t first_size, const void *from, si
     if (size < first_size || size > RESHARD_STRUCT_SIZE_MAX)
         return RESHARD_E_STRUCT_SIZE;
     size_t known = size < from_size ? size : from_size;
-    memset(to, 0, size);
     memcpy(to, from, known);
+    if (known < size)
+        memset((uint8_t *)to + known, 0, size - known);
     memcpy(to, &size, sizeof size);
     return RESHARD_OK;
 }

@@ -59,7 +59,8 @@ static void config_complete(struct reshard_coordinator_config *config)
 static bool durations_fit(const struct reshard_coordinator_config *config)
 {
     const uint64_t durations_ns[] = {config->retry_ns, config->freeze_ns, config->backoff_ns,
-        config->linger_ns, config->converge_ns, config->gather_ns};
+        config->linger_ns, config->converge_ns, config->gather_ns,
+        config->freeze_gather_ns};
     for (size_t i = 0; i < sizeof durations_ns / sizeof *durations_ns; i++)
         if (durations_ns[i] > DURATION_MAX_NS)
             return false;
@@ -155,6 +156,8 @@ int32_t reshard__feed_end(struct reshard_coordinator *coordinator, int32_t statu
 {
     if (coordinator->jobs_due && coordinator->leads)
         reshard__jobs_pump(coordinator);
+    if (coordinator->copies_due && coordinator->leads)
+        reshard__copies_follow(coordinator);
     if (coordinator->shares_due && coordinator->leads)
         reshard__shares_send(coordinator);
     reshard__ledger_flush(coordinator);

@@ -131,6 +131,7 @@ struct reshard_coordinator {
     size_t run_capacity;
     size_t copy_count; /* runs that share the total bandwidth ... */
     bool shares_due;   /* ... and some of them have not heard of their new share */
+    bool copies_due;   /* a phase was entered that may let another copy, or freeze */
     bool peers_stale; /* no memory to follow the map's nodes */
     struct reshard__job *jobs;
     size_t job_count;
@@ -151,7 +152,6 @@ int32_t reshard__ledger_queue(
 /* Append the next queued change, if the journal is free. */
 void reshard__ledger_flush(struct reshard_coordinator *coordinator);
 /* The change that was queued last, when it is the only one, waits a while for another. */
-void reshard__ledger_gather(struct reshard_coordinator *coordinator);
 void reshard__ledger_complete(struct reshard_coordinator *coordinator, uint32_t kind,
     const struct reshard_completion *completion);
 
@@ -175,6 +175,15 @@ uint32_t reshard__run_step(struct reshard_coordinator *coordinator, struct resha
 void reshard__runs_recover(struct reshard_coordinator *coordinator);
 /* Start what waits, by priority, as the limit allows. */
 void reshard__runs_start(struct reshard_coordinator *coordinator);
+/* Whether as many copies run into the target as may: one that is frozen counts, too, one that waits
+ * for others does not. */
+bool reshard__copy_waits(
+    const struct reshard_coordinator *coordinator, const struct reshard__run *run);
+/* Whether another copy is on its way into the target: writes are to pause once for both. */
+bool reshard__freeze_waits(
+    const struct reshard_coordinator *coordinator, const struct reshard__run *run);
+/* Lead on whatever waited for another run. */
+void reshard__copies_follow(struct reshard_coordinator *coordinator);
 void reshard__run_tick(struct reshard_coordinator *coordinator, struct reshard__run *run);
 /* A change became durable. */
 void reshard__runs_follow(
@@ -185,7 +194,7 @@ void reshard__run_tell(struct reshard_coordinator *coordinator, uint32_t kind,
 /* ---- orders.c ---- */
 struct reshard_map_shard reshard__shard_of(
     const struct reshard_coordinator *coordinator, reshard_shard_id id);
-/* Send the current order to both participants (R6). */
+/* Send the current order to the participants that it concerns (R6). */
 void reshard__order_send(struct reshard_coordinator *coordinator, struct reshard__run *run);
 /* Count the runs that copy; their shares change with it. */
 void reshard__shares_follow(struct reshard_coordinator *coordinator);

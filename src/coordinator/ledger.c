@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Room coordinator: the journal that is the authority (R1, R2). `next` has every change that was
  * asked for, in order; the oldest of them that `map` lacks is appended by compare-and-set on (term,
- * index), alone, or behind an end that waited for it. Only when it is known to be durable does
- * `map` follow, and with it everything else. */
+ * index), alone, or, where ends may wait, with all that have come by then. Only when it is known to
+ * be durable does `map` follow, and with it everything else. */
 #include "coordinator/coordinator.h"
 
 #include <string.h>
@@ -13,6 +13,15 @@ static uint64_t change_size(const struct reshard_change *change)
     enum { ENTRY_SIZE = 64 };
     return sizeof *change + ENTRY_SIZE + change->range_count * sizeof change->ranges[0] +
            change->name_size + change->address_size + change->zone_size;
+}
+
+/* A change of a migration that an operator drives by hand, where such may wait for others. */
+static bool by_hand(
+    const struct reshard_coordinator *coordinator, const struct reshard_change *change)
+{
+    const struct reshard__run *run = reshard__run_find(coordinator, change->migration);
+    return coordinator->config.gather_ns > 0 && run &&
+           run->migration_flags & RESHARD_MIGRATION_OPERATOR;
 }
 
 /* What waits is read back from what `next` retains, so no more may wait than that. */
@@ -31,16 +40,11 @@ int32_t reshard__ledger_queue(
     if (status)
         return status;
     ledger->waiting_size += size;
-    ledger->gather_ns = 0;
+    if (change->kind != RESHARD_CHANGE_MIGRATION_END || !by_hand(coordinator, change))
+        ledger->gather_ns = 0;
+    else if (waiting == 0)
+        ledger->gather_ns = coordinator->now_ns + coordinator->config.gather_ns;
     return RESHARD_OK;
-}
-
-void reshard__ledger_gather(struct reshard_coordinator *coordinator)
-{
-    uint64_t waiting = reshard_map_version(coordinator->next) -
-                       reshard_map_version(coordinator->map);
-    if (waiting == 1)
-        coordinator->ledger.gather_ns = coordinator->now_ns + coordinator->config.gather_ns;
 }
 
 static bool change_waits(const struct reshard_coordinator *coordinator)
@@ -57,20 +61,28 @@ static void put_off(struct reshard_coordinator *coordinator, uint32_t kind)
         reshard__journal_compact_later(&coordinator->ledger.journal);
 }
 
-/* The oldest change that waits; what comes behind an end goes with it, where ends may wait for it.
- */
+/* Whether what waits behind a change goes with it, as it does where ends may wait for it. What was
+ * in doubt is written again as it was, for it may land late: whichever does, it is the same. */
+static bool more_goes(const struct reshard_coordinator *coordinator, uint64_t version)
+{
+    const struct reshard__ledger *ledger = &coordinator->ledger;
+    if (ledger->journal.doubted && ledger->version > reshard_map_version(coordinator->map))
+        return version < ledger->version;
+    return coordinator->config.gather_ns > 0 &&
+           version < reshard_map_version(coordinator->next);
+}
+
+/* The oldest change that waits, and what goes with it. */
 static bool changes_put(struct reshard_coordinator *coordinator)
 {
     struct reshard__ledger *ledger = &coordinator->ledger;
-    struct reshard_change change = {.struct_size = sizeof change};
-    ledger->version = reshard_map_version(coordinator->map);
+    uint64_t version = reshard_map_version(coordinator->map);
     do {
-        int32_t status = reshard_map_delta_next(coordinator->next, &ledger->version, &change);
-        RESHARD_ASSERT(status == RESHARD_OK);
-        if (!reshard__journal_put_change(&ledger->journal, &coordinator->mem, &change))
+        const struct reshard_change *change = reshard__map_change(coordinator->next, ++version);
+        if (!reshard__journal_put_change(&ledger->journal, &coordinator->mem, change))
             return false;
-    } while (coordinator->config.gather_ns > 0 && change.kind == RESHARD_CHANGE_MIGRATION_END &&
-             ledger->version < reshard_map_version(coordinator->next));
+    } while (more_goes(coordinator, version));
+    ledger->version = version;
     return true;
 }
 
@@ -112,9 +124,7 @@ static bool news_wait(
 {
     bool edge = change->kind == RESHARD_CHANGE_MIGRATION_OPEN ||
                 change->kind == RESHARD_CHANGE_MIGRATION_END;
-    const struct reshard__run *run = reshard__run_find(coordinator, change->migration);
-    return coordinator->config.gather_ns > 0 && edge && run &&
-           run->migration_flags & RESHARD_MIGRATION_OPERATOR;
+    return edge && by_hand(coordinator, change);
 }
 
 /* Everyone hears of a change at once; of a burst in pieces, but for a migration's two shards: what
@@ -165,21 +175,19 @@ static void change_follow(
 static int32_t append_follow(struct reshard_coordinator *coordinator)
 {
     struct reshard__ledger *ledger = &coordinator->ledger;
-    uint64_t cursor = reshard_map_version(coordinator->map);
-    struct reshard_change change = {.struct_size = sizeof change};
-    int32_t status = reshard_map_delta_next(coordinator->next, &cursor, &change);
-    RESHARD_ASSERT(status == RESHARD_OK);
-    status = reshard__outbox_reserve(
+    uint64_t version = reshard_map_version(coordinator->map) + 1;
+    const struct reshard_change *change = reshard__map_change(coordinator->next, version);
+    int32_t status = reshard__outbox_reserve(
         &coordinator->outbox, coordinator->peer_count + RESHARD__INPUT_RESERVE);
     if (status)
         return status;
-    status = reshard_map_apply(coordinator->map, &change);
+    status = reshard__map_follow(coordinator->map, coordinator->next);
     if (status)
         return status;
-    if (cursor == ledger->version)
+    if (version == ledger->version)
         reshard__journal_settled(&ledger->journal);
-    ledger->waiting_size -= change_size(&change);
-    change_follow(coordinator, &change);
+    ledger->waiting_size -= change_size(change);
+    change_follow(coordinator, change);
     return RESHARD_OK;
 }
 

@@ -68,8 +68,12 @@ static uint64_t run_deadline(
         return UINT64_MAX;
     uint64_t next = run->sent_ns + coordinator->config.retry_ns;
     bool timed = run->phase == RESHARD_PHASE_LINGER || run->phase == RESHARD_PHASE_CATCHUP;
-    bool ahead = timed && run->not_before_ns > coordinator->now_ns;
-    return ahead ? sooner(next, run->not_before_ns) : next;
+    if (timed && run->not_before_ns > coordinator->now_ns)
+        next = sooner(next, run->not_before_ns);
+    uint64_t gathered_ns = run->entered_ns + coordinator->config.freeze_gather_ns;
+    if (run->phase == RESHARD_PHASE_CATCHUP && gathered_ns > coordinator->now_ns)
+        next = sooner(next, gathered_ns);
+    return next;
 }
 
 uint64_t reshard_coordinator_deadline(const struct reshard_coordinator *coordinator)

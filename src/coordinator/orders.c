@@ -54,6 +54,18 @@ void reshard__shares_send(struct reshard_coordinator *coordinator)
     coordinator->shares_due = false;
 }
 
+/* A side that has nothing to do and is not waited for is not ordered: both in LINGER, the target in
+ * CLEANUP. Nobody needs to hear from it: what it is there for is durable since its SETTLED counted,
+ * so one that starts again, or its heir, goes on by its own records; new maps are told to all. An
+ * order that is lost on its way to anybody else is repeated like any (reshard__run_tick). */
+static bool addressed(const struct reshard__run *run, uint32_t side)
+{
+    struct reshard__need need = reshard__phase_need(run->phase);
+    enum reshard__duty duty = reshard__phase_duty(run->phase, side);
+    bool waited_for = need.waits && need.results[side - 1] != RESHARD__RESULT_ANY;
+    return duty != RESHARD__DUTY_NONE && (duty != RESHARD__DUTY_KEEP || waited_for);
+}
+
 void reshard__order_send(struct reshard_coordinator *coordinator, struct reshard__run *run)
 {
     struct reshard__message message = {.type = RESHARD__ORDER};
@@ -71,7 +83,7 @@ void reshard__order_send(struct reshard_coordinator *coordinator, struct reshard
     run->sent_ns = coordinator->now_ns;
     for (uint32_t side = RESHARD_SIDE_SOURCE; side <= RESHARD_SIDE_TARGET; side++) {
         struct reshard_map_shard shard = reshard__shard_of(coordinator, run->shards[side - 1]);
-        if (reshard__phase_duty(run->phase, side) == RESHARD__DUTY_NONE || shard.primary == 0 ||
+        if (!addressed(run, side) || shard.primary == 0 ||
             reshard__outbox_room(&coordinator->outbox) == 0)
             continue;
         struct reshard__entry *entry =

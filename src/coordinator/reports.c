@@ -53,7 +53,8 @@ static bool caught_up(struct reshard_coordinator *coordinator, struct reshard__r
     }
     if (run->lag_bytes > limit)
         trend_follow(coordinator, run);
-    return run->lag_bytes <= limit && coordinator->now_ns >= run->not_before_ns;
+    return run->lag_bytes <= limit && coordinator->now_ns >= run->not_before_ns &&
+           !reshard__freeze_waits(coordinator, run);
 }
 
 /* Phases in which a paused migration takes no step forward. Past the freeze it hurries on: a pause
@@ -87,7 +88,7 @@ static bool ripe(struct reshard_coordinator *coordinator, struct reshard__run *r
     case RESHARD_PHASE_PREPARE:
         if (run->mode == RESHARD_MODE_KEYWISE)
             *event = RESHARD__EVENT_PREPARED_KEYWISE;
-        return true;
+        return !reshard__copy_waits(coordinator, run);
     case RESHARD_PHASE_CATCHUP:
         return caught_up(coordinator, run);
     case RESHARD_PHASE_FREEZE:

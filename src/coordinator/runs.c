@@ -94,9 +94,6 @@ static void change_queue(struct reshard_coordinator *coordinator, struct reshard
     }
     int32_t status = reshard__ledger_queue(coordinator, &change);
     run->queued = status == RESHARD_OK;
-    if (run->queued && change.kind == RESHARD_CHANGE_MIGRATION_END &&
-        run->migration_flags & RESHARD_MIGRATION_OPERATOR)
-        reshard__ledger_gather(coordinator);
     if (status == RESHARD_E_NOMEM)
         reshard__run_tell(
             coordinator, RESHARD_EVENT_NO_MEMORY, run, status, RESHARD_ACTION_APPEND);
@@ -195,6 +192,8 @@ void reshard__phase_enter(struct reshard_coordinator *coordinator, struct reshar
         run->epochs[side] = reshard__shard_of(coordinator, run->shards[side]).epoch;
     phase_tell(coordinator, run, from);
     reshard__shares_follow(coordinator);
+    coordinator->copies_due = coordinator->config.copies_in_limit > 0 ||
+                              coordinator->config.freeze_gather_ns > 0;
     entered(coordinator, run, before, from);
     if (run->order.n == order)
         change_queue(coordinator, run);
@@ -270,19 +269,62 @@ static bool startable(
     return run->waiting && !(run->state & RESHARD_RUN_PAUSED) && undecided(coordinator, run);
 }
 
-/* Whether as many copies run into the target as may: what is committed takes no more. */
-static bool target_busy(
+/* Whether two different migrations copy, or will, into one shard. */
+static bool beside(const struct reshard__run *run, const struct reshard__run *other)
+{
+    return other != run && !other->waiting && other->shards[1] == run->shards[1] &&
+           run->mode == RESHARD_MODE_SNAPSHOT && other->mode == RESHARD_MODE_SNAPSHOT;
+}
+
+/* Has caught up, and may wait for others to freeze with. */
+static bool gathers(const struct reshard_coordinator *coordinator, const struct reshard__run *run)
+{
+    return run->phase == RESHARD_PHASE_CATCHUP &&
+           coordinator->now_ns - run->entered_ns < coordinator->config.freeze_gather_ns;
+}
+
+bool reshard__copy_waits(
     const struct reshard_coordinator *coordinator, const struct reshard__run *run)
 {
     uint32_t count = 0;
-    if (run->mode != RESHARD_MODE_SNAPSHOT || coordinator->config.copies_in_limit == 0)
+    if (coordinator->config.copies_in_limit == 0)
         return false;
     for (size_t i = 0; i < coordinator->run_count; i++) {
         const struct reshard__run *other = &coordinator->runs[i];
-        count += !other->waiting && other->mode == run->mode &&
-                 other->phase <= RESHARD_PHASE_COMMIT && other->shards[1] == run->shards[1];
+        count += beside(run, other) && other->phase >= RESHARD_PHASE_COPY &&
+                 other->phase <= RESHARD_PHASE_COMMIT && !gathers(coordinator, other);
     }
     return count >= coordinator->config.copies_in_limit;
+}
+
+bool reshard__freeze_waits(
+    const struct reshard_coordinator *coordinator, const struct reshard__run *run)
+{
+    if (!gathers(coordinator, run))
+        return false;
+    for (size_t i = 0; i < coordinator->run_count; i++) {
+        const struct reshard__run *other = &coordinator->runs[i];
+        bool comes = other->phase == RESHARD_PHASE_PREPARE || other->phase == RESHARD_PHASE_COPY;
+        if (beside(run, other) && comes && !(other->state & RESHARD_RUN_PAUSED))
+            return true;
+    }
+    return false;
+}
+
+void reshard__copies_follow(struct reshard_coordinator *coordinator)
+{
+    while (coordinator->copies_due) {
+        coordinator->copies_due = false;
+        for (size_t i = 0; i < coordinator->run_count; i++) {
+            struct reshard__run *run = &coordinator->runs[i];
+            if (run->waiting ||
+                (run->phase != RESHARD_PHASE_PREPARE && run->phase != RESHARD_PHASE_CATCHUP))
+                continue;
+            if (reshard__outbox_reserve(&coordinator->outbox, RESHARD__INPUT_RESERVE))
+                return; /* the tick goes on */
+            reshard__run_classify(coordinator, run);
+        }
+    }
 }
 
 /* The next to start, by priority, then by age; NULL when none may. */
@@ -294,7 +336,7 @@ static struct reshard__run *next_waiting(struct reshard_coordinator *coordinator
         struct reshard__run *run = &coordinator->runs[i];
         active += !run->waiting;
         bool before = !first || run->priority > first->priority;
-        if (before && startable(coordinator, run) && !target_busy(coordinator, run))
+        if (before && startable(coordinator, run))
             first = run;
     }
     return active < coordinator->config.in_flight_limit ? first : NULL;
@@ -381,8 +423,6 @@ void reshard__runs_follow(
     if (change->kind == RESHARD_CHANGE_MIGRATION_ABORT)
         (void)reshard__run_step(
             coordinator, run, decision_event(run->mode, RESHARD_DECISION_ABORT));
-    if (coordinator->config.copies_in_limit > 0 && run->phase > RESHARD_PHASE_COMMIT)
-        reshard__runs_start(coordinator);
     if (change->kind == RESHARD_CHANGE_MIGRATION_END) {
         reshard__run_tell(coordinator, RESHARD_EVENT_END, run, run->last_error, run->attempts);
         reshard__jobs_follow(coordinator, run);

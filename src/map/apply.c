@@ -4,10 +4,9 @@
 #include "map/state.h"
 #include <string.h>
 
-/* What a change needs besides its retained copy. */
+/* What a change needs besides its retained copy, and room. */
 struct staged {
     struct reshard__map_node *node;
-    struct reshard__map_shard *shard;
     struct reshard__map_migration *migration;
 };
 
@@ -31,18 +30,6 @@ static int32_t stage_node(
     return staged->node ? RESHARD_OK : RESHARD_E_NOMEM;
 }
 
-static int32_t stage_shard(
-    struct reshard_map *map, const struct reshard_change *change, struct staged *staged)
-{
-    if (reshard__map_shard(map, change->shard))
-        return RESHARD_OK;
-    int32_t status = reshard__map_reserve_shard(map);
-    if (status)
-        return status;
-    staged->shard = reshard__mem_alloc(&map->mem, sizeof *staged->shard);
-    return staged->shard ? RESHARD_OK : RESHARD_E_NOMEM;
-}
-
 static int32_t stage_migration(
     struct reshard_map *map, const struct reshard_change *change, struct staged *staged)
 {
@@ -63,7 +50,7 @@ static int32_t stage(
     case RESHARD_CHANGE_NODE_REMOVE:
         return reshard__map_reserve_removed_node(map);
     case RESHARD_CHANGE_SHARD_PUT:
-        return stage_shard(map, change, staged);
+        return reshard__map_reserve_shard(map);
     case RESHARD_CHANGE_SHARD_REMOVE:
         return reshard__map_reserve_removed_shard(map);
     case RESHARD_CHANGE_MIGRATION_OPEN:
@@ -137,17 +124,14 @@ static void node_remove(struct reshard_map *map, reshard_node_id id)
     reshard__map_insert_removed_node(map, id);
 }
 
-static void shard_put(
-    struct reshard_map *map, const struct reshard_change *change, struct reshard__map_shard *made)
+static void shard_put(struct reshard_map *map, const struct reshard_change *change)
 {
-    if (made) {
-        made->id = change->shard;
-        made->weight = change->weight;
-        reshard__map_insert_shard(map, made);
+    struct reshard__map_shard *shard = reshard__map_shard(map, change->shard);
+    if (!shard) {
+        const struct reshard__map_shard made = {.id = change->shard, .weight = change->weight};
+        reshard__map_insert_shard(map, &made);
         return;
     }
-    struct reshard__map_shard *shard = reshard__map_shard(map, change->shard);
-    RESHARD_ASSERT(shard);
     sum_minus(map, reshard__map_item_shard(shard));
     shard->weight = change->weight;
     sum_plus(map, reshard__map_item_shard(shard));
@@ -156,13 +140,11 @@ static void shard_put(
 static void shard_remove(struct reshard_map *map, reshard_shard_id id)
 {
     size_t place = reshard__map_shard_place(map, id);
-    RESHARD_ASSERT(place < map->shard_count && map->shards[place]->id == id);
-    struct reshard__map_shard *shard = map->shards[place];
-    sum_minus(map, reshard__map_item_shard(shard));
+    RESHARD_ASSERT(place < map->shard_count && map->shards[place].id == id);
+    sum_minus(map, reshard__map_item_shard(&map->shards[place]));
     map->shard_count--;
     memmove(&map->shards[place], &map->shards[place + 1],
         (map->shard_count - place) * sizeof map->shards[0]);
-    reshard__mem_free(&map->mem, shard, sizeof *shard);
     reshard__map_insert_removed_shard(map, id);
 }
 
@@ -227,7 +209,7 @@ static void migration_decide(struct reshard_map *map, const struct reshard_chang
 {
     struct reshard__map_migration *migration = reshard__map_migration(map, change->migration);
     RESHARD_ASSERT(migration && migration->decision == RESHARD_DECISION_NONE);
-    sum_minus(map, reshard__map_item_migration(migration));
+    sum_minus(map, migration->item);
     if (change->kind == RESHARD_CHANGE_MIGRATION_COMMIT) {
         migration->decision = RESHARD_DECISION_COMMIT;
         migration->attempt = change->attempt;
@@ -236,7 +218,8 @@ static void migration_decide(struct reshard_map *map, const struct reshard_chang
     } else {
         migration->decision = RESHARD_DECISION_ABORT;
     }
-    sum_plus(map, reshard__map_item_migration(migration));
+    migration->item = reshard__map_item_migration(migration);
+    sum_plus(map, migration->item);
 }
 
 static void migration_end(struct reshard_map *map, reshard_migration_id id)
@@ -244,7 +227,7 @@ static void migration_end(struct reshard_map *map, reshard_migration_id id)
     size_t place = reshard__map_migration_place(map, id);
     RESHARD_ASSERT(place < map->migration_count && map->migrations[place]->id == id);
     struct reshard__map_migration *migration = map->migrations[place];
-    sum_minus(map, reshard__map_item_migration(migration));
+    sum_minus(map, migration->item);
     shard_migrations_add(map, migration, false);
     map->migration_count--;
     memmove(&map->migrations[place], &map->migrations[place + 1],
@@ -273,7 +256,7 @@ static void step_membership(
         node_remove(map, change->node);
         break;
     case RESHARD_CHANGE_SHARD_PUT:
-        shard_put(map, change, staged->shard);
+        shard_put(map, change);
         break;
     case RESHARD_CHANGE_SHARD_REMOVE:
         shard_remove(map, change->shard);
@@ -307,34 +290,50 @@ static void step_slots(
     }
 }
 
+/* A change that the guards let pass. NOMEM: nothing changed. */
+static int32_t entry_apply(struct reshard_map *map, struct reshard__map_entry *entry)
+{
+    const struct reshard_change *change = &entry->change;
+    struct staged staged = {NULL, NULL};
+    RESHARD_ASSERT(change->version == map->header.version + 1);
+    int32_t status = reshard__map_retain_reserve(map);
+    if (!status)
+        status = stage(map, change, &staged);
+    if (status)
+        return status;
+    if (change->kind <= RESHARD_CHANGE_SHARD_PRIMARY)
+        step_membership(map, change, &staged);
+    else
+        step_slots(map, change, &staged);
+    map->header.version++;
+    reshard__map_retain_push(map, entry);
+    return RESHARD_OK;
+}
+
 int32_t reshard_map_apply(struct reshard_map *map, const struct reshard_change *change)
 {
     struct reshard_change imported;
-    struct staged staged = {NULL, NULL, NULL};
     if (!map || !change)
         return RESHARD_E_NULL;
     int32_t status =
         reshard__struct_import(&imported, sizeof imported, sizeof(struct reshard_change), change);
     if (!status)
         status = reshard__map_guard(map, &imported);
-    if (!status)
-        status = reshard__map_retain_reserve(map);
     if (status)
         return status;
     struct reshard__map_entry *entry =
         reshard__map_entry_make(&map->mem, &imported, map->header.version + 1);
     if (!entry)
         return RESHARD_E_NOMEM;
-    status = stage(map, &imported, &staged);
-    if (status) {
+    status = entry_apply(map, entry);
+    if (status)
         reshard__map_entry_free(&map->mem, entry);
-        return status;
-    }
-    if (imported.kind <= RESHARD_CHANGE_SHARD_PRIMARY)
-        step_membership(map, &imported, &staged);
-    else
-        step_slots(map, &imported, &staged);
-    map->header.version++;
-    reshard__map_retain_push(map, entry);
-    return RESHARD_OK;
+    return status;
+}
+
+int32_t reshard__map_follow(struct reshard_map *map, const struct reshard_map *ahead)
+{
+    struct reshard__map_entry *entry = reshard__map_retained(ahead, map->header.version + 1);
+    RESHARD_ASSERT(entry && map->mem.user_data == ahead->mem.user_data);
+    return entry_apply(map, entry);
 }

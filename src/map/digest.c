@@ -149,7 +149,7 @@ struct reshard_digest reshard__map_sum(const struct reshard_map *map)
     for (size_t i = 0; i < map->node_count; i++)
         sum = reshard__digest_plus(sum, reshard__map_item_node(map->nodes[i]));
     for (size_t i = 0; i < map->shard_count; i++)
-        sum = reshard__digest_plus(sum, reshard__map_item_shard(map->shards[i]));
+        sum = reshard__digest_plus(sum, reshard__map_item_shard(&map->shards[i]));
     for (size_t i = 0; i < map->migration_count; i++)
         sum = reshard__digest_plus(sum, reshard__map_item_migration(map->migrations[i]));
     for (size_t i = 0; i < map->removed_node_count; i++)

@@ -161,7 +161,7 @@ int32_t reshard_map_shard_at(
         return RESHARD_E_NULL;
     if (index >= map->shard_count)
         return RESHARD_E_SHARD;
-    return shard_export(map->shards[index], shard_out);
+    return shard_export(&map->shards[index], shard_out);
 }
 
 int32_t reshard_map_shard_find(

@@ -52,14 +52,11 @@ int32_t reshard__map_load_shard(struct reshard_map *map, const struct reshard_ma
     status = reshard__map_reserve_shard(map);
     if (status)
         return status;
-    struct reshard__map_shard *made = reshard__mem_alloc(&map->mem, sizeof *made);
-    if (!made)
-        return RESHARD_E_NOMEM;
-    made->id = shard->shard;
-    made->primary = shard->primary;
-    made->weight = shard->weight;
-    made->epoch = shard->epoch;
-    reshard__map_insert_shard(map, made);
+    const struct reshard__map_shard made = {.id = shard->shard,
+        .primary = shard->primary,
+        .weight = shard->weight,
+        .epoch = shard->epoch};
+    reshard__map_insert_shard(map, &made);
     return RESHARD_OK;
 }
 
@@ -179,9 +176,9 @@ static void derive(struct reshard_map *map)
     reshard_shard_id owner;
     uint32_t cursor = 0;
     for (size_t i = 0; i < map->shard_count; i++) {
-        map->shards[i]->slot_count = 0;
-        map->shards[i]->node_count = 0;
-        map->shards[i]->migration_count = 0;
+        map->shards[i].slot_count = 0;
+        map->shards[i].node_count = 0;
+        map->shards[i].migration_count = 0;
     }
     for (size_t i = 0; i < map->node_count; i++)
         if ((shard = reshard__map_shard(map, map->nodes[i]->shard)) != NULL)

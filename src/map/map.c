@@ -58,13 +58,11 @@ static void records_free(struct reshard_map *map)
 {
     for (size_t i = 0; i < map->node_count; i++)
         reshard__mem_free(&map->mem, map->nodes[i], reshard__map_node_size(map->nodes[i]));
-    for (size_t i = 0; i < map->shard_count; i++)
-        reshard__mem_free(&map->mem, map->shards[i], sizeof *map->shards[i]);
     for (size_t i = 0; i < map->migration_count; i++)
         reshard__mem_free(
             &map->mem, map->migrations[i], reshard__map_migration_size(map->migrations[i]));
     for (size_t i = 0; i < map->retained_capacity; i++)
-        reshard__map_entry_free(&map->mem, map->retained[i]);
+        reshard__map_entry_release(&map->mem, map->retained[i]);
 }
 
 void reshard_map_destroy(struct reshard_map *map)
@@ -112,15 +110,12 @@ static int32_t clone_nodes(struct reshard_map *to, const struct reshard_map *fro
 
 static int32_t clone_shards(struct reshard_map *to, const struct reshard_map *from)
 {
-    for (size_t i = 0; i < from->shard_count; i++) {
-        int32_t status = reshard__map_reserve_shard(to);
-        if (status)
-            return status;
-        to->shards[i] = block_copy(&to->mem, from->shards[i], sizeof *from->shards[i]);
-        if (!to->shards[i])
-            return RESHARD_E_NOMEM;
-        to->shard_count++;
-    }
+    int32_t status = reshard__mem_grow(&to->mem, (void **)&to->shards, &to->shard_capacity,
+        sizeof to->shards[0], from->shard_count);
+    if (status)
+        return status;
+    for (; to->shard_count < from->shard_count; to->shard_count++)
+        to->shards[to->shard_count] = from->shards[to->shard_count];
     return RESHARD_OK;
 }
 
@@ -170,6 +165,7 @@ static int32_t clone_retained(struct reshard_map *to, const struct reshard_map *
         to->retained[i] = reshard__map_entry_make(&to->mem, &entry->change, entry->change.version);
         if (!to->retained[i])
             return RESHARD_E_NOMEM;
+        to->retained[i]->holders = 1;
     }
     to->retained_count = from->retained_count;
     to->retained_size = from->retained_size;

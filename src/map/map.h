@@ -38,6 +38,19 @@ void reshard__map_header(const struct reshard_map *map, struct reshard__map_head
 reshard_node_id reshard__map_removed_node(const struct reshard_map *map, size_t index);
 reshard_shard_id reshard__map_removed_shard(const struct reshard_map *map, size_t index);
 
+/* The change that made a version that the map retains, as it stands there: valid until the map
+ * changes. */
+const struct reshard_change *reshard__map_change(const struct reshard_map *map, uint64_t version);
+
+/* Whether all changes behind a version, which are retained, still are with one more. */
+bool reshard__map_room(
+    const struct reshard_map *map, uint64_t since, const struct reshard_change *change);
+
+/* Apply the next change of a map that is ahead of this one, and was as this one is: it is not
+ * judged again, and both retain it as one block. Both have one allocator and one thread. NOMEM:
+ * nothing changed. */
+int32_t reshard__map_follow(struct reshard_map *map, const struct reshard_map *ahead);
+
 /* Next maximal run of slots with one owner AND one epoch (what a snapshot stores). Like
  * reshard_map_owner_next. */
 int32_t reshard__map_run_next(const struct reshard_map *map, uint32_t *cursor,

@@ -95,13 +95,13 @@ void reshard__map_insert_node(struct reshard_map *map, struct reshard__map_node 
     map->sum = reshard__digest_plus(map->sum, reshard__map_item_node(node));
 }
 
-void reshard__map_insert_shard(struct reshard_map *map, struct reshard__map_shard *shard)
+void reshard__map_insert_shard(struct reshard_map *map, const struct reshard__map_shard *shard)
 {
     size_t place = reshard__map_shard_place(map, shard->id);
     RESHARD_ASSERT(map->shard_count < map->shard_capacity);
     memmove(&map->shards[place + 1], &map->shards[place],
         (map->shard_count - place) * sizeof map->shards[0]);
-    map->shards[place] = shard;
+    map->shards[place] = *shard;
     map->shard_count++;
     map->sum = reshard__digest_plus(map->sum, reshard__map_item_shard(shard));
 }
@@ -132,7 +132,8 @@ void reshard__map_insert_migration(
     for (uint32_t i = 0; i < migration->range_count; i++)
         for (uint32_t slot = migration->ranges[i].first; slot <= migration->ranges[i].last; slot++)
             map->handles[slot] = migration->handle;
-    map->sum = reshard__digest_plus(map->sum, reshard__map_item_migration(migration));
+    migration->item = reshard__map_item_migration(migration);
+    map->sum = reshard__digest_plus(map->sum, migration->item);
 }
 
 void reshard__map_insert_removed_node(struct reshard_map *map, reshard_node_id id)

@@ -14,12 +14,17 @@ static const char *copy_text(char **at, const char *text, uint32_t size)
     return copy;
 }
 
+static size_t entry_size(const struct reshard_change *change)
+{
+    return sizeof(struct reshard__map_entry) + change->range_count * sizeof change->ranges[0] +
+           change->name_size + change->address_size + change->zone_size;
+}
+
 struct reshard__map_entry *reshard__map_entry_make(
     const struct reshard__mem *mem, const struct reshard_change *change, uint64_t version)
 {
     size_t ranges_size = change->range_count * sizeof change->ranges[0];
-    size_t size = sizeof(struct reshard__map_entry) + ranges_size + change->name_size +
-                  change->address_size + change->zone_size;
+    size_t size = entry_size(change);
     struct reshard__map_entry *entry = reshard__mem_alloc(mem, size);
     if (!entry)
         return NULL;
@@ -41,8 +46,13 @@ struct reshard__map_entry *reshard__map_entry_make(
 
 void reshard__map_entry_free(const struct reshard__mem *mem, struct reshard__map_entry *entry)
 {
-    if (entry)
-        reshard__mem_free(mem, entry, entry->size);
+    reshard__mem_free(mem, entry, entry->size);
+}
+
+void reshard__map_entry_release(const struct reshard__mem *mem, struct reshard__map_entry *entry)
+{
+    if (entry && --entry->holders == 0)
+        reshard__map_entry_free(mem, entry);
 }
 
 static struct reshard__map_entry **entry_at(const struct reshard_map *map, uint64_t version)
@@ -85,7 +95,7 @@ static void drop_oldest(struct reshard_map *map, uint64_t newest)
     RESHARD_ASSERT(*oldest);
     map->retained_size -= (*oldest)->size;
     map->retained_count--;
-    reshard__map_entry_free(&map->mem, *oldest);
+    reshard__map_entry_release(&map->mem, *oldest);
     *oldest = NULL;
 }
 
@@ -95,10 +105,39 @@ void reshard__map_retain_push(struct reshard_map *map, struct reshard__map_entry
     if (map->retained_count == map->retained_capacity)
         drop_oldest(map, map->header.version - 1);
     *entry_at(map, map->header.version) = entry;
+    entry->holders++;
     map->retained_count++;
     map->retained_size += entry->size;
     while (map->retained_count > 1 && map->retained_size > RESHARD_MAP_RETAINED_BYTES)
         drop_oldest(map, map->header.version);
+}
+
+/* Bytes of the changes behind a version. */
+static size_t size_behind(const struct reshard_map *map, uint64_t since)
+{
+    size_t size = 0;
+    for (uint64_t version = map->header.version; version > since; version--)
+        size += reshard__map_retained(map, version)->size;
+    return size;
+}
+
+bool reshard__map_room(
+    const struct reshard_map *map, uint64_t since, const struct reshard_change *change)
+{
+    uint64_t count = map->header.version - since;
+    size_t size = entry_size(change);
+    if (count == 0)
+        return true; /* the newest is retained whatever its size */
+    return count < RESHARD_MAP_RETAINED &&
+           (map->retained_size + size <= RESHARD_MAP_RETAINED_BYTES ||
+               size_behind(map, since) + size <= RESHARD_MAP_RETAINED_BYTES);
+}
+
+const struct reshard_change *reshard__map_change(const struct reshard_map *map, uint64_t version)
+{
+    const struct reshard__map_entry *entry = reshard__map_retained(map, version);
+    RESHARD_ASSERT(entry);
+    return &entry->change;
 }
 
 int32_t reshard_map_delta_next(

@@ -29,7 +29,7 @@ static int32_t nodes_consistent(const struct reshard_map *map)
 static int32_t shards_consistent(const struct reshard_map *map)
 {
     for (size_t i = 0; i < map->shard_count; i++) {
-        const struct reshard__map_shard *shard = map->shards[i];
+        const struct reshard__map_shard *shard = &map->shards[i];
         const struct reshard__map_node *primary = reshard__map_node(map, shard->primary);
         if (reshard__map_shard_removed(map, shard->id))
             return RESHARD_E_REUSED;
@@ -115,7 +115,7 @@ static bool members_ascending(const struct reshard_map *map)
     for (size_t i = 1; i < map->node_count; i++)
         good = good && map->nodes[i - 1]->id < map->nodes[i]->id;
     for (size_t i = 1; i < map->shard_count; i++)
-        good = good && map->shards[i - 1]->id < map->shards[i]->id;
+        good = good && map->shards[i - 1].id < map->shards[i].id;
     for (size_t i = 1; i < map->migration_count; i++)
         good = good && map->migrations[i - 1]->id < map->migrations[i]->id;
     return good;
@@ -146,7 +146,7 @@ static bool counts_right(const struct reshard_map *map)
     reshard_shard_id owner;
     uint32_t cursor = 0;
     for (size_t i = 0; i < map->shard_count; i++) {
-        const struct reshard__map_shard *shard = map->shards[i];
+        const struct reshard__map_shard *shard = &map->shards[i];
         sum += mixed(shard->id, 1) * shard->slot_count + mixed(shard->id, 2) * shard->node_count +
                mixed(shard->id, 3) * shard->migration_count;
     }
@@ -172,6 +172,9 @@ static bool migration_right(
     if (slots == 0 || slots != migration->slot_count || migration->source == migration->target)
         return false;
     if (handle == 0 || handle > map->handle_count)
+        return false;
+    struct reshard_digest item = reshard__map_item_migration(migration);
+    if (item.low != migration->item.low || item.high != migration->item.high)
         return false;
     return map->handle_table[handle - 1].migration == migration;
 }
@@ -211,7 +214,7 @@ static bool retained_right(const struct reshard_map *map)
     for (size_t i = 0; i < map->retained_count; i++) {
         uint64_t version = map->header.version - i;
         const struct reshard__map_entry *entry = reshard__map_retained(map, version);
-        if (!entry || entry->change.version != version)
+        if (!entry || entry->change.version != version || entry->holders == 0)
             return false;
         size += entry->size;
     }
@@ -251,8 +254,8 @@ static bool shards_equal(const struct reshard_map *a, const struct reshard_map *
     if (a->shard_count != b->shard_count)
         return false;
     for (size_t i = 0; i < a->shard_count; i++) {
-        const struct reshard__map_shard *x = a->shards[i];
-        const struct reshard__map_shard *y = b->shards[i];
+        const struct reshard__map_shard *x = &a->shards[i];
+        const struct reshard__map_shard *y = &b->shards[i];
         if (x->id != y->id || x->primary != y->primary || x->epoch != y->epoch ||
             reshard__weight_bits(x->weight) != reshard__weight_bits(y->weight))
             return false;

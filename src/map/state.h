@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Private to room map: what a map holds, and the helpers that its files share.
  *
- * Guarantees: a slot takes 12 bytes (one atomic word, one handle); records are one block each;
- * `sum` always equals the digest items of the state, the header aside.
+ * Guarantees: a slot takes 12 bytes (one atomic word, one handle); a record of a node or a
+ * migration is one block, those of shards lie side by side; `sum` always equals the digest items
+ * of the state, the header aside.
  */
 #ifndef RESHARD_MAP_STATE_H
 #define RESHARD_MAP_STATE_H
@@ -43,12 +44,15 @@ struct reshard__map_migration {
     uint32_t slot_count;
     uint32_t handle;
     uint32_t range_count;
+    struct reshard_digest item; /* its part of the map's sum */
     struct reshard_range ranges[];
 };
 
-/* A retained change: one block with its ranges, then its texts. */
+/* A retained change: one block with its ranges, then its texts. Never written once it is made, but
+ * for how many maps of one engine retain it. */
 struct reshard__map_entry {
     size_t size;
+    size_t holders;
     struct reshard_change change;
     struct reshard_range ranges[];
 };
@@ -70,7 +74,7 @@ struct reshard_map {
     /* Ascending by id. */
     struct reshard__map_node **nodes;
     size_t node_count, node_capacity;
-    struct reshard__map_shard **shards;
+    struct reshard__map_shard *shards; /* pointers into it last until one is put or removed */
     size_t shard_count, shard_capacity;
     struct reshard__map_migration **migrations;
     size_t migration_count, migration_capacity;
@@ -183,7 +187,7 @@ int32_t reshard__map_reserve_removed_node(struct reshard_map *map);
 int32_t reshard__map_reserve_removed_shard(struct reshard_map *map);
 /* Insert in reserved room and keep the sum; cannot fail. */
 void reshard__map_insert_node(struct reshard_map *map, struct reshard__map_node *node);
-void reshard__map_insert_shard(struct reshard_map *map, struct reshard__map_shard *shard);
+void reshard__map_insert_shard(struct reshard_map *map, const struct reshard__map_shard *shard);
 void reshard__map_insert_migration(
     struct reshard_map *map, struct reshard__map_migration *migration);
 void reshard__map_insert_removed_node(struct reshard_map *map, reshard_node_id id);
@@ -196,9 +200,12 @@ int32_t reshard__map_consistent(const struct reshard_map *map);
 /* retain.c */
 struct reshard__map_entry *reshard__map_entry_make(
     const struct reshard__mem *mem, const struct reshard_change *change, uint64_t version);
+/* One that no map holds. */
 void reshard__map_entry_free(const struct reshard__mem *mem, struct reshard__map_entry *entry);
+/* A map gives it up: it goes with the last one. NULL is allowed. */
+void reshard__map_entry_release(const struct reshard__mem *mem, struct reshard__map_entry *entry);
 int32_t reshard__map_retain_reserve(struct reshard_map *map);
-/* The map's version is already the entry's. Takes the entry; cannot fail. */
+/* The map's version is already the entry's. One holder more; cannot fail. */
 void reshard__map_retain_push(struct reshard_map *map, struct reshard__map_entry *entry);
 struct reshard__map_entry *reshard__map_retained(const struct reshard_map *map, uint64_t version);
 

@@ -16,13 +16,21 @@ static const uint16_t busy_bits[RESHARD_ACTION_KIND_COUNT] = {
     [RESHARD_ACTION_APPLY] = RESHARD__BUSY_APPLY,
 };
 
+static void synced(struct reshard_node *node, struct reshard__part *part,
+    const struct reshard_completion *completion)
+{
+    if (part->keeping)
+        part->kept = true;
+    else if (part->mode == RESHARD_MODE_SNAPSHOT)
+        reshard__target_synced(node, part, completion);
+}
+
 static void succeeded(struct reshard_node *node, struct reshard__part *part,
     const struct reshard_action *action, const struct reshard_completion *completion)
 {
     switch (action->kind) {
     case RESHARD_ACTION_SYNC:
-        if (part->mode == RESHARD_MODE_SNAPSHOT)
-            reshard__target_synced(node, part, completion);
+        synced(node, part, completion);
         break;
     case RESHARD_ACTION_ACTIVATE:
         part->activated = true;
@@ -91,6 +99,8 @@ static void store_completed(struct reshard_node *node, struct reshard__part *par
     } else {
         succeeded(node, part, action, completion);
     }
+    if (action->kind == RESHARD_ACTION_SYNC)
+        part->keeping = false;
     if (part->keywise)
         reshard__keywise_complete(node, part, entry, completion);
 }

@@ -54,10 +54,12 @@ static enum reshard__presence presence_counted(const struct reshard_node_request
     return request->present_count > 0 ? RESHARD__PRESENCE_SOME : RESHARD__PRESENCE_NONE;
 }
 
-/* A write that was admitted by its slot alone, before MOVE, may still create what is absent. */
+/* A write that was admitted by its slot alone, before MOVE, may still create what is absent: also
+ * when a successor has ordered PREPARE since. */
 static bool absence_unsure(const struct reshard__part *part, enum reshard__stance stance)
 {
-    return stance == RESHARD__STANCE_SOURCE_MOVE && part->fence_done < part->keywise->fence;
+    bool moves = stance == RESHARD__STANCE_SOURCE_MOVE || stance == RESHARD__STANCE_SOURCE_GUARD;
+    return moves && part->fence_done < part->keywise->fence;
 }
 
 static bool any_marked(const struct reshard__part *part, enum reshard__stance stance,

@@ -76,14 +76,11 @@ static bool write_map(struct reshard_node *node)
     struct reshard__journal *journal = &node->log.journal;
     if (node->next_snapshot)
         return reshard__journal_put_map(journal, &node->mem, node->next);
-    uint64_t cursor = reshard_map_version(node->map);
-    while (cursor < reshard_map_version(node->next)) {
-        struct reshard_change change = {.struct_size = sizeof change};
-        int32_t status = reshard_map_delta_next(node->next, &cursor, &change);
-        RESHARD_ASSERT(status == RESHARD_OK);
-        if (!reshard__journal_put_change(journal, &node->mem, &change))
+    uint64_t newest = reshard_map_version(node->next);
+    for (uint64_t version = reshard_map_version(node->map) + 1; version <= newest; version++)
+        if (!reshard__journal_put_change(
+                journal, &node->mem, reshard__map_change(node->next, version)))
             return false;
-    }
     return true;
 }
 
@@ -151,26 +148,38 @@ static bool wanted(struct reshard_node *node)
     return false;
 }
 
+/* Whether what a record says is said again, or by another that is synced. */
+static bool loose(const struct reshard_node *node, const struct reshard__part *part)
+{
+    uint32_t kind = part->want.kind;
+    bool settles = kind == RESHARD__RECORD_RELEASED || kind == RESHARD__RECORD_ACTIVE;
+    bool by_hand = part->mode == RESHARD_MODE_KEYWISE && reshard__part_by_hand(part);
+    return settles ? reshard__part_settles_loose(node, part)
+                   : kind == RESHARD__RECORD_OPEN && by_hand;
+}
+
 /* What a part's record must outlive. A MARK is needed once the keys that it names are in the store,
- * a CLEAR says again what the store did before, a PURGE only that the purge goes on by itself. A
+ * a CLEAR says again what the store did before, a PURGE only that the purge goes on by itself; but
+ * a target that gives back sends what a CLEAR freed: with its marks back it would ask about a key
+ * that the other asks it about, and both would drop it (R18). A
  * keywise target whose operator waits for each slot seals in HOLD what came: OPEN, its PREPARED,
  * goes with the keys. On all others rests ownership: on a keywise source's MOVE, too, for keys that
  * it sent are marked at the target, and without it what clients remove here afterwards would come
- * back from there. */
-static uint32_t part_durability(const struct reshard__part *part)
+ * back from there. What settles a part under a durable decision may be loose until it is told. */
+static uint32_t part_durability(
+    const struct reshard_node *node, const struct reshard__part *part)
 {
     switch (part->want.kind) {
     case 0:
     case RESHARD__RECORD_MARK:
-    case RESHARD__RECORD_CLEAR:
     case RESHARD__RECORD_PURGE:
         return RESHARD_DURABILITY_ORDERED;
-    case RESHARD__RECORD_OPEN:
-        return part->mode == RESHARD_MODE_KEYWISE && reshard__part_by_hand(part)
-                   ? RESHARD_DURABILITY_WRITE
-                   : RESHARD_DURABILITY_FULL;
+    case RESHARD__RECORD_CLEAR:
+        return part->side == RESHARD_SIDE_TARGET && part->keywise->unmoving
+                   ? RESHARD_DURABILITY_FULL
+                   : RESHARD_DURABILITY_ORDERED;
     default:
-        return RESHARD_DURABILITY_FULL;
+        return loose(node, part) ? RESHARD_DURABILITY_WRITE : RESHARD_DURABILITY_FULL;
     }
 }
 
@@ -180,14 +189,11 @@ static uint32_t part_durability(const struct reshard__part *part)
  * them again. */
 static uint32_t map_durability(const struct reshard_node *node)
 {
-    uint64_t cursor = reshard_map_version(node->map);
+    uint64_t newest = reshard_map_version(node->next);
     uint32_t needed = RESHARD_DURABILITY_ORDERED;
-    while (cursor < reshard_map_version(node->next)) {
-        struct reshard_change change = {.struct_size = sizeof change};
-        int32_t status = reshard_map_delta_next(node->next, &cursor, &change);
-        RESHARD_ASSERT(status == RESHARD_OK);
-        if (change.kind == RESHARD_CHANGE_SHARD_PRIMARY ||
-            change.kind == RESHARD_CHANGE_UNASSIGN)
+    for (uint64_t version = reshard_map_version(node->map) + 1; version <= newest; version++) {
+        uint32_t kind = reshard__map_change(node->next, version)->kind;
+        if (kind == RESHARD_CHANGE_SHARD_PRIMARY || kind == RESHARD_CHANGE_UNASSIGN)
             return RESHARD_DURABILITY_FULL;
         needed = RESHARD_DURABILITY_WRITE;
     }
@@ -204,7 +210,7 @@ static uint32_t durability_needed(const struct reshard_node *node)
     uint32_t of_map = map_durability(node);
     needed = of_map < needed ? of_map : needed;
     for (size_t i = 0; i < node->part_count; i++) {
-        uint32_t durability = part_durability(node->parts[i]);
+        uint32_t durability = part_durability(node, node->parts[i]);
         needed = durability < needed ? durability : needed;
     }
     return needed;

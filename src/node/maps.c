@@ -38,26 +38,37 @@ static int32_t changes_stop(struct reshard_node *node, int32_t status, uint64_t 
     return RESHARD_E_VERSION;
 }
 
+/* EMPTY: the rest comes again. What is adopted is read back from what `next` retains: what does not
+ * fit there is asked for after the write that is under way. */
+static int32_t change_take(struct reshard_node *node, const struct reshard_change *change)
+{
+    if (change->version <= reshard_map_version(node->next))
+        return RESHARD_OK;
+    if (reshard__map_room(node->next, reshard_map_version(node->map), change))
+        return reshard_map_apply(node->next, change);
+    node->map_missed = true;
+    return RESHARD_E_EMPTY;
+}
+
 static int32_t receive_changes(struct reshard_node *node, const struct reshard__message *message)
 {
     size_t offset = 0;
     uint64_t version = message->from;
     const uint64_t before = reshard_map_version(node->next);
     if (node->next_snapshot && node->log.journal.state != RESHARD__JOURNAL_IDLE) {
-        node->map_missed = true; /* a snapshot is being written as it is */
+        /* A snapshot is being written as it is; what it has, too, came once more. */
+        node->map_missed |= message->to > reshard_map_version(node->next);
         return RESHARD_OK;
     }
     for (;;) {
         struct reshard_change change;
         int32_t status =
             reshard__change_read(&node->mem, &node->scratch, message->changes, &offset, &change);
+        change.version = ++version;
+        if (status == RESHARD_OK)
+            status = change_take(node, &change);
         if (status == RESHARD_E_EMPTY)
             return RESHARD_OK;
-        change.version = ++version;
-        if (status == RESHARD_OK && version <= reshard_map_version(node->next))
-            continue;
-        if (status == RESHARD_OK)
-            status = reshard_map_apply(node->next, &change);
         if (status)
             return changes_stop(node, status, before);
     }
@@ -125,16 +136,14 @@ static void words_follow(struct reshard_node *node, const struct reshard_change 
 
 static int32_t adopt_changes(struct reshard_node *node, uint64_t version)
 {
-    uint64_t cursor = reshard_map_version(node->map);
-    while (cursor < version) {
-        struct reshard_change change = {.struct_size = sizeof change};
-        int32_t status = reshard_map_delta_next(node->next, &cursor, &change);
-        RESHARD_ASSERT(status == RESHARD_OK);
-        status = reshard_map_apply(node->map, &change);
+    for (uint64_t at = reshard_map_version(node->map) + 1; at <= version; at++) {
+        const struct reshard_change *change = reshard__map_change(node->next, at);
+        int32_t status = reshard__map_follow(node->map, node->next);
         if (status)
             return status;
-        reshard__maps_role(node);
-        words_follow(node, &change);
+        if (change->kind <= RESHARD_CHANGE_SHARD_PRIMARY) /* who is in which shard */
+            reshard__maps_role(node);
+        words_follow(node, change);
     }
     return RESHARD_OK;
 }
@@ -266,16 +275,12 @@ static bool change_waits(const struct reshard_node *node, const struct reshard_c
 
 bool reshard__maps_urgent(const struct reshard_node *node)
 {
-    uint64_t cursor = reshard_map_version(node->map);
+    uint64_t known = reshard_map_version(node->map);
     uint64_t newest = reshard_map_version(node->next);
-    if (node->next_snapshot || newest - cursor > WAITING_LIMIT)
+    if (node->next_snapshot || newest - known > WAITING_LIMIT)
         return true;
-    while (cursor < newest) {
-        struct reshard_change change = {.struct_size = sizeof change};
-        int32_t status = reshard_map_delta_next(node->next, &cursor, &change);
-        RESHARD_ASSERT(status == RESHARD_OK);
-        if (!change_waits(node, &change))
+    for (uint64_t version = known + 1; version <= newest; version++)
+        if (!change_waits(node, reshard__map_change(node->next, version)))
             return true;
-    }
     return false;
 }

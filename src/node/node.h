@@ -131,7 +131,7 @@ struct reshard__part {
 
     /* reports */
     uint32_t result;   /* last computed */
-    uint32_t reported; /* last sent under this order; RESHARD__RESULT_COUNT = none */
+    uint32_t reported; /* what who waits knows: last sent under this order, or WORKING */
     uint64_t reported_ns;
     uint64_t reported_lag;
 
@@ -158,6 +158,8 @@ struct reshard__part {
     bool purged;
     bool discarded;
     bool activated;
+    bool keeping; /* a SYNC of the record that settles the part is under way ... */
+    bool kept;    /* ... or has ended */
 
     /* source, snapshot */
     struct reshard__stream stream;
@@ -277,6 +279,12 @@ void reshard__part_depose(struct reshard_node *node, struct reshard__part *part)
 /* The stance that the part's records and the durable map's decision command, at start and when a
  * decision arrives. */
 void reshard__part_settle_stance(struct reshard_node *node, struct reshard__part *part);
+/* Whether what was settled last is safe from a loss of power; else a SYNC is asked for. */
+bool reshard__part_kept(struct reshard_node *node, struct reshard__part *part);
+/* Whether the records that settle the part may be loose until then: a write that is answered is
+ * behind them in the same log, and nothing is told before. */
+bool reshard__part_settles_loose(
+    const struct reshard_node *node, const struct reshard__part *part);
 /* A new fence; its number is reached by fence_done when it completed. */
 uint64_t reshard__part_fence(struct reshard_node *node, struct reshard__part *part);
 

@@ -180,6 +180,10 @@ static bool acts(const struct reshard_node *node, const struct reshard__part *pa
 static void news_tell(struct reshard_node *node, struct reshard__part *part)
 {
     bool news = part->result != part->reported && part->result != RESHARD__RESULT_WORKING;
+    if (news && part->result == RESHARD__RESULT_KEEPING) {
+        part->reported = part->result; /* no phase waits for it: told only to who asks again */
+        return;
+    }
     if (news)
         result_tell(node, part);
     if (news || streaming_news(node, part))
@@ -255,7 +259,8 @@ static void order_take(
     part->attempt = order->attempt;
     part->map_version = order->map_version;
     part->freeze_ns = order->freeze_ns;
-    part->reported = RESHARD__RESULT_COUNT;
+    part->reported = RESHARD__RESULT_WORKING;
+    part->reported_ns = node->now_ns;
     part->alarmed = false;
     part->retry_at_ns = 0;
     if (!part->writing)
@@ -286,13 +291,15 @@ static struct reshard__part *part_for(struct reshard_node *node, reshard_migrati
     return part && !part->closed ? part : NULL;
 }
 
-/* An order is answered each time it comes, with the condition of now (R6). */
+/* Each time an order comes again it is answered with the condition of now (R6), whatever that is:
+ * what was told and lost on its way is told again. When it comes first it has been answered already
+ * if there was anything to say (news_tell). */
 static void order_answer(struct reshard_node *node, struct reshard__part *part, bool repeated)
 {
     reshard__part_advance(node, part);
     if (part->side == RESHARD_SIDE_TARGET && part->mode == RESHARD_MODE_SNAPSHOT)
         reshard__target_acknowledge(node, part);
-    if (repeated || part->reported == RESHARD__RESULT_COUNT)
+    if (repeated)
         reshard__report_send(node, part);
 }
 

@@ -206,6 +206,22 @@ bool reshard__part_by_hand(const struct reshard__part *part)
     return part->migration_flags & RESHARD_MIGRATION_OPERATOR;
 }
 
+bool reshard__part_settles_loose(
+    const struct reshard_node *node, const struct reshard__part *part)
+{
+    return part->mode == RESHARD_MODE_SNAPSHOT && node->config.flags & RESHARD_NODE_ONE_LOG;
+}
+
+bool reshard__part_kept(struct reshard_node *node, struct reshard__part *part)
+{
+    if (!reshard__part_settles_loose(node, part))
+        return true;
+    if (!part->kept && !part->keeping)
+        part->keeping =
+            reshard__part_ask(node, part, RESHARD_ACTION_SYNC, RESHARD__BUSY_SYNC) != NULL;
+    return part->kept;
+}
+
 static bool stance_parks(enum reshard__stance stance)
 {
     for (uint32_t op = RESHARD_OP_READ; op < RESHARD_OP_COUNT; op++) {

@@ -209,7 +209,7 @@ uint32_t reshard__duty_release(struct reshard_node *node, struct reshard__part *
         return RESHARD__RESULT_WORKING;
     reshard__stream_drop(node, part);
     reshard__part_stand(node, part, RESHARD__STANCE_SOURCE_RELEASED);
-    return RESHARD__RESULT_SETTLED;
+    return reshard__part_kept(node, part) ? RESHARD__RESULT_SETTLED : RESHARD__RESULT_WORKING;
 }
 
 static uint32_t purge_ask(struct reshard_node *node, struct reshard__part *part)

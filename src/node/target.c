@@ -176,11 +176,19 @@ static bool sealed_by_order(const struct reshard__part *part)
            reshard__order_equal(part->stored.order, part->order);
 }
 
+/* In one log the seal is behind all that it names. */
+static void synced_by_seal(const struct reshard_node *node, struct reshard__part *part)
+{
+    if (node->config.flags & RESHARD_NODE_ONE_LOG && part->applied == part->stored.seal_final)
+        part->synced = part->applied;
+}
+
 uint32_t reshard__duty_seal(struct reshard_node *node, struct reshard__part *part)
 {
     if (!reshard__order_equal(part->order_copy, part->stored.open_copy))
         return RESHARD__RESULT_LOST;
     if (sealed_by_order(part)) {
+        synced_by_seal(node, part);
         reshard__part_stand(node, part, RESHARD__STANCE_TARGET_SEALED);
         return RESHARD__RESULT_READY;
     }
@@ -261,7 +269,7 @@ uint32_t reshard__duty_activate(struct reshard_node *node, struct reshard__part 
     if (part->map_version > reshard_map_version(node->map))
         return RESHARD__RESULT_WORKING;
     reshard__part_stand(node, part, RESHARD__STANCE_TARGET_ACTIVE);
-    return RESHARD__RESULT_SETTLED;
+    return reshard__part_kept(node, part) ? RESHARD__RESULT_SETTLED : RESHARD__RESULT_WORKING;
 }
 
 uint32_t reshard__duty_discard(struct reshard_node *node, struct reshard__part *part)

@@ -203,16 +203,25 @@
     ROW(MARKED, "one of them is here under a mark that is not settled (R18)")
 
 /* KEYED(stance, asking, presence, read, write, remove): the answer where keys decide. Pairs without
- * a row answer MOVED at a target and PARK at a source. R16 ... R22. */
+ * a row answer MOVED at a target and PARK at a source. R16 ... R22. Before UNMOVE nobody is sent to
+ * a source by ASK: who comes BARE means another migration, or a target that is ahead. */
 #define RESHARD__KEYED_ROWS(ROW) \
     ROW(SOURCE_MOVE, NO, ALL, SERVE, SERVE, SERVE) \
     ROW(SOURCE_MOVE, NO, SOME, TRYAGAIN, TRYAGAIN, TRYAGAIN) \
     ROW(SOURCE_MOVE, NO, NONE, ASK, ASK, ASK) \
     ROW(SOURCE_MOVE, NO, LOCKED, SERVE, PARK, PARK) \
+    ROW(SOURCE_MOVE, BARE, ALL, SERVE, SERVE, SERVE) \
+    ROW(SOURCE_MOVE, BARE, SOME, TRYAGAIN, TRYAGAIN, TRYAGAIN) \
+    ROW(SOURCE_MOVE, BARE, NONE, ASK, ASK, ASK) \
+    ROW(SOURCE_MOVE, BARE, LOCKED, SERVE, PARK, PARK) \
     ROW(SOURCE_GUARD, NO, ALL, SERVE, SERVE, PARK) \
     ROW(SOURCE_GUARD, NO, SOME, TRYAGAIN, TRYAGAIN, TRYAGAIN) \
     ROW(SOURCE_GUARD, NO, NONE, ASK, ASK, ASK) \
     ROW(SOURCE_GUARD, NO, LOCKED, SERVE, PARK, PARK) \
+    ROW(SOURCE_GUARD, BARE, ALL, SERVE, SERVE, PARK) \
+    ROW(SOURCE_GUARD, BARE, SOME, TRYAGAIN, TRYAGAIN, TRYAGAIN) \
+    ROW(SOURCE_GUARD, BARE, NONE, ASK, ASK, ASK) \
+    ROW(SOURCE_GUARD, BARE, LOCKED, SERVE, PARK, PARK) \
     ROW(SOURCE_UNMOVE, NO, ALL, SERVE, SERVE, SERVE) \
     ROW(SOURCE_UNMOVE, NO, SOME, TRYAGAIN, TRYAGAIN, TRYAGAIN) \
     ROW(SOURCE_UNMOVE, NO, NONE, ASK, ASK, ASK) \

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 FLAGS = ["-std=c11", "-O1", "-fno-pic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow",
          "-Wpedantic", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wundef", "-Wvla",
          "-Werror", "-Iinclude", "-Isrc", "-c"]
-MEMORY = {"malloc", "calloc", "realloc", "free", "abort"}
+MEMORY = {"malloc", "calloc", "realloc", "free", "aligned_alloc", "abort"}
 STRINGS = {"memcpy", "memmove", "memset", "memcmp", "memchr", "strlen", "strcmp", "bcmp"}
 ALGORITHMS = {"qsort", "bsearch"}
 CBOR = {"cbor_stream_decode", "cbor_empty_callbacks"}

@@ -299,8 +299,8 @@ Test(ledger, queue_takes_as_many_bytes_as_the_map_retains)
 
 enum { GATHER_NS = 5000000 };
 
-/* One slot of an operator who works by hand, up to where its end is to be appended. */
-static reshard_migration_id by_hand_moved(uint32_t slot)
+/* One slot of an operator who works by hand, up to where its source purges, and its end. */
+static reshard_migration_id by_hand_cleaned(uint32_t slot)
 {
     struct reshard_migration_spec spec;
     reshard_migration_spec_init(&spec);
@@ -310,6 +310,12 @@ static reshard_migration_id by_hand_moved(uint32_t slot)
     fixture_reach(&fixture, migration, RESHARD_PHASE_MOVE);
     cr_assert_eq(reshard_coordinator_finish(fixture.coordinator, migration), RESHARD_OK);
     fixture_reach(&fixture, migration, RESHARD_PHASE_CLEANUP);
+    return migration;
+}
+
+static reshard_migration_id by_hand_moved(uint32_t slot)
+{
+    reshard_migration_id migration = by_hand_cleaned(slot);
     fixture_tell(&fixture, migration, SOURCE, RESHARD__RESULT_PURGED);
     return migration;
 }
@@ -377,6 +383,95 @@ Test(ledger, end_by_hand_waits_no_longer_than_it_may)
     cr_assert_eq(fixture.append_count, appends + 1);
     cr_assert_eq(fixture_phase(&fixture, migration), RESHARD_PHASE_COUNT);
     fixture_close(&fixture);
+}
+
+/* It may land late: what is written again at its place must be the same. */
+Test(ledger, end_in_doubt_is_appended_again_without_what_came_since)
+{
+    gather_open();
+    reshard_migration_id first = by_hand_moved(0);
+    fixture.hold = true;
+    fixture_pass(&fixture, GATHER_NS);
+    size_t appends = fixture.append_count;
+    uint64_t index = fixture.append_index;
+    reshard_migration_id second = fixture_migration(&fixture, RESHARD_MODE_KEYWISE, 1, 1);
+    fixture_script(&fixture, RESHARD_ACTION_APPEND, RESHARD_E_UNKNOWN, false);
+    fixture_release(&fixture);
+    cr_assert_eq(fixture.append_count, appends + 3);
+    cr_assert_eq(fixture.append_index, index + 2, "the end, and behind it what came since");
+    cr_assert_eq(fixture_phase(&fixture, first), RESHARD_PHASE_COUNT);
+    cr_assert_eq(fixture_phase(&fixture, second), RESHARD_PHASE_PREPARE);
+    fixture_close(&fixture);
+}
+
+/* An end and an opening in doubt: both again, and nothing more. */
+Test(ledger, both_records_in_doubt_are_appended_again)
+{
+    gather_open();
+    reshard_migration_id first = by_hand_moved(0);
+    uint64_t version = reshard_map_version(reshard_coordinator_map(fixture.coordinator));
+    fixture_script(&fixture, RESHARD_ACTION_APPEND, RESHARD_E_UNKNOWN, false);
+    size_t appends = fixture.append_count;
+    reshard_migration_id second = fixture_migration(&fixture, RESHARD_MODE_KEYWISE, 1, 1);
+    cr_assert_eq(fixture.append_count, appends + 2);
+    cr_assert_eq(
+        reshard_map_version(reshard_coordinator_map(fixture.coordinator)), version + 2);
+    cr_assert_eq(fixture_phase(&fixture, first), RESHARD_PHASE_COUNT);
+    cr_assert_eq(fixture_phase(&fixture, second), RESHARD_PHASE_PREPARE);
+    fixture_close(&fixture);
+}
+
+Test(ledger, ends_by_hand_wait_for_each_other)
+{
+    gather_open();
+    reshard_migration_id first = by_hand_cleaned(0), second = by_hand_cleaned(1);
+    fixture_tell(&fixture, first, SOURCE, RESHARD__RESULT_PURGED);
+    size_t appends = fixture.append_count;
+    fixture_pass(&fixture, GATHER_NS / 2);
+    fixture_tell(&fixture, second, SOURCE, RESHARD__RESULT_PURGED);
+    cr_assert_eq(fixture.append_count, appends);
+    cr_assert_eq(fixture_phase(&fixture, first), RESHARD_PHASE_DONE);
+    cr_assert_eq(fixture_phase(&fixture, second), RESHARD_PHASE_DONE);
+    fixture_pass(&fixture, GATHER_NS / 2);
+    cr_assert_eq(fixture.append_count, appends + 1);
+    cr_assert_eq(fixture_phase(&fixture, first), RESHARD_PHASE_COUNT);
+    cr_assert_eq(fixture_phase(&fixture, second), RESHARD_PHASE_COUNT);
+    fixture_close(&fixture);
+}
+
+/* Opened one right after the other: the first is on its way to the disk when the others come. */
+static size_t appends_of_three(uint64_t gather_ns)
+{
+    struct reshard_migration_spec spec;
+    reshard_migration_id migration;
+    fixture_init(&fixture);
+    fixture.config.gather_ns = gather_ns;
+    fixture_open(&fixture);
+    size_t appends = fixture.append_count;
+    for (uint32_t slot = 0; slot < 3; slot++) {
+        const struct reshard_range range = {slot, slot};
+        reshard_migration_spec_init(&spec);
+        spec.mode = RESHARD_MODE_SNAPSHOT;
+        spec.source = 1;
+        spec.target = 2;
+        spec.ranges = &range;
+        spec.range_count = 1;
+        cr_assert_eq(
+            reshard_coordinator_open(fixture.coordinator, &spec, &migration), RESHARD_OK);
+    }
+    fixture_pump(&fixture);
+    cr_assert_eq(reshard_map_migration_count(reshard_coordinator_map(fixture.coordinator)), 3);
+    appends = fixture.append_count - appends;
+    fixture_restart(&fixture);
+    cr_assert_eq(reshard_map_migration_count(reshard_coordinator_map(fixture.coordinator)), 3);
+    fixture_close(&fixture);
+    return appends;
+}
+
+Test(ledger, what_waits_is_appended_together_where_ends_may_wait)
+{
+    cr_assert_eq(appends_of_three(0), 3);
+    cr_assert_eq(appends_of_three(GATHER_NS), 2);
 }
 
 Test(ledger, end_of_what_runs_by_itself_does_not_wait)

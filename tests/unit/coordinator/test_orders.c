@@ -50,6 +50,41 @@ Test(orders, repeated_to_both_sides_while_the_phase_lasts_also_after_a_report)
     fixture_close(&fixture);
 }
 
+static size_t ordered(uint32_t side)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < fixture.sent_count; i++)
+        count += fixture.sent[i].message.type == RESHARD__ORDER &&
+                 fixture.sent[i].to == 10 * (reshard_node_id)side + 1;
+    return count;
+}
+
+Test(orders, side_that_nobody_waits_for_and_has_nothing_to_do_gets_none)
+{
+    static const uint32_t modes[] = {RESHARD_MODE_SNAPSHOT, RESHARD_MODE_KEYWISE};
+    for (size_t i = 0; i < 2; i++) {
+        fixture_init(&fixture);
+        fixture.config.linger_ns = UINT64_C(5000000000);
+        fixture_open(&fixture);
+        reshard_migration_id migration = fixture_migration(&fixture, modes[i], 0, 9);
+        fixture_reach(&fixture, migration, RESHARD_PHASE_HOLD);
+        cr_assert_eq(fixture_order(&fixture, migration, TARGET)->phase, RESHARD_PHASE_HOLD);
+        fixture_reach(&fixture, migration, RESHARD_PHASE_SETTLE);
+        cr_assert_eq(fixture_order(&fixture, migration, TARGET)->phase, RESHARD_PHASE_SETTLE);
+        fixture_reach(&fixture, migration, RESHARD_PHASE_LINGER);
+        fixture.sent_count = 0;
+        fixture_pass(&fixture, fixture.coordinator->config.retry_ns);
+        cr_assert_eq(ordered(SOURCE) + ordered(TARGET), 0);
+        fixture_pass(&fixture, fixture.config.linger_ns);
+        cr_assert_eq(fixture_phase(&fixture, migration), RESHARD_PHASE_CLEANUP);
+        cr_assert_eq(ordered(SOURCE), 1);
+        fixture_pass(&fixture, fixture.coordinator->config.retry_ns);
+        cr_assert_eq(ordered(SOURCE), 2, "repeated");
+        cr_assert_eq(ordered(TARGET), 0);
+        fixture_close(&fixture);
+    }
+}
+
 Test(orders, carry_budget_attempt_and_pause)
 {
     fixture_init(&fixture);

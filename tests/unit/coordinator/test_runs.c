@@ -118,11 +118,13 @@ Test(runs, failover_in_each_phase_orders_the_heir)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (uint32_t side = SOURCE; side <= TARGET; side++) {
             reshard_migration_id migration = reached(rows[i].mode, rows[i].phase);
-            uint64_t n = fixture_order(&fixture, migration, side)->order.n;
-            uint64_t attempt = fixture_order(&fixture, migration, side)->attempt;
+            /* A target has nothing to do in CLEANUP, and is not ordered. */
+            uint32_t ordered = rows[i].phase == RESHARD_PHASE_CLEANUP ? SOURCE : side;
+            uint64_t n = fixture_order(&fixture, migration, ordered)->order.n;
+            uint64_t attempt = fixture_order(&fixture, migration, ordered)->attempt;
             cr_assert_eq(fixture_primary(&fixture, side, 10 * side + 2), RESHARD_OK);
             cr_assert_eq(fixture_phase(&fixture, migration), rows[i].to, "row %zu", i);
-            const struct reshard__message *order = fixture_order(&fixture, migration, side);
+            const struct reshard__message *order = fixture_order(&fixture, migration, ordered);
             cr_assert_eq(order->order.n, n + 1);
             cr_assert_eq(order->attempt, attempt);
             fixture_reach(&fixture, migration, RESHARD_PHASE_COUNT);
@@ -181,30 +183,119 @@ Test(runs, limit_and_priority_decide_what_starts)
     fixture_close(&fixture);
 }
 
-Test(runs, copies_into_one_shard_wait_until_the_one_before_is_decided)
+/* `count` migrations into shard 2, one copy at a time; the third of four is keywise. */
+static void copies_open(reshard_migration_id *ids, uint32_t count, uint64_t gather_ns)
 {
+    struct reshard_migration_spec spec;
     fixture_init(&fixture);
     fixture.config.copies_in_limit = 1;
+    fixture.config.freeze_gather_ns = gather_ns;
     fixture_open(&fixture);
-    struct reshard_migration_spec spec;
     reshard_migration_spec_init(&spec);
-    reshard_migration_id ids[4];
-    for (uint32_t i = 0; i < 4; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         spec.mode = i == 2 ? RESHARD_MODE_KEYWISE : RESHARD_MODE_SNAPSHOT;
         ids[i] = fixture_migration_of(&fixture, &spec, 4 * i, 4 * i + 3);
     }
-    cr_assert_eq(fixture_phase(&fixture, ids[0]), RESHARD_PHASE_PREPARE);
-    cr_assert_eq(fixture_progress(&fixture, ids[1]).state, RESHARD_RUN_WAITING);
-    cr_assert_eq(fixture_phase(&fixture, ids[2]), RESHARD_PHASE_PREPARE, "keywise copies nothing");
-    fixture_reach(&fixture, ids[0], RESHARD_PHASE_HOLD);
-    cr_assert_eq(fixture_phase(&fixture, ids[1]), RESHARD_PHASE_NONE);
-    fixture_reach(&fixture, ids[0], RESHARD_PHASE_SETTLE);
+}
+
+static void prepared(reshard_migration_id migration)
+{
+    fixture_tell(&fixture, migration, SOURCE, RESHARD__RESULT_PREPARED);
+    fixture_tell(&fixture, migration, TARGET, RESHARD__RESULT_PREPARED);
+}
+
+Test(runs, copies_into_one_shard_wait_prepared_until_the_one_before_is_decided)
+{
+    reshard_migration_id ids[4];
+    copies_open(ids, 4, 0);
+    for (uint32_t i = 0; i < 4; i++)
+        prepared(ids[i]);
+    cr_assert_eq(fixture_phase(&fixture, ids[0]), RESHARD_PHASE_COPY);
     cr_assert_eq(fixture_phase(&fixture, ids[1]), RESHARD_PHASE_PREPARE);
-    cr_assert_eq(fixture_phase(&fixture, ids[3]), RESHARD_PHASE_NONE);
-    cr_assert_eq(reshard_coordinator_abort(fixture.coordinator, ids[1]), RESHARD_OK);
-    fixture_reach(&fixture, ids[1], RESHARD_PHASE_UNDO);
+    cr_assert_eq(fixture_phase(&fixture, ids[2]), RESHARD_PHASE_MOVE, "keywise copies nothing");
+    fixture_reach(&fixture, ids[0], RESHARD_PHASE_HOLD);
+    cr_assert_eq(fixture_phase(&fixture, ids[1]), RESHARD_PHASE_PREPARE);
+    fixture_reach(&fixture, ids[0], RESHARD_PHASE_SETTLE);
+    cr_assert_eq(fixture_phase(&fixture, ids[1]), RESHARD_PHASE_COPY);
     cr_assert_eq(fixture_phase(&fixture, ids[3]), RESHARD_PHASE_PREPARE);
+    cr_assert_eq(reshard_coordinator_abort(fixture.coordinator, ids[1]), RESHARD_OK);
+    fixture_pump(&fixture);
+    cr_assert_eq(fixture_phase(&fixture, ids[3]), RESHARD_PHASE_COPY);
     fixture_close(&fixture);
+}
+
+static void copied(reshard_migration_id migration)
+{
+    fixture_reach(&fixture, migration, RESHARD_PHASE_CATCHUP);
+    fixture_tell(&fixture, migration, SOURCE, RESHARD__RESULT_STREAMING);
+}
+
+Test(runs, copies_that_caught_up_freeze_together)
+{
+    reshard_migration_id ids[2];
+    copies_open(ids, 2, 1000000);
+    prepared(ids[0]);
+    prepared(ids[1]);
+    copied(ids[0]);
+    cr_assert_eq(fixture_phase(&fixture, ids[0]), RESHARD_PHASE_CATCHUP);
+    cr_assert_eq(fixture_phase(&fixture, ids[1]), RESHARD_PHASE_COPY);
+    copied(ids[1]);
+    cr_assert_eq(fixture_phase(&fixture, ids[0]), RESHARD_PHASE_FREEZE);
+    cr_assert_eq(fixture_phase(&fixture, ids[1]), RESHARD_PHASE_FREEZE);
+    fixture_close(&fixture);
+}
+
+Test(runs, copy_waits_for_others_to_freeze_with_no_longer_than_told)
+{
+    reshard_migration_id ids[2];
+    copies_open(ids, 2, 1000000);
+    copied(ids[0]);
+    cr_assert_leq(reshard_coordinator_deadline(fixture.coordinator), fixture.now_ns + 1000000);
+    fixture_pass(&fixture, 999999);
+    cr_assert_eq(fixture_phase(&fixture, ids[0]), RESHARD_PHASE_CATCHUP);
+    fixture_pass(&fixture, 1);
+    cr_assert_eq(fixture_phase(&fixture, ids[0]), RESHARD_PHASE_FREEZE);
+    prepared(ids[1]);
+    cr_assert_eq(fixture_phase(&fixture, ids[1]), RESHARD_PHASE_PREPARE, "not beside a freeze");
+    fixture_reach(&fixture, ids[0], RESHARD_PHASE_SETTLE);
+    cr_assert_eq(fixture_phase(&fixture, ids[1]), RESHARD_PHASE_COPY);
+    fixture_close(&fixture);
+}
+
+Test(runs, copy_that_is_paused_is_not_waited_for)
+{
+    reshard_migration_id ids[2];
+    copies_open(ids, 2, 1000000);
+    cr_assert_eq(reshard_coordinator_pause(fixture.coordinator, ids[1], 1), RESHARD_OK);
+    copied(ids[0]);
+    cr_assert_eq(fixture_phase(&fixture, ids[0]), RESHARD_PHASE_FREEZE);
+    fixture_close(&fixture);
+}
+
+Test(runs, copies_that_memory_held_up_go_on_later)
+{
+    enum { COPIES = 12 };
+    bool failed = true;
+    for (size_t n = 1; failed; n++) {
+        reshard_migration_id ids[COPIES];
+        copies_open(ids, 2, 1000000);
+        for (uint32_t i = 2; i < COPIES; i++)
+            ids[i] = fixture_migration(&fixture, RESHARD_MODE_SNAPSHOT, 4 * i, 4 * i + 3);
+        for (uint32_t i = 0; i < COPIES; i++)
+            prepared(ids[i]);
+        for (uint32_t i = 0; i + 1 < COPIES; i++)
+            copied(ids[i]);
+        fixture.alloc.fail_at = fixture.alloc.calls + n;
+        fixture_reach(&fixture, ids[COPIES - 1], RESHARD_PHASE_CATCHUP);
+        failed = fixture.alloc.failed > 0;
+        fixture.alloc.fail_at = 0;
+        fixture_tell(&fixture, ids[COPIES - 1], SOURCE, RESHARD__RESULT_STREAMING);
+        fixture_pass(&fixture, 2 * fixture.coordinator->config.retry_ns);
+        for (uint32_t i = 0; i < COPIES; i++)
+            cr_assert_eq(fixture_phase(&fixture, ids[i]), RESHARD_PHASE_FREEZE);
+        fixture_close(&fixture);
+        cr_assert_lt(n, 100);
+    }
 }
 
 Test(runs, backoff_doubles_and_freezes_that_expire_are_not_converging)

@@ -217,3 +217,34 @@ Test(apply, failing_allocation_of_any_table_leaves_a_sound_map)
     }
     cr_assert_eq(status, RESHARD_OK);
 }
+
+Test(apply, a_map_that_follows_shares_what_both_retain)
+{
+    struct support_alloc alloc;
+    struct reshard_allocator allocator = support_alloc_init(&alloc);
+    struct reshard_map *ahead = NULL, *map = NULL;
+    size_t refusals = 0;
+    cr_assert_eq(reshard_map_create(64, &allocator, &ahead), RESHARD_OK);
+    cr_assert_eq(reshard_map_create(64, &allocator, &map), RESHARD_OK);
+    cr_assert_eq(grow(ahead), RESHARD_OK);
+    cr_assert_eq(do_term(ahead, 9, 1), RESHARD_OK);
+    while (reshard_map_version(map) < reshard_map_version(ahead)) {
+        uint64_t version = reshard_map_version(map);
+        alloc.fail_at = alloc.calls + 1;
+        if (reshard__map_follow(map, ahead)) {
+            refusals++;
+            cr_assert(reshard__map_sound(map) && reshard_map_version(map) == version);
+            alloc.fail_at = 0;
+            cr_assert_eq(reshard__map_follow(map, ahead), RESHARD_OK);
+        }
+        cr_assert_eq(reshard__map_change(map, version + 1),
+            reshard__map_change(ahead, version + 1), "version %u", (unsigned)version + 1);
+    }
+    cr_assert_gt(refusals, 5);
+    cr_assert_eq(reshard_map_equal(map, ahead), 1);
+    cr_assert(digests_equal(map, ahead) && reshard__map_sound(ahead));
+    reshard_map_destroy(ahead);
+    cr_assert(reshard__map_sound(map));
+    reshard_map_destroy(map);
+    cr_assert(support_alloc_clean(&alloc));
+}

@@ -43,3 +43,24 @@ Test(find, every_open_migration_is_found_and_no_other)
     cr_assert(reshard__map_sound(map));
     reshard_map_destroy(map);
 }
+
+Test(find, what_stands_where_it_would_without_gaps_is_found_and_what_gaps_moved_too)
+{
+    struct reshard_map *map = NULL;
+    cr_assert_eq(reshard_map_create(64, NULL, &map), RESHARD_OK);
+    for (uint32_t id = 1; id <= 40; id++)
+        cr_assert_eq(do_shard_put(map, id, 1.0), RESHARD_OK);
+    for (uint32_t id = 1; id <= 41; id++)
+        cr_assert_eq(reshard__map_shard_place(map, id), id - 1);
+    cr_assert_eq(do_shard_remove(map, 1), RESHARD_OK);
+    cr_assert_eq(do_shard_remove(map, 20), RESHARD_OK);
+    cr_assert_eq(do_shard_remove(map, 40), RESHARD_OK);
+    cr_assert_eq(do_shard_put(map, 1000, 1.0), RESHARD_OK);
+    for (uint32_t id = 1; id <= 50; id++) {
+        size_t below = id - 1U - (id > 1) - (id > 20) - (id > 40 ? id - 40 : 0);
+        cr_assert_eq(reshard__map_shard_place(map, id), below, "%u: %zu", id, below);
+    }
+    cr_assert_eq(reshard__map_shard_place(map, 1000), 37);
+    cr_assert_eq(reshard__map_shard_place(map, UINT32_MAX), 38);
+    reshard_map_destroy(map);
+}

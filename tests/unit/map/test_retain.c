@@ -154,3 +154,32 @@ Test(retain, a_version_to_come_is_not_retained)
     cr_assert_null(reshard__map_retained(map, UINT64_MAX));
     reshard_map_destroy(map);
 }
+
+Test(retain, room_is_what_keeps_the_changes_behind_a_version)
+{
+    enum { SLOTS = RESHARD_SLOT_COUNT_MAX / 4 }; /* 1 MiB a change */
+    struct reshard_map *map = NULL;
+    struct reshard_range *ranges = calloc(SLOTS / 2, sizeof *ranges);
+    const struct reshard_change term = change_of_kind(RESHARD_CHANGE_TERM);
+    cr_assert_not_null(ranges);
+    cr_assert_eq(reshard_map_create(SLOTS, NULL, &map), RESHARD_OK);
+    cr_assert(reshard__map_room(map, 0, &term), "nothing is behind");
+    cr_assert_eq(do_shard_put(map, 1, 1.0), RESHARD_OK);
+    for (int i = 0; i < 20; i++) {
+        struct reshard_change change =
+            comb(i % 2 ? RESHARD_CHANGE_UNASSIGN : RESHARD_CHANGE_ASSIGN, SLOTS, ranges);
+        uint64_t version = reshard_map_version(map), oldest = version - map->retained_count;
+        cr_assert_eq(reshard__map_room(map, oldest, &change), i < 7, "%d", i);
+        cr_assert(reshard__map_room(map, version - (i > 6 ? 6 : 1), &change), "%d", i);
+        cr_assert_eq(reshard_map_apply(map, &change), RESHARD_OK);
+    }
+    for (uint64_t i = 1; i < RESHARD_MAP_RETAINED; i++) {
+        cr_assert(reshard__map_room(map, 21, &term), "%u", (unsigned)i);
+        cr_assert_eq(do_term(map, i, 0), RESHARD_OK);
+    }
+    cr_assert_eq(do_term(map, RESHARD_MAP_RETAINED, 0), RESHARD_OK);
+    cr_assert_not(reshard__map_room(map, 21, &term));
+    cr_assert(reshard__map_room(map, 22, &term));
+    reshard_map_destroy(map);
+    free(ranges);
+}

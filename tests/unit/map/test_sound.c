@@ -61,20 +61,20 @@ Test(sound, members_that_disagree_are_found)
     EXPECT_UNSOUND(map->nodes[3]->role = RESHARD_ROLE_PRIMARY);
     EXPECT_UNSOUND(map->nodes[3]->shard = 2);
     EXPECT_UNSOUND(map->nodes[3]->shard = 99);
-    EXPECT_UNSOUND(map->shards[0]->primary = 12);
-    EXPECT_UNSOUND(map->shards[0]->primary = 0);
+    EXPECT_UNSOUND(map->shards[0].primary = 12);
+    EXPECT_UNSOUND(map->shards[0].primary = 0);
     /* a primary that nobody is, or that another shard has, with the nodes' roles to match */
-    EXPECT_UNSOUND(map->nodes[0]->role = RESHARD_ROLE_REPLICA; map->shards[0]->primary = 99);
-    EXPECT_UNSOUND(map->nodes[0]->role = RESHARD_ROLE_REPLICA; map->shards[0]->primary = 12);
-    EXPECT_UNSOUND(map->shards[0]->epoch = 0);
-    EXPECT_UNSOUND(map->shards[0]->slot_count++);
-    EXPECT_UNSOUND(map->shards[1]->node_count++);
-    EXPECT_UNSOUND(map->shards[2]->migration_count--);
-    EXPECT_UNSOUND(map->shards[0]->slot_count++; map->shards[1]->slot_count--);
+    EXPECT_UNSOUND(map->nodes[0]->role = RESHARD_ROLE_REPLICA; map->shards[0].primary = 99);
+    EXPECT_UNSOUND(map->nodes[0]->role = RESHARD_ROLE_REPLICA; map->shards[0].primary = 12);
+    EXPECT_UNSOUND(map->shards[0].epoch = 0);
+    EXPECT_UNSOUND(map->shards[0].slot_count++);
+    EXPECT_UNSOUND(map->shards[1].node_count++);
+    EXPECT_UNSOUND(map->shards[2].migration_count--);
+    EXPECT_UNSOUND(map->shards[0].slot_count++; map->shards[1].slot_count--);
     EXPECT_UNSOUND(map->removed_nodes[0] = 11);
     EXPECT_UNSOUND(map->removed_shards[0] = 1);
     EXPECT_UNSOUND(SWAP(struct reshard__map_node *, map->nodes[1], map->nodes[2]));
-    EXPECT_UNSOUND(SWAP(struct reshard__map_shard *, map->shards[1], map->shards[2]));
+    EXPECT_UNSOUND(SWAP(struct reshard__map_shard, map->shards[1], map->shards[2]));
     EXPECT_UNSOUND(SWAP(struct reshard__map_migration *, map->migrations[0], map->migrations[2]));
 }
 
@@ -161,9 +161,9 @@ Test(sound, a_wrong_sum_is_found)
     map->sum.high ^= UINT64_C(1) << 63;
     cr_assert(!reshard__map_sound(map));
     map->sum.high ^= UINT64_C(1) << 63;
-    map->shards[0]->weight = 0.75;
+    map->shards[0].weight = 0.75;
     cr_assert(!reshard__map_sound(map));
-    map->shards[0]->weight = 0.5;
+    map->shards[0].weight = 0.5;
     cr_assert(reshard__map_sound(map));
     reshard_map_destroy(map);
 }
@@ -191,10 +191,10 @@ Test(sound, every_field_counts_in_equal_and_in_the_digest)
     EXPECT_DIFFERENT(map->nodes[0]->texts[9] ^= 1);
     EXPECT_DIFFERENT(map->nodes[0]->name_size--; map->nodes[0]->address_size++);
     EXPECT_DIFFERENT(map->nodes[0]->address_size--; map->nodes[0]->zone_size++);
-    EXPECT_DIFFERENT(map->shards[0]->id += 4);
-    EXPECT_DIFFERENT(map->shards[0]->primary++);
-    EXPECT_DIFFERENT(map->shards[0]->epoch++);
-    EXPECT_DIFFERENT(map->shards[0]->weight *= 2);
+    EXPECT_DIFFERENT(map->shards[0].id += 4);
+    EXPECT_DIFFERENT(map->shards[0].primary++);
+    EXPECT_DIFFERENT(map->shards[0].epoch++);
+    EXPECT_DIFFERENT(map->shards[0].weight *= 2);
     EXPECT_DIFFERENT(map->migrations[0]->id += 2);
     EXPECT_DIFFERENT(map->migrations[0]->source++);
     EXPECT_DIFFERENT(map->migrations[0]->target++);

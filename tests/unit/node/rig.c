@@ -499,6 +499,12 @@ size_t rig_count(const struct rig *rig, uint32_t type, uint32_t kind)
 
 uint32_t rig_result(const struct rig *rig)
 {
+    const struct reshard__part *part = rig_part(rig);
+    bool quiet = part && part->phase &&
+                 (part->result == RESHARD__RESULT_WORKING ||
+                     part->result == RESHARD__RESULT_KEEPING);
+    if (quiet)
+        return part->result;
     const struct reshard__message *report = rig_last(rig, RESHARD__REPORT, 0);
     return report ? report->result : RESHARD__RESULT_COUNT;
 }

@@ -156,7 +156,8 @@ void rig_clear(struct rig *rig);
 /* Newest message of a type, of a kind (CHUNK; 0 = any); NULL = none since rig_clear. */
 const struct reshard__message *rig_last(const struct rig *rig, uint32_t type, uint32_t kind);
 size_t rig_count(const struct rig *rig, uint32_t type, uint32_t kind);
-/* Result of the newest REPORT, RESHARD__RESULT_COUNT = none since rig_clear. */
+/* Result of the newest REPORT, RESHARD__RESULT_COUNT = none since rig_clear; of a part with nothing
+ * to tell, the result that it does not tell. */
 uint32_t rig_result(const struct rig *rig);
 /* Events of a kind among those not yet pulled; pulls all. */
 size_t rig_events(struct rig *rig, uint32_t kind);

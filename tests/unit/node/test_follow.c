@@ -76,6 +76,26 @@ Test(follow, records_make_the_primarys_map_and_nothing_is_written)
     both_free();
 }
 
+Test(follow, record_without_memory_for_what_follows_is_fed_again)
+{
+    rig_boot(&primary, 1);
+    follower_init(3);
+    cr_assert_eq(rig_start(&replica), RESHARD_OK);
+    replica.alloc.fail_at = replica.alloc.calls + 1;
+    replica.alloc.fail_onwards = true;
+    int32_t status = RESHARD_OK;
+    for (int i = 0; i < 10000 && status == RESHARD_OK; i++)
+        status = reshard_node_greet(replica.node, 9); /* until its outbox has no place */
+    cr_assert_eq(status, RESHARD_E_NOMEM);
+    struct reshard_digest before = rig_digest(&replica);
+    cr_assert_eq(follow(), RESHARD_E_NOMEM);
+    cr_assert(rig_same(before, rig_digest(&replica)));
+    replica.alloc.fail_at = 0;
+    cr_assert_eq(follow(), RESHARD_OK);
+    cr_assert_eq(rig_route(&replica, 1, RESHARD_OP_READ), RESHARD_SERVE);
+    both_free();
+}
+
 Test(follow, journal_of_another_node_needs_the_flag)
 {
     rig_boot(&primary, 1);

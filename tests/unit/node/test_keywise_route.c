@@ -129,6 +129,26 @@ Test(keywise_route, absent_key_waits_for_the_writes_of_before_r21)
     rig_free(&rig);
 }
 
+/* The same under a successor's PREPARE: what was admitted before MOVE still runs. */
+Test(keywise_route, absent_key_waits_for_the_writes_of_before_in_a_new_term_too)
+{
+    rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_PREPARE);
+    rig.store.live[3] = 0;
+    rig.automatic &= ~RIG_BIT(FENCE);
+    rig_order(&rig, RESHARD_PHASE_MOVE);
+    rig_none_pending(&rig, 2);
+    rig.order_term++;
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_PREPARED);
+    cr_assert_eq(verdict(3, false, 0), RESHARD_PARK);
+    cr_assert_eq(verdict(4, false, 0), RESHARD_SERVE);
+    uint64_t wakes = rig.wake_count;
+    rig_do(&rig, RESHARD_ACTION_FENCE);
+    cr_assert_gt(rig.wake_count, wakes);
+    cr_assert_eq(verdict(3, false, 0), RESHARD_ASK);
+    rig_free(&rig);
+}
+
 Test(keywise_route, several_keys_half_moved_try_again)
 {
     rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_MOVE);

@@ -213,6 +213,35 @@ Test(keywise_take, marks_that_were_resolved_end_by_a_durable_clear_r18)
     rig_free(&rig);
 }
 
+/* Of a target that gives back: it sends on what its CLEAR freed. */
+static uint32_t clear_durability(bool back)
+{
+    take_begin();
+    rig_give(&rig, 1, 3, 33);
+    if (back) {
+        rig_decide(&rig, RESHARD_CHANGE_MIGRATION_ABORT);
+        rig_order(&rig, RESHARD_PHASE_UNMOVE);
+        rig.copy = (struct reshard__order_id){rig.order_term, rig.order_n};
+    } else {
+        stream_again();
+    }
+    rig.automatic &= ~RIG_BIT(APPEND);
+    answer(3, RESHARD__ANSWER_NOT_HAVE);
+    const struct reshard_action *append = rig_find(&rig, RESHARD_ACTION_APPEND);
+    cr_assert(append);
+    uint32_t durability = append->durability;
+    rig_do(&rig, RESHARD_ACTION_APPEND);
+    cr_assert_eq(rig_newest_record(&rig), RESHARD__RECORD_CLEAR);
+    rig_free(&rig);
+    return durability;
+}
+
+Test(keywise_take, clear_behind_which_keys_go_back_outlives_the_power_r18)
+{
+    cr_assert_eq(clear_durability(false), RESHARD_DURABILITY_ORDERED);
+    cr_assert_eq(clear_durability(true), RESHARD_DURABILITY_FULL);
+}
+
 /* The stream before has ended: what it was told of a key may be old. */
 Test(keywise_take, answer_of_the_stream_before_touches_no_mark_that_aged_r18)
 {

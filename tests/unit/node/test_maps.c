@@ -153,6 +153,26 @@ Test(maps, snapshot_or_changes_during_a_write_come_again)
     rig_free(&rig);
 }
 
+Test(maps, changes_that_a_snapshot_has_are_not_missed_while_it_is_written)
+{
+    static uint8_t buffer[8192];
+    rig_boot(&rig, 1);
+    uint64_t here = reshard_map_version(rig.node->next);
+    rig.automatic &= ~RIG_BIT(APPEND);
+    rig_change(
+        &rig, (struct reshard_change){.kind = RESHARD_CHANGE_SHARD_PUT, .shard = 3, .weight = 1.0});
+    struct reshard__message message = snapshot(buffer, sizeof buffer);
+    rig_receive(&rig, 9, &message);
+    cr_assert(rig_find(&rig, RESHARD_ACTION_APPEND));
+    struct reshard_digest before = rig_digest(&rig);
+    send_map(here, RESHARD_OK);
+    cr_assert(rig_same(before, rig_digest(&rig)));
+    rig_clear(&rig);
+    rig_do(&rig, RESHARD_ACTION_APPEND);
+    cr_assert_eq(rig_count(&rig, RESHARD__HELLO, 0), 0);
+    rig_free(&rig);
+}
+
 Test(maps, change_that_no_map_takes_is_refused)
 {
     rig_boot(&rig, 1);
@@ -185,5 +205,32 @@ Test(maps, end_waits_for_a_record_but_not_for_ever)
     cr_assert_leq(reshard_node_deadline(rig.node), rig.now_ns + UINT64_C(5000000000));
     rig_tick(&rig, UINT64_C(5000000000));
     cr_assert(rig_find(&rig, RESHARD_ACTION_APPEND));
+    rig_free(&rig);
+}
+
+/* What is adopted after a write is read back from what the map retains: no more may come. */
+Test(maps, more_changes_during_a_write_than_are_retained_come_again)
+{
+    rig_boot(&rig, 1);
+    rig.automatic &= ~RIG_BIT(APPEND);
+    for (int i = 0; i < RESHARD_MAP_RETAINED + 100; i++) {
+        rig_change(&rig, (struct reshard_change){
+                             .kind = RESHARD_CHANGE_SHARD_PUT, .shard = 3, .weight = 1.0 + i});
+        if (i % 50 == 0)
+            rig_map(&rig);
+    }
+    rig_map(&rig);
+    cr_assert_eq(reshard_map_version(rig.node->next) -
+                     reshard_map_version(reshard_node_map(rig.node)),
+        RESHARD_MAP_RETAINED);
+    rig_clear(&rig);
+    rig_do(&rig, RESHARD_ACTION_APPEND);
+    cr_assert_eq(rig_count(&rig, RESHARD__HELLO, 0), 1); /* what was missed is asked for */
+    for (int i = 0; i < 3; i++) {
+        rig_map(&rig);
+        if (rig_find(&rig, RESHARD_ACTION_APPEND))
+            rig_do(&rig, RESHARD_ACTION_APPEND);
+    }
+    cr_assert_eq(reshard_map_version(reshard_node_map(rig.node)), reshard_map_version(rig.truth));
     rig_free(&rig);
 }

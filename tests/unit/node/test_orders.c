@@ -79,6 +79,29 @@ Test(orders, lower_number_is_ignored_and_equal_one_answered_r6)
     rig_free(&rig);
 }
 
+Test(orders, first_one_is_answered_with_news_alone_and_a_repeated_one_always_r6)
+{
+    rig_boot(&rig, 2);
+    rig_open(&rig, 1, RESHARD_MODE_SNAPSHOT);
+    rig.automatic &= ~RIG_BIT(APPEND);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    cr_assert_eq(rig_count(&rig, RESHARD__REPORT, 0), 0);
+    rig_again(&rig, RESHARD_PHASE_PREPARE);
+    cr_assert_eq(rig_count(&rig, RESHARD__REPORT, 0), 1);
+    cr_assert_eq(rig_last(&rig, RESHARD__REPORT, 0)->result, RESHARD__RESULT_WORKING);
+    rig_do(&rig, RESHARD_ACTION_APPEND);
+    cr_assert_eq(rig_count(&rig, RESHARD__REPORT, 0), 2);
+    cr_assert_eq(rig_last(&rig, RESHARD__REPORT, 0)->result, RESHARD__RESULT_PREPARED);
+    rig.automatic = RIG_ALL;
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    cr_assert_eq(rig_part(&rig)->result, RESHARD__RESULT_KEEPING);
+    cr_assert_eq(rig_count(&rig, RESHARD__REPORT, 0), 2, "nobody waits for it");
+    rig_again(&rig, RESHARD_PHASE_COPY);
+    cr_assert_eq(rig_count(&rig, RESHARD__REPORT, 0), 3);
+    cr_assert_eq(rig_last(&rig, RESHARD__REPORT, 0)->result, RESHARD__RESULT_KEEPING);
+    rig_free(&rig);
+}
+
 Test(orders, number_of_the_record_is_the_floor_after_a_restart)
 {
     rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_HOLD);

@@ -264,6 +264,23 @@ Test(source, release_is_durable_before_it_answers_moved)
     rig_free(&rig);
 }
 
+Test(source, of_one_log_answers_moved_before_its_record_is_synced_and_settles_after)
+{
+    source_to(RESHARD_PHASE_HOLD);
+    rig.node->config.flags = RESHARD_NODE_ONE_LOG;
+    rig_decide(&rig, RESHARD_CHANGE_MIGRATION_COMMIT);
+    rig.automatic &= ~(RIG_BIT(APPEND) | RIG_BIT(SYNC));
+    rig_clear(&rig);
+    rig_order(&rig, RESHARD_PHASE_SETTLE);
+    cr_assert_eq(rig_find(&rig, RESHARD_ACTION_APPEND)->durability, RESHARD_DURABILITY_WRITE);
+    rig_do(&rig, RESHARD_ACTION_APPEND);
+    cr_assert_eq(rig_route(&rig, 0, RESHARD_OP_READ), RESHARD_MOVED);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING);
+    rig_do(&rig, RESHARD_ACTION_SYNC);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_SETTLED);
+    rig_free(&rig);
+}
+
 Test(source, purge_without_a_release_changes_nothing_r13)
 {
     source_to(RESHARD_PHASE_HOLD);

@@ -90,6 +90,7 @@ Test(target, seal_of_one_log_needs_no_sync_before_it_r8)
     rig_do(&rig, RESHARD_ACTION_APPEND);
     cr_assert_eq(rig_record_count(&rig, RESHARD__RECORD_SEAL), 1);
     cr_assert_eq(rig_result(&rig), RESHARD__RESULT_READY);
+    cr_assert_eq(reshard_node_deadline(rig.node), UINT64_MAX, "nothing is left to be synced");
     rig_free(&rig);
 }
 
@@ -285,6 +286,48 @@ Test(target, serving_waits_for_the_active_record_r12)
     cr_assert_eq(rig_result(&rig), RESHARD__RESULT_SETTLED);
     rig_restart(&rig);
     cr_assert_eq(rig_route(&rig, 3, RESHARD_OP_READ), RESHARD_SERVE);
+    rig_free(&rig);
+}
+
+/* R12 where journal and store are one log: what is written behind the record is lost with it. */
+Test(target, of_one_log_serves_before_its_record_is_synced_and_says_so_after_r12)
+{
+    target_to(RESHARD_PHASE_HOLD);
+    rig.node->config.flags = RESHARD_NODE_ONE_LOG;
+    rig_decide(&rig, RESHARD_CHANGE_MIGRATION_COMMIT);
+    rig.automatic &= ~(RIG_BIT(APPEND) | RIG_BIT(SYNC));
+    rig_order(&rig, RESHARD_PHASE_SETTLE);
+    cr_assert_eq(rig_route(&rig, 3, RESHARD_OP_READ), RESHARD_PARK);
+    cr_assert_eq(rig_find(&rig, RESHARD_ACTION_APPEND)->durability, RESHARD_DURABILITY_WRITE);
+    rig_do(&rig, RESHARD_ACTION_APPEND);
+    cr_assert_eq(rig_route(&rig, 3, RESHARD_OP_READ), RESHARD_SERVE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING);
+    rig_fail(&rig, RESHARD_ACTION_SYNC, RESHARD_E_HOOK);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING);
+    rig_tick(&rig, rig.node->config.retry_ns);
+    rig_again(&rig, RESHARD_PHASE_SETTLE);
+    rig_do(&rig, RESHARD_ACTION_SYNC);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_SETTLED);
+    rig_again(&rig, RESHARD_PHASE_SETTLE);
+    cr_assert_null(rig_find(&rig, RESHARD_ACTION_SYNC));
+    rig_free(&rig);
+}
+
+Test(target, of_one_log_syncs_what_a_restart_finds_before_it_says_so_r12)
+{
+    target_to(RESHARD_PHASE_HOLD);
+    rig.node->config.flags = RESHARD_NODE_ONE_LOG;
+    rig_decide(&rig, RESHARD_CHANGE_MIGRATION_COMMIT);
+    rig.automatic &= ~RIG_BIT(SYNC);
+    rig_order(&rig, RESHARD_PHASE_SETTLE);
+    rig_restart(&rig);
+    rig.node->config.flags = RESHARD_NODE_ONE_LOG;
+    rig_clear(&rig);
+    rig_again(&rig, RESHARD_PHASE_SETTLE);
+    cr_assert_eq(rig_route(&rig, 3, RESHARD_OP_READ), RESHARD_SERVE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING);
+    rig_do(&rig, RESHARD_ACTION_SYNC);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_SETTLED);
     rig_free(&rig);
 }
 

@@ -295,6 +295,21 @@ Test(routing, keyed_without_a_row_a_source_parks_and_a_target_redirects)
         RESHARD_MOVED);
 }
 
+/* R21: before UNMOVE nobody was sent here by ASK in this migration. Who parked would wait for as
+ * long as an operator leaves the slot open. */
+Test(routing, bare_asking_at_a_source_before_unmove_counts_as_none)
+{
+    static const enum reshard__stance stances[] = {
+        RESHARD__STANCE_SOURCE_MOVE, RESHARD__STANCE_SOURCE_GUARD};
+    for (size_t i = 0; i < sizeof stances / sizeof *stances; i++)
+        for (int presence = 0; presence < RESHARD__PRESENCE_COUNT; presence++)
+            for (uint32_t op = RESHARD_OP_READ; op < RESHARD_OP_COUNT; op++)
+                cr_assert_eq(reshard__route_keyed(stances[i], RESHARD__ASKING_BARE,
+                                 (enum reshard__presence)presence, op),
+                    reshard__route_keyed(stances[i], RESHARD__ASKING_NO,
+                        (enum reshard__presence)presence, op));
+}
+
 Test(routing, removals_park_while_marks_are_not_settled)
 {
     cr_assert_eq(reshard__route_keyed(RESHARD__STANCE_SOURCE_GUARD, RESHARD__ASKING_NO,
