@@ -298,7 +298,9 @@ static void coordinator_start(struct process *process, const char *folder)
         .struct_size = sizeof transport, .user_data = process, .send = on_send};
     struct reshard_journal journal;
     struct reshard_coordinator_config config = {.struct_size = sizeof config,
-        .node = process->id, .slot_count = SLOT_COUNT, .unique = now_ns(), .retry_ns = 20000000};
+        .node = process->id, .slot_count = SLOT_COUNT, .unique = now_ns(), .retry_ns = 20000000,
+        /* A machine that stands still lets freezes run out and copies fail: never give up. */
+        .attempt_limit = UINT32_MAX, .copy_limit = UINT32_MAX};
     process->authority = journal_open(folder, "authority", 0, FILE_JOURNAL_AUTHORITY);
     file_journal_hooks(process->authority, &journal);
     CHECK(!reshard_coordinator_create(&config, &process->coordinator));

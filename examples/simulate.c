@@ -23,7 +23,9 @@
 #include "simulate_progress.h"
 #include "simulate_replay.h"
 #include "simulate_search.h"
+#include "simulate_words.h"
 
+#include <errno.h>
 #include <reshard-sim/sim.h>
 #include <reshard/phase.h>
 #include <stdio.h>
@@ -53,9 +55,14 @@ static char *file_read(const char *path, size_t *size_out)
             text = larger;
         }
     }
+    int error = ferror(file) ? errno : 0;
     (void)fclose(file);
     *size_out = size;
-    return text;
+    if (error) {
+        free(text);
+        errno = error;
+    }
+    return error ? NULL : text;
 }
 
 static void rows_print(const struct reshard_sim_report *report)
@@ -66,25 +73,43 @@ static void rows_print(const struct reshard_sim_report *report)
     printf("\n");
 }
 
-static int scenario(const char *path, int rows)
+/* What a run says last is why it stopped: told with the file's name and the line. */
+struct teller {
+    int aloud;
+    char last[256];
+};
+
+static void tell(void *user_data, const char *text, size_t size)
+{
+    enum { TIME = 12 }; /* what a line of the transcript begins with */
+    struct teller *teller = user_data;
+    if (teller->aloud)
+        print(NULL, text, size);
+    size_t from = size > TIME ? TIME : 0, length = size - from;
+    if (length >= sizeof teller->last)
+        length = sizeof teller->last - 1;
+    memcpy(teller->last, text + from, length);
+    while (length > 0 && teller->last[length - 1] == '\n')
+        length--;
+    teller->last[length] = '\0';
+}
+
+static int scenario_run(
+    const char *path, struct teller *teller, reshard_sim_print log, void *log_data, int rows)
 {
     size_t size;
     char *text = file_read(path, &size);
-    if (!text) {
-        (void)fprintf(stderr, "cannot read %s\n", path);
-        return 2;
-    }
+    if (!text)
+        return file_complain(path);
     struct reshard_sim_report report;
     reshard_sim_report_init(&report);
-    int32_t status = reshard_sim_scenario(text, size, print, NULL, &report);
+    int32_t status = reshard_sim_scenario_log(text, size, tell, teller, log, log_data, &report);
     free(text);
     if (rows)
         rows_print(&report);
-    if (status)
-        return 2;
-    if (report.failed || report.violated)
-        (void)fprintf(stderr, "%s: line %u\n", path, (unsigned)report.line);
-    return report.failed || report.violated ? 1 : 0;
+    if (status || report.failed || report.violated)
+        (void)fprintf(stderr, "%s:%u: %s\n", path, (unsigned)report.line, teller->last);
+    return status ? NOT_UNDERSTOOD : report.failed || report.violated ? 1 : 0;
 }
 
 static void log_write(void *user_data, const char *text, size_t size)
@@ -92,41 +117,26 @@ static void log_write(void *user_data, const char *text, size_t size)
     (void)fwrite(text, 1, size, user_data);
 }
 
-static int log_to(const char *text, size_t size, reshard_sim_print log, void *log_data)
+/* A page of what `fill` logs; a file that cannot be written is a failure. */
+static int page_write(const char *page, int (*fill)(const char *path, struct html *html),
+    const char *path)
 {
-    struct reshard_sim_report report;
-    reshard_sim_report_init(&report);
-    if (reshard_sim_scenario_log(text, size, NULL, NULL, log, log_data, &report))
-        return 2;
-    return report.failed || report.violated ? 1 : 0;
-}
-
-/* The event log as it is, or in a page. */
-static int scenario_log(const char *path, FILE *file, int html)
-{
-    size_t size;
-    char *text = file_read(path, &size);
-    if (!text || !file) {
-        (void)fprintf(stderr, "cannot read %s, or write\n", path);
-        free(text);
-        return 2;
-    }
-    struct html page;
-    int failed = html && html_begin(&page, file);
-    int result = html ? log_to(text, size, html_log, &page) : log_to(text, size, log_write, file);
-    free(text);
-    failed |= html && html_end(&page);
-    failed |= fflush(file) != 0;
-    return failed ? 2 : result;
-}
-
-static int scenario_html(const char *path, const char *page)
-{
+    struct html html;
     FILE *file = fopen(page, "w");
-    int result = scenario_log(path, file, 1);
-    if (file && fclose(file))
-        result = 2;
-    return result;
+    if (!file)
+        return file_complain(page);
+    int failed = html_begin(&html, file);
+    int result = fill(path, &html);
+    failed |= html_end(&html);
+    failed |= ferror(file);
+    failed |= fclose(file);
+    return failed ? file_complain(page) : result;
+}
+
+static int scenario_fill(const char *path, struct html *html)
+{
+    struct teller teller = {0};
+    return scenario_run(path, &teller, html_log, html, 0);
 }
 
 /* What a swarm is asked for beside its seeds, and how far it is: shared with its children. */
@@ -164,6 +174,8 @@ static int failure_keep(struct swarm *swarm, const struct reshard_sim_report *re
     (void)snprintf(path, sizeof path, "replay-%llu.txt", (unsigned long long)spec->seed);
     int status = replay_write(replay, path, &left);
     progress_clear(&swarm->progress);
+    if (status)
+        (void)file_complain(path);
     printf("seed %llu: %s, %llu events, %llu left: %llu faults, %llu operations, %llu migrations\n",
         (unsigned long long)spec->seed, report->checker,
         (unsigned long long)reshard_sim_report_events(report),
@@ -198,8 +210,10 @@ static uint32_t phase_of(const char *word)
     return phase;
 }
 
-static void wish_read(const char *word, struct swarm *swarm)
+/* 0, or -1 and a complaint: it is no wish. */
+static int wish_read(const char *word, struct swarm *swarm)
 {
+    uint64_t bits = 0;
     struct reshard_sim_swarm *spec = &swarm->replay.swarm;
     if (strcmp(word, "snapshot") == 0)
         spec->mode = RESHARD_MODE_SNAPSHOT;
@@ -211,8 +225,13 @@ static void wish_read(const char *word, struct swarm *swarm)
         swarm->digests = 1;
     else if (strcmp(word, "cells") == 0)
         spec->cells = swarm->cells;
-    else if (!(spec->focus = phase_of(word)))
-        spec->sabotage = (uint32_t)strtoul(word, NULL, 10);
+    else if (!(spec->focus = phase_of(word))) {
+        if (word_number(word, "snapshot, keywise, a PHASE, shrink, cells, digests, or sabotage", 0,
+                UINT32_MAX, &bits))
+            return -1;
+        spec->sabotage = (uint32_t)bits;
+    }
+    return 0;
 }
 
 /* How often each fault met a migration in each phase, but the two that last a moment at the end. */
@@ -233,6 +252,7 @@ static void total_add(struct reshard_sim_report *total, const struct reshard_sim
     total->steps += report->steps;
     total->faults += report->faults;
     total->requests += report->requests;
+    total->gathered += report->gathered;
     total->transcript = total->transcript * 31 + report->transcript;
     for (uint32_t row = 0; row < 96; row++)
         total->rows[row] += report->rows[row];
@@ -276,12 +296,16 @@ static void swarm_run(struct swarm *swarm)
 static int swarm(int count, char **words)
 {
     struct swarm *swarm = child_share(sizeof *swarm);
+    uint64_t first, seeds;
     if (!swarm || replay_make(&swarm->replay))
-        return 1;
-    uint64_t seeds = strtoull(words[1], NULL, 10);
+        return word_complain("swarm", "no memory");
+    if (word_number(words[0], "FROM", 0, UINT64_MAX / 2, &first) ||
+        word_number(words[1], "COUNT", 1, UINT64_MAX / 2, &seeds))
+        return NOT_UNDERSTOOD;
     for (int i = 2; i < count; i++)
-        wish_read(words[i], swarm);
-    swarm->replay.swarm.seed = strtoull(words[0], NULL, 10);
+        if (wish_read(words[i], swarm))
+            return NOT_UNDERSTOOD;
+    swarm->replay.swarm.seed = first;
     swarm->end = swarm->replay.swarm.seed + seeds;
     reshard_sim_report_init(&swarm->total);
     progress_begin(&swarm->progress, "swarm", seeds);
@@ -291,9 +315,11 @@ static int swarm(int count, char **words)
     if (swarm->replay.swarm.cells)
         cells_print(swarm->cells);
     const struct reshard_sim_report *total = &swarm->total;
-    printf("%llu seeds, %d failed, %llu steps, %llu faults, %llu requests\n",
+    printf("%llu seeds, %d failed, %llu steps, %llu faults, %llu requests, "
+           "%llu gathered\n",
         (unsigned long long)seeds, swarm->failed, (unsigned long long)total->steps,
-        (unsigned long long)total->faults, (unsigned long long)total->requests);
+        (unsigned long long)total->faults, (unsigned long long)total->requests,
+        (unsigned long long)total->gathered);
     rows_print(total);
     return swarm->failed ? 1 : 0;
 }
@@ -313,19 +339,18 @@ static int replay_run(const char *path, uint32_t trace, reshard_sim_print log, v
     struct replay replay;
     struct reshard_sim_report report;
     reshard_sim_report_init(&report);
-    int32_t status = -1;
-    if (replay_make(&replay) == 0 && replay_read(&replay, path) == 0) {
-        replay.swarm.trace = trace;
-        replay.swarm.log = log;
-        replay.swarm.log_data = log_data;
-        (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
-        status = child_run_for(
-            replay.checker, &replay.swarm, log ? NULL : print, NULL, &report);
-        replay_compare(&replay, &report);
-    } else {
-        (void)fprintf(stderr, "cannot read %s\n", path);
-    }
-    return status ? 2 : report.violated ? 1 : 0;
+    if (replay_make(&replay))
+        return word_complain(path, "no memory");
+    if (replay_read(&replay, path))
+        return NOT_UNDERSTOOD;
+    replay.swarm.trace = trace;
+    replay.swarm.log = log;
+    replay.swarm.log_data = log_data;
+    (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    if (child_run_for(replay.checker, &replay.swarm, log ? NULL : print, NULL, &report))
+        return word_complain(path, "it cannot be run");
+    replay_compare(&replay, &report);
+    return report.violated ? 1 : 0;
 }
 
 /* Of a search or of a swarm. */
@@ -335,64 +360,104 @@ static int replay_any(const char *path, uint32_t trace, reshard_sim_print log, v
     return searched >= 0 ? searched : replay_run(path, trace, log, log_data);
 }
 
-static int replay_html(const char *path, const char *page)
+static int replay_fill(const char *path, struct html *html)
 {
-    FILE *file = fopen(page, "w");
-    if (!file)
-        return 2;
-    struct html html;
-    int failed = html_begin(&html, file);
-    int result = replay_any(path, 0, html_log, &html);
-    failed |= html_end(&html);
-    failed |= fclose(file);
-    return failed ? 2 : result;
+    return replay_any(path, 0, html_log, html);
+}
+
+static int readable(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    return file ? fclose(file) == 0 : 0;
+}
+
+/* A page is not touched where there is nothing to show. */
+static int page_say(const char *path, const char *page, int (*fill)(const char *, struct html *))
+{
+    return readable(path) ? page_write(page, fill, path) : file_complain(path);
 }
 
 static int replay(int count, char **words)
 {
-    if (count > 2 && strcmp(words[1], "--html") == 0)
-        return replay_html(words[0], words[2]);
-    if (count > 1 && strcmp(words[1], "--log") == 0)
+    if (count == 1)
+        return replay_any(words[0], 0, NULL, NULL);
+    if (count == 3 && strcmp(words[1], "--html") == 0)
+        return page_say(words[0], words[2], replay_fill);
+    if (count == 2 && strcmp(words[1], "--log") == 0)
         return replay_any(words[0], 0, log_write, stdout);
-    return replay_any(words[0], count > 1 && strcmp(words[1], "--trace") == 0 ? 2 : 0, NULL, NULL);
+    if (count == 2 && strcmp(words[1], "--trace") == 0)
+        return replay_any(words[0], 2, NULL, NULL);
+    return word_complain(words[1], "expected --trace, --log or --html PAGE, and nothing else");
 }
 
 static int scenario_say(int count, char **words)
 {
-    return scenario(words[0], count > 1 && strcmp(words[1], "--rows") == 0);
+    struct teller teller = {.aloud = 1};
+    if (count > 1 && strcmp(words[1], "--rows") != 0)
+        return word_complain(words[1], "expected --rows, or nothing");
+    return scenario_run(words[0], &teller, NULL, NULL, count > 1);
 }
 
 static int log_say(int count, char **words)
 {
+    struct teller teller = {0};
     (void)count;
-    return scenario_log(words[0], stdout, 0);
+    return scenario_run(words[0], &teller, log_write, stdout, 0);
 }
 
 static int html_say(int count, char **words)
 {
     (void)count;
-    return scenario_html(words[0], words[1]);
+    return page_say(words[0], words[1], scenario_fill);
 }
 
 struct command {
     const char *name;
-    int words; /* at least */
+    int least; /* words */
+    int most;
     int (*run)(int count, char **words);
 };
 
-int main(int count, char **words)
+static void usage(FILE *file, const char *name)
 {
-    static const struct command commands[] = {{"scenario", 1, scenario_say}, {"log", 1, log_say},
-        {"html", 2, html_say}, {"swarm", 2, swarm}, {"replay", 1, replay},
-        {"search", 1, search_command}};
-    for (size_t i = 0; i < sizeof commands / sizeof *commands && count > 1; i++)
-        if (strcmp(words[1], commands[i].name) == 0 && count - 2 >= commands[i].words)
-            return commands[i].run(count - 2, words + 2);
-    (void)fprintf(stderr,
+    (void)fprintf(file,
         "usage: %s scenario FILE [--rows] | log FILE | html FILE PAGE |\n"
         "    swarm FROM COUNT [snapshot|keywise] [PHASE] [shrink] [cells] [digests] |\n"
         "    replay FILE [--trace|--log|--html PAGE] |\n"
-        "    search NAME|all|PART/PARTS [limit STATES] [verify EVERY] [sabotage BITS]\n",
-        words[0]);
-    return 2;
+        "    search NAME|all|PART/PARTS [limit STATES] [verify EVERY] [sabotage BITS]\n"
+        "What fails is written to replay-SEED.txt or search-NAME.txt, for replay.\n"
+        "Exit status: 0 all held, 1 something did not, 2 not understood.\n",
+        name);
+}
+
+/* Whatever was asked for: what does not arrive is a failure. */
+static int output_end(int result)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return result;
+    return file_complain("standard output");
+}
+
+static int command_run(const struct command *command, int count, char **words)
+{
+    if (count < command->least)
+        return word_complain(command->name, "expected more words: see --help");
+    if (count > command->most)
+        return word_complain(words[command->most], "expected nothing more");
+    return output_end(command->run(count, words));
+}
+
+int main(int count, char **words)
+{
+    static const struct command commands[] = {{"scenario", 1, 2, scenario_say},
+        {"log", 1, 1, log_say}, {"html", 2, 2, html_say}, {"swarm", 2, 99, swarm},
+        {"replay", 1, 3, replay}, {"search", 1, 7, search_command}};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands && count > 1; i++)
+        if (strcmp(words[1], commands[i].name) == 0)
+            return command_run(&commands[i], count - 2, words + 2);
+    int asked = count == 2 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0);
+    if (count > 1 && !asked)
+        return word_complain(words[1], "no such command: see --help");
+    usage(asked ? stdout : stderr, words[0]);
+    return asked ? output_end(0) : NOT_UNDERSTOOD;
 }

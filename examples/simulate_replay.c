@@ -2,6 +2,7 @@
 /* Replay files of the simulator's command line. */
 #include "simulate_replay.h"
 #include "simulate_child.h"
+#include "simulate_words.h"
 
 #include <inttypes.h>
 #include <reshard/version.h>
@@ -55,6 +56,8 @@ static void head_write(FILE *file, const struct replay *replay, const char *chec
         swarm->node_limit, swarm->replica_limit, swarm->key_limit, swarm->chaos_limit_ms);
     for (uint32_t client = 0; client < RESHARD_SIM_CLIENTS; client++)
         skips_write(file, client, swarm->skipped[client]);
+    if (swarm->unread)
+        (void)fprintf(file, "unread %016" PRIx64 "\n", swarm->unread);
     for (uint64_t i = 0; i < swarm->decision_count; i++)
         (void)fprintf(file, "decision %" PRIu32 " %" PRIu64 " %" PRIu32 "\n",
             replay->decisions[i].kind, replay->decisions[i].ordinal, replay->decisions[i].value);
@@ -125,6 +128,7 @@ static int line_read(const char *line, struct replay *replay)
            decision_read(line, replay) ||
            sscanf(line, "version %" SCNx32, &replay->version) == 1 ||
            sscanf(line, "focus %" SCNu32, &swarm->focus) == 1 ||
+           sscanf(line, "unread %" SCNx64, &swarm->unread) == 1 ||
            sscanf(line, "checker %31s", replay->checker) == 1 ||
            sscanf(line, "transcript %" SCNx64, &replay->transcript) == 1 ||
            sscanf(line, "seed %" SCNu64 " mode %" SCNu32 " sabotage %" SCNu32, &swarm->seed,
@@ -135,12 +139,20 @@ int replay_read(struct replay *replay, const char *path)
 {
     char line[4096];
     FILE *file = fopen(path, "r");
-    if (!file)
+    if (!file) {
+        (void)file_complain(path);
         return -1;
+    }
+    unsigned number = 1;
     int good = fgets(line, sizeof line, file) && strcmp(line, "reshard-sim replay 1\n") == 0;
-    while (good && fgets(line, sizeof line, file))
+    while (good && fgets(line, sizeof line, file)) {
+        number++;
         good = line_read(line, replay);
+    }
     (void)fclose(file);
     replay->swarm.replay = 1;
-    return good ? 0 : -1;
+    if (good)
+        return 0;
+    (void)fprintf(stderr, "%s:%u: not a line of a replay file\n", path, number);
+    return -1;
 }

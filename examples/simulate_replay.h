@@ -21,7 +21,7 @@ int replay_make(struct replay *replay);
 /* Run it once more, and write it with its history. 0, or -1: it cannot be written. */
 int replay_write(
     const struct replay *replay, const char *path, struct reshard_sim_report *report_out);
-/* 0, or -1: it cannot be read, or is none. */
+/* 0, or -1 and a complaint: it cannot be read, or is none. */
 int replay_read(struct replay *replay, const char *path);
 
 #endif

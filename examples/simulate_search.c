@@ -2,7 +2,10 @@
 /* Exhaustive searches from a command line. A way that was found is kept as a line "search NAME
  * sabotage BITS", then one line "move KIND VALUE ABOUT" for each move. */
 #include "simulate_search.h"
+
+#include "simulate_child.h"
 #include "simulate_progress.h"
+#include "simulate_words.h"
 
 #include <reshard-sim/search.h>
 #include <stdio.h>
@@ -23,8 +26,10 @@ static void way_write(const struct reshard_sim_search *spec, const char *checker
     char path[96];
     (void)snprintf(path, sizeof path, "search-%s.txt", spec->name);
     FILE *file = fopen(path, "w");
-    if (!file)
+    if (!file) {
+        (void)file_complain(path);
         return;
+    }
     (void)fprintf(
         file, "# %s\nsearch %s sabotage %u\n", checker, spec->name, (unsigned)spec->sabotage);
     for (uint64_t i = 0; i < spec->decision_count; i++)
@@ -43,8 +48,8 @@ static int report_say(
         (unsigned long long)report->ends, (unsigned long long)report->depth, seconds, rate,
         report->closed ? "" : ", not closed");
     if (spec->verify)
-        printf("    %llu met again and verified; %llu transitions inherited\n",
-            (unsigned long long)report->verified, (unsigned long long)report->inherited);
+        printf("    %llu met again and verified; %llu transitions recalled\n",
+            (unsigned long long)report->verified, (unsigned long long)report->recalled);
     if (report->violated) {
         printf("    VIOLATION %s after %llu moves\n", report->checker,
             (unsigned long long)report->decision_count);
@@ -69,23 +74,57 @@ static void progress_take(void *user_data, uint64_t done, uint64_t found, uint64
     progress_show(progress, done, note);
 }
 
-static int search_one(struct reshard_sim_search *spec, uint64_t *states)
-{
-    static struct reshard_sim_decision decisions[MOVES_MAX];
+/* A search, or a replay of one: shared with the child that does it. */
+struct job {
+    struct reshard_sim_search spec;
     struct reshard_sim_search_report report;
-    reshard_sim_search_report_init(&report);
-    clock_t begin = clock();
+    reshard_sim_print print; /* of a replay */
+    int32_t status;
+    double seconds;
+    char checker[32]; /* that a file names */
+    char name[64];
+    struct reshard_sim_decision decisions[MOVES_MAX];
+};
+
+static void search_do(void *data)
+{
+    struct job *job = data;
     struct progress progress;
-    progress_begin(&progress, spec->name, 0);
-    spec->progress = progress_take;
-    spec->progress_data = &progress;
-    if (reshard_sim_search_run(spec, decisions, MOVES_MAX, &report))
-        return 2;
+    clock_t begin = clock();
+    progress_begin(&progress, job->spec.name, 0);
+    job->spec.progress = progress_take;
+    job->spec.progress_data = &progress;
+    job->status = reshard_sim_search_run(&job->spec, job->decisions, MOVES_MAX, &job->report);
     progress_clear(&progress);
-    *states += report.states;
-    spec->decisions = decisions;
-    spec->decision_count = report.decision_count < MOVES_MAX ? report.decision_count : MOVES_MAX;
-    int failed = report_say(spec, &report, (double)(clock() - begin) / CLOCKS_PER_SEC);
+    job->seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
+}
+
+static void death_take(struct job *job, const char *death)
+{
+    job->report.violated = 1;
+    (void)snprintf(job->report.checker, sizeof job->report.checker, "%s", death);
+}
+
+/* One that dies is done again by another child, which tells where it is before each move. */
+static int search_one(struct job *job, uint64_t *states)
+{
+    struct reshard_sim_search *spec = &job->spec;
+    const char *death = child_call(search_do, job);
+    if (death) {
+        spec->tell = 1;
+        reshard_sim_search_report_init(&job->report);
+        death = child_call(search_do, job);
+        spec->tell = 0;
+    }
+    if (death)
+        death_take(job, death);
+    else if (job->status)
+        return 2;
+    *states += job->report.states;
+    spec->decisions = job->decisions;
+    spec->decision_count =
+        job->report.decision_count < MOVES_MAX ? job->report.decision_count : MOVES_MAX;
+    int failed = report_say(spec, &job->report, job->seconds);
     spec->decisions = NULL;
     spec->decision_count = 0;
     return failed;
@@ -95,81 +134,134 @@ static int search_one(struct reshard_sim_search *spec, uint64_t *states)
 static int wanted(const char *word, const char *name, unsigned index)
 {
     unsigned part, parts;
+    char more;
     if (strcmp(word, "all") == 0 || strcmp(word, name) == 0)
         return 1;
-    return sscanf(word, "%u/%u", &part, &parts) == 2 && parts > 0 && index % parts + 1 == part;
+    return sscanf(word, "%u/%u%c", &part, &parts, &more) == 2 && parts > 0 &&
+           index % parts + 1 == part;
+}
+
+/* 0, or -1 and a complaint. */
+static int wish_read(const char *word, const char *value, struct reshard_sim_search *spec)
+{
+    uint64_t bits = 0;
+    if (strcmp(word, "limit") == 0)
+        return word_number(value, "STATES", 1, UINT64_MAX, &spec->state_limit);
+    if (strcmp(word, "verify") == 0)
+        return word_number(value, "EVERY", 1, UINT64_MAX, &spec->verify);
+    if (strcmp(word, "sabotage") != 0) {
+        (void)word_complain(word, "expected limit STATES, verify EVERY or sabotage BITS");
+        return -1;
+    }
+    int status = word_number(value, "BITS", 0, UINT32_MAX, &bits);
+    spec->sabotage = (uint32_t)bits;
+    return status;
+}
+
+static int none_complain(const char *word)
+{
+    (void)word_complain(word, "no such search; there are all, PART/PARTS, and:");
+    for (uint32_t i = 0; reshard_sim_search_name(i); i++)
+        (void)fprintf(stderr, "%s%s", i ? " " : "    ", reshard_sim_search_name(i));
+    (void)fputc('\n', stderr);
+    return NOT_UNDERSTOOD;
 }
 
 int search_command(int count, char **words)
 {
-    struct reshard_sim_search spec;
-    reshard_sim_search_init(&spec);
-    for (int i = 1; i + 1 < count; i += 2) {
-        uint64_t number = strtoull(words[i + 1], NULL, 10);
-        if (strcmp(words[i], "limit") == 0)
-            spec.state_limit = number;
-        else if (strcmp(words[i], "verify") == 0)
-            spec.verify = number;
-        else if (strcmp(words[i], "sabotage") == 0)
-            spec.sabotage = (uint32_t)number;
-        else
-            return 2;
-    }
+    struct job *job = child_share(sizeof *job);
+    if (!job)
+        return 2;
+    struct reshard_sim_search *spec = &job->spec;
+    reshard_sim_search_init(spec);
+    for (int i = 1; i < count; i += 2)
+        if (wish_read(words[i], i + 1 < count ? words[i + 1] : "nothing", spec))
+            return NOT_UNDERSTOOD;
     int failed = 0, any = 0;
     uint64_t states = 0;
     for (uint32_t i = 0; reshard_sim_search_name(i); i++) {
-        spec.name = reshard_sim_search_name(i);
-        if (!wanted(words[0], spec.name, i))
+        spec->name = reshard_sim_search_name(i);
+        if (!wanted(words[0], spec->name, i))
             continue;
         any = 1;
-        failed |= search_one(&spec, &states);
+        reshard_sim_search_report_init(&job->report);
+        failed |= search_one(job, &states);
     }
+    if (!any)
+        return none_complain(words[0]);
     printf("%llu states\n", (unsigned long long)states);
-    return any ? failed : 2;
+    return failed;
 }
 
-/* False: it is no file of a search. */
-static int way_read(FILE *file, struct reshard_sim_search *spec, char *name,
-    struct reshard_sim_decision *decisions)
+/* 0: it is no file of a search; -1: it is one, with a line that is not understood. */
+static int way_read(FILE *file, struct job *job)
 {
+    struct reshard_sim_search *spec = &job->spec;
     char line[160];
     int found = 0;
     while (fgets(line, sizeof line, file)) {
         unsigned kind, value, sabotage;
         unsigned long long about;
-        if (sscanf(line, "search %63s sabotage %u", name, &sabotage) == 2) {
+        if (sscanf(line, "search %63s sabotage %u", job->name, &sabotage) == 2) {
             found = 1;
             spec->sabotage = sabotage;
         } else if (sscanf(line, "move %u %u %llu", &kind, &value, &about) == 3 &&
                    spec->decision_count < MOVES_MAX) {
-            decisions[spec->decision_count++] = (struct reshard_sim_decision){kind, value, about};
+            job->decisions[spec->decision_count++] =
+                (struct reshard_sim_decision){kind, value, about};
+        } else if (line[0] == '#') {
+            (void)sscanf(line, "# %31s", job->checker);
+        } else {
+            return -found;
         }
     }
     return found;
 }
 
+static void replay_do(void *data)
+{
+    struct job *job = data;
+    job->status = reshard_sim_search_replay(&job->spec, job->print, NULL, &job->report);
+}
+
+/* In a child, where the process died of it. */
+static int replay_one(struct job *job)
+{
+    int dies = strcmp(job->checker, "assert") == 0 || strcmp(job->checker, "death") == 0;
+    const char *death = NULL;
+    if (dies)
+        death = child_call(replay_do, job);
+    else
+        replay_do(job);
+    if (death)
+        death_take(job, death);
+    else if (job->status)
+        return word_complain(job->name, "this way cannot be gone");
+    (void)fprintf(
+        stderr, "now %s\n", job->report.violated ? job->report.checker : "nothing");
+    return job->report.violated ? 1 : 0;
+}
+
 int search_replay(const char *path, unsigned trace, reshard_sim_print log, void *log_data)
 {
-    static struct reshard_sim_decision decisions[MOVES_MAX];
-    char name[64] = "";
-    struct reshard_sim_search spec;
-    struct reshard_sim_search_report report;
-    reshard_sim_search_init(&spec);
-    reshard_sim_search_report_init(&report);
+    struct job *job = child_share(sizeof *job);
     FILE *file = fopen(path, "r");
-    if (!file)
+    if (!file || !job)
         return -1;
-    int found = way_read(file, &spec, name, decisions);
+    reshard_sim_search_init(&job->spec);
+    reshard_sim_search_report_init(&job->report);
+    int found = way_read(file, job);
     (void)fclose(file);
     if (!found)
         return -1;
-    spec.name = name;
-    spec.decisions = decisions;
-    spec.trace = trace;
-    spec.log = log;
-    spec.log_data = log_data;
-    if (reshard_sim_search_replay(&spec, log ? NULL : print, NULL, &report))
-        return 2;
-    (void)fprintf(stderr, "now %s\n", report.violated ? report.checker : "nothing");
-    return report.violated ? 1 : 0;
+    if (found < 0)
+        return word_complain(path, "a line is no move of a search");
+    job->spec.name = job->name;
+    job->spec.decisions = job->decisions;
+    job->spec.trace = trace;
+    job->spec.log = log;
+    job->spec.log_data = log_data;
+    job->print = log ? NULL : print;
+    (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    return replay_one(job);
 }

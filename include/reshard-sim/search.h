@@ -24,8 +24,8 @@ struct reshard_sim_search {
     const char *name;     /**< of the configuration: reshard_sim_search_name() */
     uint64_t state_limit; /**< give up above so many states; 0 = never */
     uint64_t verify;      /**< see of every so many worlds that are met again whether they lead
-                               where they led before, and of every so many transitions that are
-                               inherited where they lead; 0 = never */
+                               where they led before, and of every so many transitions that were
+                               not made where they lead; 0 = never */
     const struct reshard_sim_decision *decisions; /**< replay: moves; ordinal = what it is about */
     uint64_t decision_count;                      /**< items */
     reshard_sim_print log; /**< replay: takes the event log; NULL = none */
@@ -35,6 +35,9 @@ struct reshard_sim_search {
                                whenever it does: many times as many states, and the same ends */
     reshard_sim_progress progress; /**< search: told how far it is; NULL = nobody */
     void *progress_data;           /**< handed to progress */
+    uint32_t tell;     /**< search: 1 = before each move decisions_out and decision_count tell the
+                            way to it: of a process that dies, memory that it shared has it */
+    uint32_t reserved; /**< 0 */
 };
 
 /** What came out. */
@@ -54,8 +57,8 @@ struct reshard_sim_search_report {
     uint64_t decision_count;  /**< moves of the shortest way to the violation */
     uint64_t states_min;      /**< fewer states: the search lost something */
     uint64_t transitions_min; /**< fewer transitions: the same */
-    uint64_t inherited;       /**< transitions that were not made: another order of the same moves
-                                   had led there */
+    uint64_t recalled;        /**< transitions that were not made: their moves had been, in worlds
+                                   that had all in common that these look at */
 };
 
 /** Zero a search and set its struct_size.
@@ -82,7 +85,7 @@ RESHARD_API const char *reshard_sim_search_name(uint32_t index);
  * @param decisions_out [out] that way; NULL allowed.
  * @param capacity [in] room in decisions_out.
  * @param report_out [in,out] its struct_size is set by the caller; decision_count may be above
- *   capacity.
+ *   capacity; see `tell`.
  * @return RESHARD_OK when it ran, whatever the report says; or E_NULL, E_STRUCT_SIZE, E_ARGUMENT
  *   (no such configuration), E_NOMEM.
  * Calls: the search's progress.  Allocates: yes, up to some hundred bytes a state.

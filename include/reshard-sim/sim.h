@@ -35,9 +35,10 @@ enum {
     RESHARD_SABOTAGE_CLOCK = 15,     /**< a host that is due never tells its engine the time */
     RESHARD_SABOTAGE_EXPIRY = 16,    /**< keys whose time has come stay */
     RESHARD_SABOTAGE_FOLLOW = 17,    /**< a hold counts as durable that no replica has */
-    RESHARD_SABOTAGE_ORDER = 18,     /**< no host: a search takes it that all moves commute */
+    RESHARD_SABOTAGE_ORDER = 18,     /**< no host: a search takes it that moves look at nothing */
     RESHARD_SABOTAGE_READS = 19,     /**< replicas acknowledge while reads admitted before run */
-    RESHARD_SABOTAGE_COUNT = 20      /**< one more than the highest */
+    RESHARD_SABOTAGE_DEATH = 20,     /**< no host: the simulation dies where a source holds */
+    RESHARD_SABOTAGE_COUNT = 21      /**< one more than the highest */
 };
 
 /** Takes a piece of the transcript.
@@ -67,6 +68,7 @@ struct reshard_sim_report {
     uint64_t allocations;      /**< that engines asked for */
     uint64_t hook_calls;       /**< actions that hosts were asked to do */
     uint64_t complaints;       /**< calls that failed for want of memory, and events HOOK_FAILED */
+    uint64_t gathered;         /**< times that the coordinators' journal took several records */
 };
 
 /** Zero a report and set its struct_size.
@@ -164,6 +166,7 @@ struct reshard_sim_swarm {
     const struct reshard_sim_store *store; /**< the nodes' store; NULL = the built-in one */
     /** By client, a bit for each of its operations: 1 = it is left out, the others stay. */
     uint64_t skipped[RESHARD_SIM_CLIENTS][RESHARD_SIM_OPERATIONS / 64];
+    uint64_t unread; /**< likewise by key, the first 64: nobody reads it once all has ended */
     reshard_sim_trial trial; /**< shrinking: runs what is tried; NULL = reshard_sim_swarm_run() */
     void *trial_data;        /**< handed to trial */
 };
@@ -203,7 +206,7 @@ RESHARD_API uint64_t reshard_sim_report_events(const struct reshard_sim_report *
 
 /** Make a failure smaller: take decisions and clients' operations away, and lower the swarm's
  * limits, as long as the same checker still fires. A few thousand runs at most.
- * @param swarm [in,out] a failing run; its limits are lowered, its `skipped` grow.
+ * @param swarm [in,out] a failing run; its limits are lowered, its `skipped` and `unread` grow.
  * @param decisions [in,out] its decisions; on return the fewest that were found.
  * @param count [in,out] items.
  * @param checker [in] the checker that must fire, NUL-terminated.

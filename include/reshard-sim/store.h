@@ -4,6 +4,12 @@
  * built-in one, reads every key back through them, and judges what it sees. Whatever a seed or a
  * scenario does to a cluster it then does to that store: copies that start over, crashes between
  * any two actions, hooks that fail, deletes that race the copy, fail-overs.
+ *
+ * A test of a store is a program: fill a struct reshard_sim_store, run a scenario over it until it
+ * holds (its transcript tells where it stops; `world trace 1` in its first line shows every
+ * message), then a few hundred seeds of reshard_sim_swarm_run() with `store` set, and `mode` where
+ * the store has the hooks of one mode alone. examples/test_own_store.c is one. Build:
+ * cc test.c $(pkg-config --cflags --libs libreshard-sim)
  */
 #ifndef RESHARD_SIM_STORE_H
 #define RESHARD_SIM_STORE_H

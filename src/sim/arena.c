@@ -144,7 +144,7 @@ static struct region *region_of(struct arena *arena, const void *place)
 static void *block_take(struct region *region, uint64_t class)
 {
     struct heap *heap = heap_of(region);
-    region->touched = region->entered = true;
+    region->touched = true;
     struct block *block = heap->free[class];
     if (block) {
         heap->free[class] = *link_of(block);
@@ -171,7 +171,7 @@ void reshard__arena_release(struct arena *arena, void *place)
     struct region *region = region_of(arena, place);
     struct block *block = (struct block *)(void *)((uint8_t *)place - HEAD);
     struct block **free_list = &heap_of(region)->free[block->class];
-    region->touched = region->entered = true;
+    region->touched = true;
     *link_of(block) = *free_list;
     *free_list = block;
 }
@@ -203,23 +203,12 @@ uint32_t reshard__arena_region(size_t host_index)
 void reshard__arena_touch(uint32_t region)
 {
     if (current)
-        current->regions[region].touched = current->regions[region].entered = true;
-}
-
-void reshard__arena_probe(uint32_t region)
-{
-    if (current)
         current->regions[region].touched = true;
 }
 
 bool reshard__arena_touched(uint32_t region)
 {
     return !current || current->regions[region].touched;
-}
-
-bool reshard__arena_entered(uint32_t region)
-{
-    return !current || current->regions[region].entered;
 }
 
 /* ---- images ---- */
@@ -265,10 +254,10 @@ static struct image save(struct arena *arena, bool leaves)
     struct image image;
     for (uint32_t i = 0; i < ARENA_REGIONS; i++) {
         struct region *region = &arena->regions[i];
-        struct spans idle = {.count = 0};
+        struct spans idle;
         if (region->touched)
             idle = idle_lines(arena, i);
-        image.pictures[i] = reshard__region_save(region, &idle);
+        image.pictures[i] = reshard__region_save(region, region->touched ? &idle : &region->idle);
     }
     for (uint32_t i = 0; leaves && i < ARENA_REGIONS; i++)
         if (arena->regions[i].touched)
@@ -301,15 +290,9 @@ void reshard__arena_back(struct arena *arena)
 
 void reshard__arena_restore(struct arena *arena, const struct image *image)
 {
-    bool other[ARENA_REGIONS];
-    for (uint32_t i = 0; i < ARENA_REGIONS; i++) {
-        other[i] = arena->regions[i].shown != image->pictures[i];
-        if (other[i])
-            reshard__region_restore(&arena->regions[i], image->pictures[i]);
-    }
     for (uint32_t i = 0; i < ARENA_REGIONS; i++)
-        if (other[i])
-            arena->regions[i].idle = idle_lines(arena, i);
+        if (arena->regions[i].shown != image->pictures[i])
+            reshard__region_restore(&arena->regions[i], image->pictures[i]);
 }
 
 void reshard__arena_drop(struct arena *arena, struct image *image)

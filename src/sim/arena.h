@@ -46,15 +46,12 @@ void reshard__arena_release(struct arena *arena, void *place);
 uint32_t reshard__arena_region(size_t host_index);
 /* Of the arena in use: something in the region is written. */
 void reshard__arena_touch(uint32_t region);
-/* ... and nothing that counts: no more than whoever looks leaves behind. */
-void reshard__arena_probe(uint32_t region);
-/* Since the mark, or nobody knows; _entered: by more than a look. */
+/* Since the mark, or nobody knows. */
 bool reshard__arena_touched(uint32_t region);
-bool reshard__arena_entered(uint32_t region);
 /* Whether what is not touched is as at the mark. */
 bool reshard__arena_whole(const struct arena *arena);
 
-/* Only at the mark, or the first time: what later images differ from, the arena as it is now. */
+/* Once, before the first image: what images differ from, the arena as it is now. */
 void reshard__arena_base(struct arena *arena);
 /* An image of the arena as it is now. */
 struct image reshard__arena_save(struct arena *arena);

@@ -178,6 +178,8 @@ void reshard__chaos_move(struct reshard_sim *sim, uint32_t mode, uint64_t random
     uint32_t shards = sim->shard_count;
     spec.target = 1 + (spec.source + (uint32_t)(random >> 16) % (shards - 1)) % shards;
     spec.mode = mode ? mode : 1 + (uint32_t)(random >> 24) % 2;
+    if (sim->set.gather_ns > 0 && spec.mode == RESHARD_MODE_KEYWISE && random >> 32 & 3)
+        spec.migration_flags = RESHARD_MIGRATION_OPERATOR;
     spec.ranges = &range;
     spec.range_count = 1;
     if (!leader)
@@ -274,17 +276,24 @@ static void data(struct reshard_sim *sim)
     reshard__host_drain(sim, host);
 }
 
-/* As long as faults come something is on the move. */
+/* As long as faults come something is on the move; where an end waits for the next opening, that
+ * comes before it. */
 static void keep_moving(struct reshard_sim *sim, uint32_t mode)
 {
-    uint64_t state = sim->set.seed + sim->moving_count;
-    if (reshard_map_migration_count(sim->authority.map) == 0 && sim->steps % 16 == 0)
+    bool rests = sim->steps % 16 == 0 &&
+                 (sim->set.gather_ns > 0 ? reshard__hands_rest(sim)
+                                         : reshard_map_migration_count(sim->authority.map) == 0);
+    uint32_t move =
+        reshard__decide(sim, CHOICE_MOVE, rests ? 1 + (uint32_t)sim->moving_count : 0);
+    uint64_t state = sim->set.seed + move - 1;
+    if (move)
         reshard__chaos_move(sim, mode, reshard__sim_random(&state));
 }
 
 void reshard__chaos_step(struct reshard_sim *sim, uint32_t mode)
 {
     keep_moving(sim, mode);
+    reshard__hands_work(sim);
     strike(sim);
     operators(sim, mode);
     data(sim);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: the invariants of a migration (DESIGN part 7), as far as a world can see them, looked
  * at after every step. */
-#include "sim/arena.h"
 #include "sim/follow.h"
 
-enum { CELLS_A_STEP = 4096, TICKS_A_MILLISECOND = 1000 };
+/* Slots at once: where many hosts have many slots, as many as have their words in one page. */
+enum { CELLS_A_STEP = 4096, TICKS_A_MILLISECOND = 1000, SLOTS_AT_ONCE = 512 };
 
 bool reshard__can_serve(const struct reshard_sim *sim, const struct host *host)
 {
@@ -12,18 +12,26 @@ bool reshard__can_serve(const struct reshard_sim *sim, const struct host *host)
            (!reshard__follower_is(host) || reshard__follower_serves(sim, host));
 }
 
+static bool serves_by(uint32_t verdict)
+{
+    return verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE;
+}
+
 bool reshard__serves(const struct host *host, uint32_t slot, uint32_t op)
 {
-    uint32_t verdict = reshard_node_route(host->node, slot, op, NULL);
-    return verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE;
+    return serves_by(reshard_node_route(host->node, slot, op, NULL));
 }
 
 /* Replicas with a journal of their own answer reads only to who asked for stale ones; those that
  * follow answer as their primary does. */
+static bool answers_reads(const struct host *host)
+{
+    return host->follows || reshard__host_primary(host);
+}
+
 bool reshard__reads_here(const struct host *host, uint32_t slot)
 {
-    return reshard__serves(host, slot, RESHARD_OP_READ) &&
-           (host->follows || reshard__host_primary(host));
+    return reshard__serves(host, slot, RESHARD_OP_READ) && answers_reads(host);
 }
 
 /* Only replicas of one shard may both answer reads. */
@@ -37,25 +45,40 @@ static void meet(struct reshard_sim *sim, const char *checker, uint32_t slot,
     *first = second;
 }
 
-/* 1: at most one node admits a write, at most one shard a read. */
-static void check_writers(struct reshard_sim *sim, uint32_t slot)
+/* Who was met first at a slot. */
+struct serving {
+    const struct host *writer, *reader;
+};
+
+static void check_writer(struct reshard_sim *sim, const struct host *host, uint32_t slot,
+    struct serving *serving)
 {
-    const struct host *writer = NULL, *reader = NULL;
+    uint64_t bit = UINT64_C(1) << (2 * (slot * sim->host_count + host->index) & 63);
+    uint32_t verdict = reshard_node_route(host->node, slot, RESHARD_OP_READ, NULL);
+    if (verdict == RESHARD_LOOKUP)
+        sim->checks.asking |= UINT32_C(1) << (host->index & 31);
+    if (!serves_by(verdict))
+        return; /* nor writes */
+    if (reshard__serves(host, slot, RESHARD_OP_WRITE)) {
+        meet(sim, "one-writer", slot, &serving->writer, host);
+        sim->checks.serving |= bit;
+    }
+    if (answers_reads(host)) {
+        meet(sim, "one-owner", slot, &serving->reader, host);
+        sim->checks.serving |= 2 * bit;
+    }
+}
+
+/* 1: at most one node admits a write, at most one shard a read. */
+static void check_writers(struct reshard_sim *sim, uint32_t first, uint32_t count)
+{
+    struct serving serving[SLOTS_AT_ONCE];
+    memset(serving, 0, count * sizeof *serving);
     for (size_t i = 0; i < sim->host_count; i++) {
         const struct host *host = sim->hosts[i];
-        if (!reshard__can_serve(sim, host))
-            continue;
-        uint64_t bit = UINT64_C(1) << (2 * (slot * sim->host_count + i) & 63);
-        if (reshard__serves(host, slot, RESHARD_OP_WRITE)) {
-            meet(sim, "one-writer", slot, &writer, host);
-            sim->checks.serving |= bit;
-        }
-        if (reshard__reads_here(host, slot)) {
-            meet(sim, "one-owner", slot, &reader, host);
-            sim->checks.serving |= 2 * bit;
-        }
-        if (reshard_node_route(host->node, slot, RESHARD_OP_READ, NULL) == RESHARD_LOOKUP)
-            sim->checks.asking |= UINT32_C(1) << (i & 31);
+        bool serves = reshard__can_serve(sim, host);
+        for (uint32_t k = 0; serves && k < count; k++)
+            check_writer(sim, host, first + k, &serving[k]);
     }
 }
 
@@ -130,8 +153,10 @@ void reshard__check_kept(struct reshard_sim *sim, const struct host *host)
 void reshard__check_all(struct reshard_sim *sim)
 {
     sim->checks.serving = sim->checks.asking = 0;
-    for (uint32_t slot = 0; slot < sim->set.slot_count; slot++)
-        check_writers(sim, slot);
+    for (uint32_t slot = 0; slot < sim->set.slot_count; slot += SLOTS_AT_ONCE) {
+        uint32_t left = sim->set.slot_count - slot;
+        check_writers(sim, slot, left < SLOTS_AT_ONCE ? left : SLOTS_AT_ONCE);
+    }
     sim->checks.served |= sim->checks.serving;
     for (size_t i = 0; i < sim->host_count; i++) {
         if (sim->hosts[i]->disk)
@@ -140,7 +165,7 @@ void reshard__check_all(struct reshard_sim *sim)
     }
 }
 
-static bool large(const struct reshard_sim *sim)
+bool reshard__check_large(const struct reshard_sim *sim)
 {
     return (uint64_t)sim->set.slot_count * sim->host_count > CELLS_A_STEP;
 }
@@ -148,7 +173,7 @@ static bool large(const struct reshard_sim *sim)
 void reshard__check_step(struct reshard_sim *sim)
 {
     if (sim->authority.map && !sim->violated) {
-        if (large(sim))
+        if (reshard__check_large(sim))
             reshard__check_touched(sim);
         else
             reshard__check_all(sim);
@@ -158,7 +183,7 @@ void reshard__check_step(struct reshard_sim *sim)
     sim->checks.touched_count = 0;
 }
 
-/* Whether a node would serve a plain read of a key; a probe that changes nothing. */
+/* Whether a node would serve a plain read of a key: nothing is written for one. */
 static bool serves_key(
     const struct reshard_sim *sim, const struct host *host, uint32_t key)
 {
@@ -173,16 +198,15 @@ static bool serves_key(
     request.keys = keys;
     request.key_sizes = sizes;
     struct reshard_route route = {.struct_size = sizeof route};
-    reshard__arena_probe(host->region);
     return reshard_node_route_keys(host->node, &request, &route) == RESHARD_OK &&
-           (route.verdict == RESHARD_SERVE || route.verdict == RESHARD_SERVE_CAPTURE);
+           serves_by(route.verdict);
 }
 
 /* Everyone; in a large cluster those who may serve the key's slot. */
 static const struct host *suspect(
     const struct reshard_sim *sim, uint32_t key, uint32_t *cursor)
 {
-    if (large(sim))
+    if (reshard__check_large(sim))
         return reshard__suspect_next(sim, reshard__key_slot(sim, key), cursor);
     return *cursor < sim->host_count ? sim->hosts[(*cursor)++] : NULL;
 }
@@ -376,28 +400,50 @@ void reshard__check_purge(struct reshard_sim *sim, const struct reshard_action *
             sim, "purge", "m%u: data goes before the target has it", moving->migration);
 }
 
+/* 3: a coordinator gives up because another one leads, or led since. */
+static void check_fenced(struct reshard_sim *sim, const struct host *host)
+{
+    uint64_t unique = 0;
+    if (sim->authority.map)
+        (void)reshard_map_term(sim->authority.map, &unique);
+    if (unique == reshard__host_unique(host))
+        reshard__sim_violate(sim, "authority", "%h is deposed, and nobody else leads", host->id);
+}
+
+static void phase_follow(
+    struct reshard_sim *sim, struct moving *moving, const struct reshard_event *event)
+{
+    if (event->value < SIM_ROW_COUNT)
+        sim->rows[event->value]++;
+    /* A coordinator that is deposed and does not know it moves nothing any more. */
+    if (event->term < moving->term)
+        return;
+    moving->phase = event->phase_to;
+    moving->term = event->term;
+}
+
+static void end_follow(
+    struct reshard_sim *sim, struct moving *moving, const struct reshard_event *event)
+{
+    if (moving->end && moving->end != event->phase_to)
+        reshard__sim_violate(sim, "one-end", "m%u ended twice", moving->migration);
+    moving->end = event->phase_to;
+}
+
 void reshard__check_event(
     struct reshard_sim *sim, const struct host *host, const struct reshard_event *event)
 {
     struct moving *moving = reshard__moving_find(sim, event->migration);
     sim->complaints +=
         event->kind == RESHARD_EVENT_HOOK_FAILED || event->status == RESHARD_E_NOMEM;
-    if (host->node || !moving)
+    if (host->node)
         return;
-    if (event->kind == RESHARD_EVENT_PHASE) {
-        if (event->value < SIM_ROW_COUNT)
-            sim->rows[event->value]++;
-        /* A coordinator that is deposed and does not know it moves nothing any more. */
-        if (event->term >= moving->term) {
-            moving->phase = event->phase_to;
-            moving->term = event->term;
-        }
-    }
-    if (event->kind != RESHARD_EVENT_END)
-        return;
-    if (moving->end && moving->end != event->phase_to)
-        reshard__sim_violate(sim, "one-end", "m%u ended twice", moving->migration);
-    moving->end = event->phase_to;
+    if (event->kind == RESHARD_EVENT_FENCED)
+        check_fenced(sim, host);
+    else if (moving && event->kind == RESHARD_EVENT_PHASE)
+        phase_follow(sim, moving, event);
+    else if (moving && event->kind == RESHARD_EVENT_END)
+        end_follow(sim, moving, event);
 }
 
 /* 3: versions and terms only grow, and a version is what the authority says it is. */

@@ -27,7 +27,7 @@ struct checks {
     size_t version_count, version_capacity;
     uint32_t *newest; /* by shard: place of its newest migration + 1 */
     size_t newest_capacity;
-    /* search_commute.c: bits of who serves which slot, now and at any time since they were last
+    /* search_reads.c: bits of who serves which slot, now and at any time since they were last
      * cleared; of hosts that ask for keys; and whether a step looked at others than those that it
      * called: whether they serve, what they hold. */
     uint64_t serving, served;
@@ -52,6 +52,8 @@ void reshard__check_event(
     struct reshard_sim *sim, const struct host *host, const struct reshard_event *event);
 void reshard__check_node(struct reshard_sim *sim, struct host *host);
 void reshard__check_tick(struct reshard_sim *sim, struct host *host);
+/* Whether it has so many slots and hosts that not all are looked at after every step. */
+bool reshard__check_large(const struct reshard_sim *sim);
 /* Everything that is looked at after a step, for every host and slot. */
 void reshard__check_all(struct reshard_sim *sim);
 

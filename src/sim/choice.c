@@ -16,7 +16,7 @@ uint64_t reshard__sim_random(uint64_t *state)
  * are taken away, and when it strikes later. */
 static void taken(struct choices *choices, enum choice_kind kind, uint64_t ordinal)
 {
-    uint64_t state = ordinal * CHOICE_COUNT + (uint64_t)kind;
+    uint64_t state = ordinal * CHOICE_MOVE + (uint64_t)kind; /* a move needs nothing else */
     choices->taken = reshard__sim_random(&state);
 }
 
@@ -78,5 +78,16 @@ uint32_t reshard__choose(struct reshard_sim *sim, enum choice_kind kind, uint32_
             keep(choices, kind, ordinal, value);
     }
     sim->faults += value != 0;
+    return value;
+}
+
+uint32_t reshard__decide(struct reshard_sim *sim, enum choice_kind kind, uint32_t value)
+{
+    struct choices *choices = &sim->choices;
+    uint64_t ordinal = moment(sim, kind);
+    if (!choices->random)
+        return replay(choices, kind, ordinal);
+    if (value)
+        keep(choices, kind, ordinal, value);
     return value;
 }

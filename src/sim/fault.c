@@ -60,6 +60,8 @@ static const char *const names[SIM_FAULT_COUNT] = {
     [SIM_FAULT_REPLICA_READ] = "replica-read",
     [SIM_FAULT_POWER] = "power-loss",
     [SIM_FAULT_OLDER] = "older-peer",
+    [SIM_FAULT_KIND] = "unknown-kind",
+    [SIM_FAULT_HEADERS] = "other-headers",
 };
 
 const char *reshard_sim_fault(uint32_t fault)

@@ -161,7 +161,7 @@ static void authority_follow(struct reshard_sim *sim, const struct authority_rec
         reshard__check_change(sim, &change);
 }
 
-/* Compare-and-set on (term, index). */
+/* Compare-and-set on (term, index): each record has a place of its own. */
 static int32_t authority_admits(const struct reshard_sim *sim, uint64_t term, uint64_t index)
 {
     const struct authority *authority = &sim->authority;
@@ -185,13 +185,28 @@ static struct authority_record *authority_put(
     return record;
 }
 
+/* One by one; the first `limit` of them. */
+static void records_put(
+    struct reshard_sim *sim, uint64_t term, const uint8_t *bytes, size_t size, uint64_t limit)
+{
+    size_t from = 0, to = 0;
+    uint32_t kind;
+    uint64_t count = 0;
+    while (count < limit && reshard__record_next(bytes, size, &to, &kind)) {
+        authority_follow(sim, authority_put(&sim->authority, term, bytes + from, to - from));
+        from = to;
+        count++;
+    }
+    sim->gathered += count > 1;
+}
+
 int32_t reshard__authority_append(struct reshard_sim *sim, uint64_t term, uint64_t index,
-    const uint8_t *bytes, size_t size)
+    const uint8_t *bytes, size_t size, uint64_t limit)
 {
     int32_t status = authority_admits(sim, term, index);
     if (status)
         return reshard__sabotaged(sim, RESHARD_SABOTAGE_FENCE_TERM) ? RESHARD_OK : status;
-    authority_follow(sim, authority_put(&sim->authority, term, bytes, size));
+    records_put(sim, term, bytes, size, limit);
     return RESHARD_OK;
 }
 
@@ -206,7 +221,7 @@ int32_t reshard__authority_compact(struct reshard_sim *sim, uint64_t term, uint6
         reshard__sim_release(authority->records[i].data);
     authority->base = index - 1;
     authority->record_count = 0;
-    authority_follow(sim, authority_put(authority, term, bytes, size));
+    records_put(sim, term, bytes, size, UINT64_MAX);
     return RESHARD_OK;
 }
 

@@ -49,13 +49,22 @@ static void put_string(struct reshard_sim *sim, const char *key, const char *str
     put_text(sim, key, string, strlen(string));
 }
 
+/* 0 stands for any. */
+static void host_put(struct text *line, reshard_node_id id)
+{
+    if (id == 0) {
+        reshard__text_string(line, "\"any\"");
+        return;
+    }
+    reshard__text_string(line, id >= SIM_COORDINATOR ? "\"c" : "\"n");
+    reshard__text_number(line, id >= SIM_COORDINATOR ? id - SIM_COORDINATOR + 1 : id);
+    reshard__text_char(line, '"');
+}
+
 static void put_host(struct reshard_sim *sim, const char *key, reshard_node_id id)
 {
-    struct text name = {0};
-    reshard__text_char(&name, id >= SIM_COORDINATOR ? 'c' : 'n');
-    reshard__text_number(&name, id >= SIM_COORDINATOR ? id - SIM_COORDINATOR + 1 : id);
-    put_text(sim, key, name.data, name.size);
-    reshard__sim_release(name.data);
+    key_put(&sim->log_line, key);
+    host_put(&sim->log_line, id);
 }
 
 static void line_flush(struct reshard_sim *sim)
@@ -193,6 +202,27 @@ static void hosts_log(struct reshard_sim *sim)
     }
 }
 
+/* Who cannot reach whom, when that changed: all of it. */
+static void cuts_log(struct reshard_sim *sim)
+{
+    uint64_t digest = sim->cut_count == 0
+                          ? 0
+                          : reshard__sim_hash(sim->cuts, sim->cut_count * sizeof *sim->cuts, 1);
+    if (digest == sim->log_cuts || !line_begin(sim, "cuts"))
+        return;
+    sim->log_cuts = digest;
+    struct text *line = &sim->log_line;
+    key_put(line, "pairs");
+    for (size_t i = 0; i < sim->cut_count; i++) {
+        reshard__text_string(line, i ? "],[" : "[[");
+        host_put(line, sim->cuts[i].from);
+        reshard__text_char(line, ',');
+        host_put(line, sim->cuts[i].to);
+    }
+    reshard__text_string(line, sim->cut_count ? "]]" : "[]");
+    line_flush(sim);
+}
+
 static void migrations_log(struct reshard_sim *sim)
 {
     while (sim->log_migrations < sim->moving_count && line_begin(sim, "migration")) {
@@ -279,6 +309,7 @@ void reshard__log_state(struct reshard_sim *sim)
         return;
     sim->log_started = true;
     hosts_log(sim);
+    cuts_log(sim);
     migrations_log(sim);
     owners_log(sim);
 }

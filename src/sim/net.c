@@ -2,7 +2,7 @@
 /* Room sim: the network: every message takes the latency, or what a rule or a decision says. */
 #include "sim/sim.h"
 
-enum { FATES = 7, DELAYS = 12, LONG_DELAY = 8 };
+enum { FATES = 7, DELAYS = 12, LONG_DELAY = 8, CHECKSUM = 8 };
 
 void reshard__packet_free(struct packet *packet)
 {
@@ -86,6 +86,7 @@ static void fly(struct reshard_sim *sim, struct packet *packet, uint64_t delay_n
     happening.time_ns = sim->now_ns + delay_ns;
     packet_log(sim, packet,
         packet->corrupted  ? "corrupted"
+        : packet->unknown  ? "of a later version"
         : packet->repeated ? "repeated"
                            : "",
         happening.time_ns);
@@ -123,6 +124,14 @@ static struct rule *rule_find(struct reshard_sim *sim, const struct packet *pack
         return rule;
     }
     return NULL;
+}
+
+/* Of what stands behind it, where nothing is left out of it. */
+static void checksum_put(struct packet *packet)
+{
+    uint64_t sum = reshard__sim_hash(packet->data + CHECKSUM, packet->size - CHECKSUM, 0);
+    for (int i = 0; i < CHECKSUM; i++)
+        packet->data[i] = (uint8_t)(sum >> (8 * i));
 }
 
 /* Changed, cut, longer, or its middle overwritten by its beginning. */
@@ -168,6 +177,22 @@ static void twin_send(struct reshard_sim *sim, const struct packet *packet, uint
     struct packet *twin = packet_copy(packet);
     twin->repeated = true;
     fly(sim, twin, delay_ns);
+}
+
+/* Beside it one of a kind that only a later version has: refused, and nothing else comes of it. */
+static void unknown_send(struct reshard_sim *sim, const struct packet *packet, uint64_t delay_ns)
+{
+    enum { LATER = 7 };
+    struct peek peek = reshard__peek(packet->data, packet->size);
+    const struct host *end = reshard__host_find(sim, packet->to);
+    if (reshard__peek_type(packet->data, packet->size) == 0 || peek.type == 4 || peek.type == 5)
+        return; /* reports are for forge(); the checksum does not reach a chunk's payload */
+    struct packet *later = packet_copy(packet);
+    later->unknown = true;
+    later->data[CHECKSUM + 1] = LATER;
+    checksum_put(later);
+    reshard__fault_met(sim, SIM_FAULT_KIND, end ? end->shard : 0);
+    fly(sim, later, delay_ns);
 }
 
 static void rule_act(struct reshard_sim *sim, struct rule *rule, struct packet *packet)
@@ -231,8 +256,10 @@ static void fate_act(struct reshard_sim *sim, struct packet *packet)
         delay_ns = delay_ns * 40 + sim->set.retry_ns;
     if (fate == 4)
         corrupt(sim, packet);
-    if (fate == 5)
+    if (fate == 5) {
+        unknown_send(sim, packet, delay_ns);
         forge(sim, packet);
+    }
     packet->twice = fate == 6 && reshard__peek(packet->data, packet->size).type != 6;
     fly(sim, packet, delay_ns);
 }
@@ -242,7 +269,7 @@ static void fate_act(struct reshard_sim *sim, struct packet *packet)
 static void append_members(
     struct reshard_sim *sim, struct packet *packet, const struct host *sender)
 {
-    enum { CHECKSUM = 8, HEAD = 8, DIRECT = 24 };
+    enum { DIRECT = 24 };
     /* By type: how many members, and which of them are byte strings. */
     static const uint8_t counts[7] = {0, 7, 5, 13, 19, 11, 9};
     static const uint32_t strings[7] = {
@@ -261,9 +288,7 @@ static void append_members(
     array[0] = (uint8_t)(0x80 | (known + 2));
     if (peek.type == 1)
         array[2] = (uint8_t)sender->speaks; /* its version, behind its type */
-    uint64_t checksum = reshard__sim_hash(array, packet->size - CHECKSUM, 0);
-    for (int i = 0; i < HEAD; i++)
-        packet->data[i] = (uint8_t)(checksum >> (8 * i));
+    checksum_put(packet);
     reshard__fault_met(sim, SIM_FAULT_VERSION, sender->shard);
 }
 

@@ -75,8 +75,17 @@ void reshard__loose_staging(struct disk *disk, const struct staging *staging)
     loose->sequence = staging->sequence;
 }
 
+/* Whether the key may have gone ahead: a target keeps what its source lost, and answers for it. */
+static bool ahead(struct reshard_sim *sim, uint32_t key)
+{
+    const struct moving *moving = reshard__moving_find(
+        sim, reshard_map_slot_migration(sim->authority.map, reshard__key_slot(sim, key)));
+    return moving && moving->mode == RESHARD_MODE_KEYWISE;
+}
+
 /* To clients it is as if somebody wrote again what stood there before, unless another node's write
- * counts by then. A replica that is promoted instead may have the write all the same. */
+ * counts by then. A replica that is promoted instead, or a keywise target, may have the write all
+ * the same. */
 static void write_undo(struct reshard_sim *sim, const struct host *host, const struct loose *loose)
 {
     uint64_t value = host->disk->values[loose->key];
@@ -86,7 +95,7 @@ static void write_undo(struct reshard_sim *sim, const struct host *host, const s
     uint32_t op = loose->value ? RESHARD_OP_WRITE : RESHARD_OP_REMOVE;
     size_t index = reshard__history_begin(sim, UINT32_MAX, op, loose->key, loose->value);
     reshard__effect_add(sim, host->shard, loose->key, loose->value, index);
-    if (!sim->followed)
+    if (!sim->followed && !ahead(sim, loose->key))
         reshard__history_end(sim, index, 0);
 }
 

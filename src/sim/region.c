@@ -1,13 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim: what of a region changed, and its pictures. Alive and mark are compared once a move
  * where the region was touched; else nothing of it is looked at. Pictures that are equal are one,
- * so that worlds that differ elsewhere share it. */
+ * so that worlds that differ elsewhere share it: they are known by 128 bits, as worlds are. */
 #include "sim/region.h"
 
-#include "sim/sim.h"
+#include <stdalign.h>
 #include <stdlib.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
-enum { STRETCH = 8, LISTS = 5, BUCKETS = 1 << 14, NUMBER = sizeof(uint32_t) };
+enum { STRETCH = 8, LISTS = 3, BUCKETS = 1 << 14, NUMBER = sizeof(uint32_t) };
+
+/* Of a picture's bytes, by which they are used again: whole stretches of lines. */
+static size_t size_class(size_t size)
+{
+    return size / ((size_t)STRETCH * LINE) + 1;
+}
+
+static size_t size_of(size_t line_count, size_t span_count)
+{
+    return line_count * (LINE + NUMBER) + span_count * sizeof(struct span);
+}
+
+static size_t class_count(const struct region *region)
+{
+    return size_class(size_of(region->capacity / LINE, IDLE_MAX)) + 1;
+}
 
 bool reshard__region_make(struct region *region, uint8_t *alive, uint8_t *mark, size_t capacity)
 {
@@ -17,30 +36,36 @@ bool reshard__region_make(struct region *region, uint8_t *alive, uint8_t *mark, 
     region->capacity = capacity;
     region->shown = NO_PICTURE;
     region->lists = malloc(LISTS * line_count * sizeof *region->lists);
-    region->drawn = malloc(line_count * (LINE + NUMBER));
+    region->spare = calloc(class_count(region), sizeof *region->spare);
     region->buckets = calloc(BUCKETS, sizeof *region->buckets);
-    if (!region->lists || !region->drawn || !region->buckets)
+    if (!region->lists || !region->spare || !region->buckets)
         return false;
     region->marked.items = region->lists;
     region->changed.items = region->marked.items + line_count;
-    region->between.items = region->changed.items + line_count;
-    region->known.items = region->between.items + line_count;
-    region->saved.items = region->known.items + line_count;
+    region->saved.items = region->changed.items + line_count;
     struct heap *heap = (struct heap *)(void *)alive;
     heap->used = (sizeof *heap + LINE - 1) / LINE * LINE;
     return true;
 }
 
+static void spare_free(struct region *region)
+{
+    for (size_t i = 0; region->spare && i < class_count(region); i++)
+        for (void *next; region->spare[i]; region->spare[i] = next) {
+            memcpy(&next, region->spare[i], sizeof next);
+            free(region->spare[i]);
+        }
+    free(region->spare);
+}
+
 void reshard__region_free(struct region *region)
 {
-    for (uint32_t i = 0; i < region->base_count; i++)
-        free(region->bases[i].bytes);
     for (size_t i = 0; i < region->picture_count; i++)
         free(region->pictures[i].bytes);
-    free(region->bases);
+    spare_free(region);
+    free(region->base.bytes);
     free(region->pictures);
     free(region->buckets);
-    free(region->drawn);
     free(region->lists);
 }
 
@@ -63,16 +88,19 @@ static void line_copy(uint8_t *to, const uint8_t *from, uint32_t line)
     memcpy(to + (size_t)line * LINE, from + (size_t)line * LINE, LINE);
 }
 
+/* Half a line at once, in the registers that there are. */
+typedef uint64_t half_line __attribute__((vector_size(LINE / 2)));
+
 static bool same(const uint8_t *one, const uint8_t *two)
 {
-    uint64_t differs = 0;
+    half_line differs = {0};
     for (size_t i = 0; i < LINE; i += sizeof differs) {
-        uint64_t a, b;
+        half_line a, b;
         memcpy(&a, one + i, sizeof a);
         memcpy(&b, two + i, sizeof b);
         differs |= a ^ b;
     }
-    return differs == 0;
+    return (differs[0] | differs[1] | differs[2] | differs[3]) == 0;
 }
 
 static bool line_same(const uint8_t *one, const uint8_t *two, uint32_t line)
@@ -120,15 +148,18 @@ static void changes_find(struct region *region, const struct spans *now)
 
 static void lines_join(struct lines *both, const struct lines *one, const struct lines *two)
 {
-    size_t i = 0, k = 0;
-    both->count = 0;
-    while (i < one->count || k < two->count) {
-        bool first = k == two->count || (i < one->count && one->items[i] <= two->items[k]);
-        uint32_t line = first ? one->items[i] : two->items[k];
-        k += k < two->count && two->items[k] == line;
-        i += first;
-        both->items[both->count++] = line;
+    size_t i = 0, k = 0, count = 0;
+    while (i < one->count && k < two->count) {
+        uint32_t a = one->items[i], b = two->items[k];
+        both->items[count++] = a < b ? a : b;
+        i += a <= b;
+        k += b <= a;
     }
+    for (; i < one->count; i++)
+        both->items[count++] = one->items[i];
+    for (; k < two->count; k++)
+        both->items[count++] = two->items[k];
+    both->count = count;
 }
 
 bool reshard__region_same(const struct region *region)
@@ -137,91 +168,92 @@ bool reshard__region_same(const struct region *region)
                larger(used_of(region->alive), used_of(region->mark))) == 0;
 }
 
-/* ---- bases ---- */
+/* ---- the base ---- */
 
-static bool base_moved(const struct region *region)
+static const uint8_t *base_line(const struct base *base, uint32_t line)
 {
-    return region->mark_base + 1 != region->base_count;
-}
-
-static void between_find(struct region *region)
-{
-    const struct base *one = &region->bases[region->mark_base];
-    const struct base *two = &region->bases[region->base_count - 1];
-    size_t used = larger(one->used, two->used);
-    struct lines *between = &region->between;
-    between->count = 0;
-    for (uint32_t line = 0; one != two && line < used / LINE; line++)
-        if (!line_same(one->bytes, two->bytes, line))
-            between->items[between->count++] = line;
+    static alignas(LINE) const uint8_t zeros[LINE];
+    size_t offset = (size_t)line * LINE;
+    return offset < base->used ? base->bytes + offset : zeros;
 }
 
 void reshard__region_base(struct region *region, const struct spans *idle)
 {
-    region->bases =
-        realloc(region->bases, (region->base_count + 1) * sizeof *region->bases);
-    if (!region->bases)
-        abort();
-    struct base *base = &region->bases[region->base_count++];
+    struct base *base = &region->base;
     base->used = used_of(region->alive);
-    base->bytes = calloc(region->capacity, 1); /* pages that nobody writes to cost nothing */
+    base->bytes = aligned_alloc(LINE, base->used);
     if (!base->bytes)
         abort();
     memcpy(base->bytes, region->alive, base->used);
     memcpy(region->mark, region->alive, base->used);
     region->idle = *idle;
-    region->touched = region->entered = false;
-    between_find(region);
-    lines_join(&region->known, &region->marked, &region->between);
-}
-
-/* The mark and what is alive become a base. */
-static void base_take(struct region *region, uint32_t index)
-{
-    const struct base *base = &region->bases[index];
-    size_t used = larger(used_of(region->alive), base->used);
-    memcpy(region->alive, base->bytes, used);
-    memcpy(region->mark, base->bytes, used);
-    region->marked.count = 0;
-    region->mark_base = index;
-    between_find(region);
+    region->touched = false;
 }
 
 /* ---- pictures ---- */
 
-/* Lines that differ from the last base: of those that did at the mark, the changed alone can have
- * ceased to. */
+/* The mark's picture changed line by line: what two ways lead to has one hash. */
+static struct reshard_digest hash_find(const struct region *region)
+{
+    struct reshard_digest hash = {0};
+    if (region->shown != NO_PICTURE)
+        hash = region->pictures[region->shown].hash;
+    for (size_t i = 0; i < region->changed.count; i++) {
+        uint32_t line = region->changed.items[i];
+        size_t offset = (size_t)line * LINE;
+        XXH128_hash_t was = XXH3_128bits_withSeed(region->mark + offset, LINE, line);
+        XXH128_hash_t is = XXH3_128bits_withSeed(region->alive + offset, LINE, line);
+        hash.low += is.low64 - was.low64;
+        hash.high += is.high64 - was.high64;
+    }
+    return hash;
+}
+
+/* Lines that differ from the base: of those that did at the mark, the changed alone can have ceased
+ * to. */
 static void saved_find(struct region *region)
 {
-    bool moved = base_moved(region);
-    const uint8_t *base = region->bases[region->base_count - 1].bytes;
     const struct lines *changed = &region->changed;
     struct lines *saved = &region->saved;
-    lines_join(saved, moved ? &region->known : &region->marked, changed);
+    lines_join(saved, &region->marked, changed);
     size_t count = saved->count, c = 0;
     saved->count = 0;
     for (size_t i = 0; i < count; i++) {
         uint32_t line = saved->items[i];
         bool looked = c < changed->count && changed->items[c] == line;
         c += looked;
-        if ((looked || moved) && line_same(region->alive, base, line))
+        if (looked &&
+            same(region->alive + (size_t)line * LINE, base_line(&region->base, line)))
             continue;
         saved->items[saved->count++] = line;
     }
 }
 
-static size_t picture_size(size_t line_count)
+static size_t picture_size(const struct picture *picture)
 {
-    return line_count * (NUMBER + LINE);
+    return size_of(picture->line_count, picture->span_count);
 }
 
-static void picture_draw(const struct region *region, uint8_t *bytes)
+static uint32_t *picture_lines(const struct picture *picture)
 {
-    const struct lines *saved = &region->saved;
-    uint8_t *place = bytes + saved->count * NUMBER;
-    memcpy(bytes, saved->items, saved->count * NUMBER);
-    for (size_t i = 0; i < saved->count; i++, place += LINE)
-        memcpy(place, region->alive + (size_t)saved->items[i] * LINE, LINE);
+    return (uint32_t *)(void *)(picture->bytes + (size_t)picture->line_count * LINE);
+}
+
+static struct span *picture_spans(const struct picture *picture)
+{
+    return (struct span *)(void *)(picture_lines(picture) + picture->line_count);
+}
+
+static uint8_t *bytes_take(struct region *region, size_t class)
+{
+    uint8_t *bytes = region->spare[class];
+    if (bytes)
+        memcpy(&region->spare[class], bytes, sizeof region->spare[class]);
+    else
+        bytes = aligned_alloc(LINE, class * STRETCH * LINE);
+    if (!bytes)
+        abort();
+    return bytes;
 }
 
 static uint32_t place_take(struct region *region)
@@ -241,49 +273,43 @@ static uint32_t place_take(struct region *region)
     return (uint32_t)region->picture_count++;
 }
 
-/* Of what is alive, with no bytes yet. */
-static uint32_t picture_make(struct region *region)
+/* Of what is alive. */
+static uint32_t picture_make(struct region *region, const struct spans *idle)
 {
-    size_t size = picture_size(region->saved.count);
     uint32_t place = place_take(region);
     struct picture *picture = &region->pictures[place];
-    *picture = (struct picture){.references = 1, .base = region->base_count - 1};
-    picture->line_count = (uint32_t)region->saved.count;
-    picture->bytes = malloc(size + 1);
-    if (!picture->bytes)
-        abort();
-    region->held_size += size;
+    const struct lines *saved = &region->saved;
+    saved_find(region);
+    *picture = (struct picture){.references = 1};
+    picture->line_count = (uint32_t)saved->count;
+    picture->span_count = (uint32_t)idle->count;
+    picture->bytes = bytes_take(region, size_class(picture_size(picture)));
+    uint8_t *bytes = picture->bytes;
+    for (size_t i = 0; i < saved->count; i++, bytes += LINE)
+        memcpy(bytes, region->alive + (size_t)saved->items[i] * LINE, LINE);
+    memcpy(picture_lines(picture), saved->items, saved->count * NUMBER);
+    memcpy(picture_spans(picture), idle->items, idle->count * sizeof *idle->items);
+    region->held_size += picture_size(picture);
     return place;
 }
 
-/* Hung up in front of those with like hashes. */
-static uint32_t picture_keep(struct region *region, uint64_t hash)
+/* The picture that is equal, or a new one, hung up in front of those with like hashes. */
+static uint32_t picture_find(struct region *region, const struct spans *idle)
 {
-    uint32_t *bucket = &region->buckets[hash % BUCKETS];
-    uint32_t place = picture_make(region);
-    struct picture *picture = &region->pictures[place];
-    memcpy(picture->bytes, region->drawn, picture_size(region->saved.count));
-    picture->hash = hash;
-    picture->next = *bucket;
-    *bucket = place + 1;
-    return place;
-}
-
-/* What is drawn: the picture that is equal, or a new one. */
-static uint32_t picture_find(struct region *region)
-{
-    size_t size = picture_size(region->saved.count);
-    uint64_t hash = reshard__sim_hash(region->drawn, size, region->base_count);
-    for (uint32_t at = region->buckets[hash % BUCKETS]; at; at = region->pictures[at - 1].next) {
+    struct reshard_digest hash = hash_find(region);
+    uint32_t *bucket = &region->buckets[hash.low % BUCKETS];
+    for (uint32_t at = *bucket; at; at = region->pictures[at - 1].next) {
         struct picture *picture = &region->pictures[at - 1];
-        if (picture->hash == hash && picture->base + 1 == region->base_count &&
-            picture->line_count == region->saved.count &&
-            memcmp(picture->bytes, region->drawn, size) == 0) {
+        if (picture->hash.low == hash.low && picture->hash.high == hash.high) {
             picture->references++;
             return at - 1;
         }
     }
-    return picture_keep(region, hash);
+    uint32_t place = picture_make(region, idle);
+    region->pictures[place].hash = hash;
+    region->pictures[place].next = *bucket;
+    *bucket = place + 1;
+    return place;
 }
 
 uint32_t reshard__region_save(struct region *region, const struct spans *idle)
@@ -291,18 +317,11 @@ uint32_t reshard__region_save(struct region *region, const struct spans *idle)
     region->changed.count = 0;
     if (region->touched)
         changes_find(region, idle);
-    if (region->shown != NO_PICTURE && !base_moved(region) && region->changed.count == 0) {
+    if (region->shown != NO_PICTURE && region->changed.count == 0) {
         region->pictures[region->shown].references++;
         return region->shown;
     }
-    saved_find(region);
-    if (!region->unlike) {
-        picture_draw(region, region->drawn);
-        return picture_find(region);
-    }
-    uint32_t place = picture_make(region);
-    picture_draw(region, region->pictures[place].bytes);
-    return place;
+    return region->unlike ? picture_make(region, idle) : picture_find(region, idle);
 }
 
 void reshard__region_drop(struct region *region, uint32_t place)
@@ -310,13 +329,15 @@ void reshard__region_drop(struct region *region, uint32_t place)
     if (place == NO_PICTURE || --region->pictures[place].references > 0)
         return;
     struct picture *picture = &region->pictures[place];
-    uint32_t *link = &region->buckets[picture->hash % BUCKETS];
+    uint32_t *link = &region->buckets[picture->hash.low % BUCKETS];
     while (!region->unlike && *link != place + 1)
         link = &region->pictures[*link - 1].next;
     if (!region->unlike)
         *link = picture->next;
-    region->held_size -= picture_size(picture->line_count);
-    free(picture->bytes);
+    region->held_size -= picture_size(picture);
+    void **spare = &region->spare[size_class(picture_size(picture))];
+    memcpy(picture->bytes, spare, sizeof *spare);
+    *spare = picture->bytes;
     picture->bytes = NULL;
     picture->next = region->picture_free;
     region->picture_free = place + 1;
@@ -326,7 +347,7 @@ void reshard__region_undo(struct region *region)
 {
     for (size_t i = 0; i < region->changed.count; i++)
         line_copy(region->alive, region->mark, region->changed.items[i]);
-    region->touched = region->entered = false;
+    region->touched = false;
 }
 
 void reshard__region_back(struct region *region, const struct spans *idle)
@@ -337,38 +358,37 @@ void reshard__region_back(struct region *region, const struct spans *idle)
 
 static void line_put(struct region *region, uint32_t line, const uint8_t *bytes)
 {
-    uint8_t *marked = region->mark + (size_t)line * LINE;
-    if (same(marked, bytes))
-        return;
-    memcpy(marked, bytes, LINE);
+    memcpy(region->mark + (size_t)line * LINE, bytes, LINE);
     memcpy(region->alive + (size_t)line * LINE, bytes, LINE);
 }
 
+static void spans_put(struct region *region, const struct picture *picture)
+{
+    region->idle.count = picture->span_count;
+    memcpy(region->idle.items, picture_spans(picture),
+        picture->span_count * sizeof *region->idle.items);
+}
+
+/* What differs from the base at the mark, and not in the picture, is as in the base again. */
 void reshard__region_restore(struct region *region, uint32_t place)
 {
     struct picture *picture = &region->pictures[place];
     picture->references++;
     reshard__region_drop(region, region->shown);
     region->shown = place;
-    if (picture->base != region->mark_base)
-        base_take(region, picture->base);
-    const uint8_t *base = region->bases[picture->base].bytes;
-    const uint8_t *bytes = picture->bytes + (size_t)picture->line_count * NUMBER;
-    struct lines *marked = &region->marked, *saved = &region->saved;
-    memcpy(saved->items, picture->bytes, (size_t)picture->line_count * NUMBER);
-    size_t m = 0;
-    for (size_t i = 0; i < picture->line_count; i++, bytes += LINE) {
-        uint32_t line = saved->items[i];
-        for (; m < marked->count && marked->items[m] < line; m++)
-            line_put(region, marked->items[m], base + (size_t)marked->items[m] * LINE);
-        m += m < marked->count && marked->items[m] == line;
-        line_put(region, line, bytes);
+    const uint32_t *lines = picture_lines(picture);
+    const uint8_t *bytes = picture->bytes;
+    struct lines *marked = &region->marked;
+    for (size_t m = 0, i = 0; m < marked->count; m++) {
+        uint32_t line = marked->items[m];
+        while (i < picture->line_count && lines[i] < line)
+            i++;
+        if (i == picture->line_count || lines[i] > line)
+            line_put(region, line, base_line(&region->base, line));
     }
-    for (; m < marked->count; m++)
-        line_put(region, marked->items[m], base + (size_t)marked->items[m] * LINE);
-    uint32_t *items = marked->items;
-    *marked = (struct lines){saved->items, picture->line_count};
-    saved->items = items;
-    if (base_moved(region))
-        lines_join(&region->known, marked, &region->between);
+    for (size_t i = 0; i < picture->line_count; i++, bytes += LINE)
+        line_put(region, lines[i], bytes);
+    memcpy(marked->items, lines, picture->line_count * sizeof *lines);
+    marked->count = picture->line_count;
+    spans_put(region, picture);
 }

@@ -159,11 +159,12 @@ void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_repor
     report->allocations = sim->allocations;
     report->hook_calls = sim->hook_calls;
     report->complaints = sim->complaints;
+    report->gathered = sim->gathered;
 }
 
 void reshard__script_fail(struct script *script, const char *format, ...)
 {
-    if (script->failed)
+    if (script->failed || script->bad)
         return;
     struct text text = {0};
     va_list arguments;
@@ -218,9 +219,11 @@ void reshard__script_ask(struct script *script, struct host *host,
         reshard__host_drain(sim, host);
         bool later = sim->last_status == RESHARD_E_NOMEM || sim->last_status == RESHARD_E_LIMIT;
         if (!later || sim->now_ns > end_ns || sim->violated)
-            return;
+            break;
         reshard__script_wait(script, sim->set.retry_ns);
     }
+    if (sim->last_status < 0)
+        reshard__sim_say(sim, "refused: %d", sim->last_status);
 }
 
 static bool answered(struct script *script, uint64_t client)
@@ -257,10 +260,13 @@ static void statement_run(struct script *script)
         if (strcmp(statements[i].name, name) != 0)
             continue;
         statements[i].say(script);
-        script->bad |= reshard__script_more(script);
+        if (reshard__script_more(script) && !script->bad) {
+            (void)reshard__script_next(script);
+            reshard__script_need(script, false, "the end of the line");
+        }
         return;
     }
-    script->bad = true;
+    reshard__script_need(script, false, "a statement: nodes, start, move, run, expect, ...");
 }
 
 /* The number of the line that stopped it; 0 = it ran to its end. */
@@ -324,7 +330,7 @@ static int32_t scenario_run(const char *text, size_t size, const struct setting 
     reshard__sim_report(script.sim, report_out);
     int32_t status = script.bad ? RESHARD_E_SYNTAX : RESHARD_OK;
     if (script.bad)
-        reshard__sim_say(script.sim, "SYNTAX in line %u", (uint64_t)report_out->line);
+        reshard__script_complain(&script, report_out->line);
     reshard__log_end(script.sim, report_out->failed);
     reshard__sim_free(script.sim);
     return status;

@@ -15,6 +15,11 @@ struct script {
     size_t behind; /* a host, or a migration, that something was waited for last */
     bool bad;    /* syntax */
     bool failed; /* an expectation */
+    /* Of the first word that does not fit, or is missing: */
+    bool short_line;           /* the line ended there */
+    uint32_t wrong;            /* its number, from 1 */
+    const char *wanted;        /* what it should be */
+    const char *const *choice; /* or one of these; NULL at the end */
 };
 
 /* ---- script_words.c ---- */
@@ -22,13 +27,25 @@ bool reshard__script_split(struct script *script, const char *line, size_t size)
 /* Whether the next word is this one; then it is taken. */
 bool reshard__script_word(struct script *script, const char *word);
 bool reshard__script_more(const struct script *script);
+/* Where it does not hold for the word that was read last, that is an error of syntax: the first one
+ * of a line is told. */
+void reshard__script_need(struct script *script, bool holds, const char *wanted);
+/* Tell it: "line 3: "60ms": expected a number". */
+void reshard__script_complain(struct script *script, uint32_t line);
 const char *reshard__script_next(struct script *script);
 uint64_t reshard__script_number(struct script *script);
 uint64_t reshard__script_time(struct script *script);
 reshard_node_id reshard__script_host(struct script *script);
 reshard_shard_id reshard__script_shard(struct script *script);
 uint32_t reshard__script_key(struct script *script);
-struct reshard_range reshard__script_range(struct script *script);
+/* Of numbers below this; `wanted` says so. */
+struct reshard_range reshard__script_range(
+    struct script *script, uint32_t count, const char *wanted);
+struct reshard_range reshard__script_slots(struct script *script);
+/* A node or a coordinator that there is; NULL = none, and a syntax error. */
+struct host *reshard__script_process(struct script *script);
+/* Likewise, with data. */
+struct host *reshard__script_node(struct script *script);
 uint32_t reshard__script_phase(struct script *script);
 /* Place of the next word in a list that ends with NULL; syntax error where there is none. */
 uint32_t reshard__script_choice(struct script *script, const char *const *list);
@@ -108,6 +125,11 @@ void reshard__say_expect(struct script *script);
 /* What an operator asks of a migration. */
 enum { WISH_ABORT, WISH_PAUSE, WISH_RESUME, WISH_FINISH };
 int32_t reshard__operate(struct reshard_sim *sim, const struct moving *moving, uint32_t wish);
+
+/* What operators who work by hand do in this step. */
+void reshard__hands_work(struct reshard_sim *sim);
+/* Whether no migration needs anything more but that its end becomes durable. */
+bool reshard__hands_rest(const struct reshard_sim *sim);
 
 void reshard__failover(struct reshard_sim *sim, reshard_shard_id shard, struct host *heir);
 struct reshard_sim *reshard__sim_make(void);

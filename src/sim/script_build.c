@@ -3,6 +3,8 @@
 #include "sim/follow.h"
 #include "sim/script.h"
 
+enum { SLOTS_MAX = 1 << 20, KEYS_MAX = 10000000, VALUE_MAX = 60000 };
+
 /* A number of struct settings, by its word. */
 struct number {
     const char *word;
@@ -40,10 +42,10 @@ static const struct number numbers[] = {
 
 static const char *const times_names[] = {"retry", "freeze", "linger", "backoff", "alarm",
     "latency", "store", "append", "execute", "timeout", "lease", "resync",
-    NULL};
+    "gather", NULL};
 static const char *const sabotage_names[] = {"none", "fence", "sync", "record", "purge", "discard",
     "digest", "journal", "fence-term", "route", "map", "wake", "corrupt", "depose",
-    "apply", "clock", "expiry", "follow", "order", "reads", NULL};
+    "apply", "clock", "expiry", "follow", "order", "reads", "death", NULL};
 
 static bool set_number(struct script *script)
 {
@@ -53,6 +55,7 @@ static bool set_number(struct script *script)
         char *field = (char *)&script->sim->set + numbers[i].offset;
         uint64_t wide = reshard__script_number(script);
         uint32_t narrow = (uint32_t)wide;
+        reshard__script_need(script, numbers[i].wide || wide == narrow, "a smaller number");
         if (!script->bad && numbers[i].wide)
             memcpy(field, &wide, sizeof wide);
         else if (!script->bad)
@@ -67,7 +70,7 @@ static bool set_time(struct script *script)
     struct settings *set = &script->sim->set;
     uint64_t *times[] = {&set->retry_ns, &set->freeze_ns, &set->linger_ns, &set->backoff_ns,
         &set->alarm_ns, &set->latency_ns, &set->store_ns, &set->append_ns, &set->execute_ns,
-        &set->timeout_ns, &set->lease_ns, &set->resync_ns};
+        &set->timeout_ns, &set->lease_ns, &set->resync_ns, &set->gather_ns};
     for (uint32_t i = 0; times_names[i]; i++) {
         if (!reshard__script_word(script, times_names[i]))
             continue;
@@ -80,7 +83,7 @@ static bool set_time(struct script *script)
 void reshard__say_world(struct script *script)
 {
     struct settings *set = &script->sim->set;
-    script->bad |= script->sim->host_count > 0;
+    reshard__script_need(script, script->sim->host_count == 0, "`world` before `nodes`");
     while (reshard__script_more(script) && !script->bad) {
         if (set_time(script) || set_number(script))
             continue;
@@ -90,11 +93,16 @@ void reshard__say_world(struct script *script)
         } else if (reshard__script_word(script, "sabotage")) {
             set->sabotage |= UINT32_C(1) << reshard__script_choice(script, sabotage_names);
         } else {
-            script->bad = true;
+            (void)reshard__script_next(script);
+            reshard__script_need(script, false, "a word of `world`: slots, keys, latency, ...");
         }
     }
-    script->bad |= set->slot_count == 0 || set->key_count == 0 || set->value_size > 60000 ||
-                   set->huge_size > 60000;
+    reshard__script_need(
+        script, set->slot_count > 0 && set->slot_count <= SLOTS_MAX, "1 to 1048576 slots");
+    reshard__script_need(
+        script, set->key_count > 0 && set->key_count <= KEYS_MAX, "1 to 10000000 keys");
+    reshard__script_need(script, set->value_size <= VALUE_MAX && set->huge_size <= VALUE_MAX,
+        "values of at most 60000 bytes");
 }
 
 /* A node with a disk of its own. */
@@ -108,7 +116,8 @@ void reshard__say_nodes(struct script *script)
 {
     struct reshard_sim *sim = script->sim;
     uint64_t count = reshard__script_number(script);
-    script->bad |= count == 0 || count >= SIM_COORDINATOR || sim->host_count > 0;
+    reshard__script_need(script, count > 0 && count < SIM_COORDINATOR, "1 to 60000 nodes");
+    reshard__script_need(script, sim->host_count == 0, "`nodes` once only");
     for (uint64_t id = 1; id <= count && !script->bad; id++)
         host_make(sim, id, (reshard_shard_id)id)->acting = true;
     sim->shard_count = (uint32_t)count;
@@ -118,11 +127,14 @@ void reshard__say_replica(struct script *script)
 {
     struct reshard_sim *sim = script->sim;
     reshard_node_id id = reshard__script_host(script);
-    script->bad |= !reshard__script_word(script, "of");
+    static const char *const of[] = {"of", NULL};
+    (void)reshard__script_choice(script, of);
     reshard_shard_id shard = reshard__script_shard(script);
-    script->bad |= reshard__host_find(sim, id) != NULL || shard == 0 || shard > sim->shard_count;
+    reshard__script_need(script, shard > 0 && shard <= sim->shard_count, "a shard that there is");
+    reshard__script_need(script, !reshard__host_find(sim, id), "a node that there is not yet");
     bool follows = reshard__script_word(script, "follows");
-    script->bad |= follows && sim->store; /* what is in a host's own store only it can copy */
+    /* What is in a host's own store only it can copy. */
+    reshard__script_need(script, !follows || !sim->store, "the built-in store");
     if (script->bad)
         return;
     if (follows)
@@ -152,7 +164,7 @@ void reshard__say_own(struct script *script)
     reshard_change_init(&change);
     change.kind = RESHARD_CHANGE_ASSIGN;
     change.shard = reshard__script_shard(script);
-    struct reshard_range range = reshard__script_range(script);
+    struct reshard_range range = reshard__script_slots(script);
     change.ranges = &range;
     change.range_count = 1;
     if (!script->bad)
@@ -273,7 +285,9 @@ void reshard__say_start(struct script *script)
 {
     struct reshard_sim *sim = script->sim;
     bool bare = reshard__script_word(script, "unowned");
-    if (script->bad || sim->shard_count == 0)
+    reshard__script_need(script, sim->shard_count > 0, "`nodes` before `start`");
+    reshard__script_need(script, !sim->started, "`start` once only");
+    if (script->bad)
         return;
     struct host *first = reshard__host_add(sim, SIM_COORDINATOR, 0, NULL);
     reshard__host_start(sim, first);
@@ -302,7 +316,8 @@ void reshard__say_load(struct script *script)
 {
     struct reshard_sim *sim = script->sim;
     uint64_t count = reshard__script_number(script);
-    script->bad |= count > sim->set.key_count || !sim->started;
+    reshard__script_need(script, count <= sim->set.key_count, "as many keys as `world keys` says");
+    reshard__script_need(script, sim->started, "`start` before `load`");
     for (uint32_t key = 0; key < count && !script->bad; key++) {
         reshard_shard_id owner =
             reshard_map_slot_owner(sim->authority.map, reshard__key_slot(sim, key));
@@ -340,17 +355,17 @@ void reshard__say_writer(struct script *script)
         if (reshard__script_word(script, "every")) {
             client->period_ns = reshard__script_time(script);
         } else if (reshard__script_word(script, "keys")) {
-            struct reshard_range range = reshard__script_range(script);
+            struct reshard_range range = reshard__script_range(
+                script, sim->set.key_count, "keys below `world keys`: 0-9");
             client->first_key = range.first;
             client->last_key = range.last;
-            script->bad |= range.last >= sim->set.key_count;
         } else if (reshard__script_word(script, "for")) {
             client->left = reshard__script_number(script);
         } else {
             writer_share(script, client);
         }
     }
-    script->bad |= !sim->started;
+    reshard__script_need(script, sim->started, "`start` before `writer`");
     if (!script->bad)
         reshard__client_wake(sim, (uint32_t)sim->client_count - 1, 0);
 }
@@ -367,7 +382,7 @@ void reshard__say_move(struct script *script)
     struct reshard_sim *sim = script->sim;
     struct reshard_migration_spec spec;
     reshard_migration_spec_init(&spec);
-    struct reshard_range range = reshard__script_range(script);
+    struct reshard_range range = reshard__script_slots(script);
     spec.source = reshard__script_shard(script);
     spec.target = reshard__script_shard(script);
     spec.mode = reshard__script_choice(script, modes);

@@ -68,7 +68,7 @@ static uint32_t row_number(struct script *script)
     for (uint32_t row = 0; reshard_sim_row(row); row++)
         if (strcmp(reshard_sim_row(row), word) == 0)
             return row;
-    script->bad = true;
+    reshard__script_need(script, false, "a row of the transition table: T01 ...");
     return 0;
 }
 
@@ -87,7 +87,8 @@ static void run_until(struct script *script)
         holds = row_taken;
         number = row_number(script);
     } else {
-        script->bad |= !reshard__script_word(script, "end");
+        static const char *const ends[] = {"end", "phase", "idle", "stop", "row", NULL};
+        (void)reshard__script_choice(script, ends);
     }
     if (reshard__script_word(script, "within"))
         bound_ns = reshard__script_time(script);
@@ -115,7 +116,8 @@ static uint32_t keys_read(struct script *script, uint32_t keys[SIM_KEYS_MAX])
     uint32_t count = 0;
     while (reshard__script_more(script) && count < SIM_KEYS_MAX)
         keys[count++] = reshard__script_key(script);
-    script->bad |= count == 0 || script->sim->client_count == 0;
+    reshard__script_need(script, count > 0, "keys: k0 ...");
+    reshard__script_need(script, script->sim->started, "`start` before requests");
     return count;
 }
 
@@ -156,13 +158,18 @@ void reshard__say_begin(struct script *script)
         script->sim, (uint32_t)script->sim->client_count - 1, op, keys, count);
 }
 
+static bool unread(const struct reshard_sim *sim, uint32_t key)
+{
+    return key < 64 && sim->set.unread >> key & 1;
+}
+
 /* Read every key as a client would, then judge all that clients ever saw. */
 static void expect_intact(struct script *script)
 {
     struct reshard_sim *sim = script->sim;
     sim->judging = true;
     for (uint32_t key = 0; key < sim->set.key_count && !sim->violated; key++)
-        if (!reshard__script_request(script, RESHARD_OP_READ, &key, 1)) {
+        if (!unread(sim, key) && !reshard__script_request(script, RESHARD_OP_READ, &key, 1)) {
             reshard__script_fail(script, "k%u: no answer", (uint64_t)key);
             return;
         }
@@ -177,7 +184,7 @@ static void expect_intact(struct script *script)
 
 static void expect_owner(struct script *script)
 {
-    struct reshard_range range = reshard__script_range(script);
+    struct reshard_range range = reshard__script_slots(script);
     reshard_shard_id shard = reshard__script_shard(script);
     for (uint32_t slot = range.first; slot <= range.last && !script->bad; slot++) {
         reshard_shard_id owner = reshard_map_slot_owner(script->sim->authority.map, slot);
@@ -189,10 +196,8 @@ static void expect_owner(struct script *script)
 
 static void expect_keys(struct script *script)
 {
-    const struct host *host =
-        reshard__host_find(script->sim, reshard__script_host(script));
+    const struct host *host = reshard__script_node(script);
     uint64_t wanted = reshard__script_number(script), count = 0;
-    script->bad |= !host || !host->disk;
     for (uint32_t slot = 0; !script->bad && slot < script->sim->set.slot_count; slot++)
         count += host->disk->slot_keys[slot];
     if (!script->bad && count != wanted)

@@ -35,6 +35,11 @@ static void rule_subject(struct script *script, struct rule *rule)
     }
 }
 
+static reshard_node_id id_of(const struct host *host)
+{
+    return host ? host->id : 0;
+}
+
 static void rule_add(struct script *script, enum rule_act act)
 {
     struct reshard_sim *sim = script->sim;
@@ -42,11 +47,12 @@ static void rule_add(struct script *script, enum rule_act act)
     if (reshard__script_word(script, "all"))
         rule.count = UINT64_MAX;
     rule_subject(script, &rule);
+    static const char *const words[] = {"from", "to", "by", "after", "times", NULL};
     while (reshard__script_more(script) && !script->bad) {
         if (reshard__script_word(script, "from"))
-            rule.from = reshard__script_host(script);
+            rule.from = id_of(reshard__script_process(script));
         else if (reshard__script_word(script, "to"))
-            rule.to = reshard__script_host(script);
+            rule.to = id_of(reshard__script_process(script));
         else if (reshard__script_word(script, "by"))
             rule.delay_ns = reshard__script_time(script);
         else if (reshard__script_word(script, "after"))
@@ -54,7 +60,7 @@ static void rule_add(struct script *script, enum rule_act act)
         else if (reshard__script_word(script, "times"))
             rule.count = reshard__script_number(script);
         else
-            script->bad = true;
+            (void)reshard__script_choice(script, words);
     }
     sim->rules = reshard__sim_grow(
         sim->rules, &sim->rule_capacity, sim->rule_count + 1, sizeof *sim->rules);
@@ -111,7 +117,7 @@ static uint32_t action_kind(struct script *script)
     for (uint32_t kind = 1; kind < RESHARD_ACTION_KIND_COUNT; kind++)
         if (strcmp(word, reshard_action_name(kind)) == 0)
             return kind;
-    script->bad = true;
+    reshard__script_need(script, false, "an action: APPEND, EXPORT, APPLY, SYNC, ..., or any");
     return 0;
 }
 
@@ -124,6 +130,17 @@ static const char *record_name(struct script *script)
     return "";
 }
 
+/* A coordinator may come later. */
+static reshard_node_id anyone(struct script *script)
+{
+    if (reshard__script_word(script, "any"))
+        return 0;
+    reshard_node_id id = reshard__script_host(script);
+    reshard__script_need(script, id >= SIM_COORDINATOR || reshard__host_find(script->sim, id),
+        "a node that there is, a coordinator, or any");
+    return id;
+}
+
 /* fault n1|any APPEND|any|MEMORY [HELD] error|unknown|landed|late|slow|crash|stop
  *       [by TIME] [times N] [for TIME] [after N] */
 void reshard__say_fault(struct script *script)
@@ -132,11 +149,13 @@ void reshard__say_fault(struct script *script)
         "", "error", "unknown", "landed", "late", "slow", "crash", "stop", NULL};
     struct reshard_sim *sim = script->sim;
     struct task_rule rule = {.count = 1};
-    rule.host = reshard__script_word(script, "any") ? 0 : reshard__script_host(script);
+    rule.host = anyone(script);
     rule.kind = action_kind(script);
     rule.record = record_name(script);
     rule.fault = (enum task_fault)reshard__script_choice(script, faults);
-    script->bad |= rule.kind == FAULT_MEMORY && rule.fault != FAULT_ERROR;
+    reshard__script_need(
+        script, rule.kind != FAULT_MEMORY || rule.fault == FAULT_ERROR, "error, of MEMORY");
+    static const char *const words[] = {"by", "times", "for", "after", NULL};
     while (reshard__script_more(script) && !script->bad) {
         if (reshard__script_word(script, "by"))
             rule.delay_ns = reshard__script_time(script);
@@ -147,7 +166,7 @@ void reshard__say_fault(struct script *script)
         else if (reshard__script_word(script, "after"))
             rule.skip = reshard__script_number(script);
         else
-            script->bad = true;
+            (void)reshard__script_choice(script, words);
     }
     if (rule.span_ns)
         rule.count = UINT64_MAX;
@@ -156,16 +175,9 @@ void reshard__say_fault(struct script *script)
     sim->task_rules[sim->task_rule_count++] = rule;
 }
 
-static struct host *host_of(struct script *script)
-{
-    struct host *host = reshard__host_find(script->sim, reshard__script_host(script));
-    script->bad |= host == NULL;
-    return host;
-}
-
 void reshard__say_crash(struct script *script)
 {
-    struct host *host = host_of(script);
+    struct host *host = reshard__script_process(script);
     if (script->bad)
         return;
     reshard__host_crash(script->sim, host);
@@ -175,8 +187,7 @@ void reshard__say_crash(struct script *script)
 /* power nX: what it had not synced goes. */
 void reshard__say_power(struct script *script)
 {
-    struct host *host = host_of(script);
-    script->bad |= !script->bad && host->shard == 0;
+    struct host *host = reshard__script_node(script);
     if (script->bad)
         return;
     reshard__host_power(script->sim, host);
@@ -186,16 +197,17 @@ void reshard__say_power(struct script *script)
 /* speaks nX V: what it sends from now on is of that version of the protocol. */
 void reshard__say_speaks(struct script *script)
 {
-    struct host *host = host_of(script);
+    struct host *host = reshard__script_process(script);
     uint64_t version = reshard__script_number(script);
-    script->bad |= version == 0 || version > 23; /* one byte on the wire */
+    /* One byte on the wire. */
+    reshard__script_need(script, version > 0 && version < 24, "a version, 1 to 23");
     if (!script->bad)
         host->speaks = (uint32_t)version;
 }
 
 void reshard__say_restart(struct script *script)
 {
-    struct host *host = host_of(script);
+    struct host *host = reshard__script_process(script);
     if (script->bad)
         return;
     reshard__host_crash(script->sim, host);
@@ -206,44 +218,45 @@ void reshard__say_restart(struct script *script)
 /* What a dead node staged is gone, synced or not. */
 void reshard__say_wipe(struct script *script)
 {
-    struct host *host = host_of(script);
-    if (!script->bad && host->disk && !host->up && !host->disk->kind)
+    struct host *host = reshard__script_node(script);
+    reshard__script_need(
+        script, host && !host->up, "a node that is down: `crash` before `wipe`");
+    reshard__script_need(script, !script->sim->store, "the built-in store");
+    if (!script->bad)
         reshard__disk_wipe(host->disk);
-    else
-        script->bad = true;
 }
 
 /* Bits of what a node staged change in silence. */
 void reshard__say_spoil(struct script *script)
 {
-    struct host *host = host_of(script);
-    if (!script->bad && host->disk && !reshard__disk_spoil(host->disk))
+    struct host *host = reshard__script_node(script);
+    if (!script->bad && !reshard__disk_spoil(host->disk))
         reshard__script_fail(script, "nothing is staged");
 }
 
 /* A dead node's journal comes back as it was some records ago. */
 void reshard__say_rollback(struct script *script)
 {
-    struct host *host = host_of(script);
+    struct host *host = reshard__script_node(script);
     uint64_t count = reshard__script_number(script);
-    if (!script->bad && host->disk && !host->up)
+    reshard__script_need(
+        script, host && !host->up, "a node that is down: `crash` before `rollback`");
+    if (!script->bad)
         reshard__own_rollback(host->disk, count);
-    else
-        script->bad = true;
     if (host && !reshard__sabotaged(script->sim, RESHARD_SABOTAGE_JOURNAL))
         host->seen_version = host->seen_term = 0;
 }
 
 void reshard__say_stall(struct script *script)
 {
-    struct host *host = host_of(script);
+    struct host *host = reshard__script_process(script);
     if (!script->bad)
         reshard__host_freeze(script->sim, host, true);
 }
 
 void reshard__say_thaw(struct script *script)
 {
-    struct host *host = host_of(script);
+    struct host *host = reshard__script_process(script);
     if (!script->bad)
         reshard__host_freeze(script->sim, host, false);
 }
@@ -251,7 +264,7 @@ void reshard__say_thaw(struct script *script)
 /* lag nX T: what its primary ships takes so much longer. */
 void reshard__say_lag(struct script *script)
 {
-    struct host *host = host_of(script);
+    struct host *host = reshard__script_process(script);
     uint64_t lag_ns = reshard__script_time(script);
     if (!script->bad)
         host->stream.lag_ns = lag_ns;
@@ -260,19 +273,20 @@ void reshard__say_lag(struct script *script)
 /* break nX: what its primary ships does not reach it any more. */
 void reshard__say_break(struct script *script)
 {
-    struct host *host = host_of(script);
-    if (!script->bad && reshard__follower_is(host))
+    struct host *host = reshard__script_process(script);
+    reshard__script_need(
+        script, host && reshard__follower_is(host), "a replica that follows its primary");
+    if (!script->bad)
         reshard__stream_break(script->sim, host);
-    else
-        script->bad = true;
 }
 
 /* cut A B [one-way]; `any` stands for everyone. */
 void reshard__say_cut(struct script *script)
 {
     struct reshard_sim *sim = script->sim;
-    reshard_node_id a = reshard__script_host(script);
-    reshard_node_id b = reshard__script_word(script, "any") ? 0 : reshard__script_host(script);
+    reshard_node_id a = id_of(reshard__script_process(script));
+    reshard_node_id b =
+        reshard__script_word(script, "any") ? 0 : id_of(reshard__script_process(script));
     bool both = !reshard__script_word(script, "one-way");
     sim->cuts = reshard__sim_grow(
         sim->cuts, &sim->cut_capacity, sim->cut_count + 2, sizeof *sim->cuts);
@@ -288,7 +302,7 @@ void reshard__say_heal(struct script *script)
 
 void reshard__say_clock(struct script *script)
 {
-    struct host *host = host_of(script);
+    struct host *host = reshard__script_process(script);
     uint64_t jump_ns = reshard__script_time(script);
     if (!script->bad)
         reshard__clock_jump(script->sim, host, jump_ns);
@@ -363,9 +377,11 @@ static void failover_insist(struct script *script, reshard_shard_id shard, struc
 void reshard__say_failover(struct script *script)
 {
     reshard_shard_id shard = reshard__script_shard(script);
-    struct host *heir = host_of(script);
+    struct host *heir = reshard__script_node(script);
     bool stale = reshard__script_word(script, "stale");
-    script->bad |= !script->bad && (heir->shard != shard || (stale && heir->follows));
+    reshard__script_need(script, heir && heir->shard == shard, "a replica of this shard");
+    reshard__script_need(
+        script, !stale || !heir || !heir->follows, "no `stale` of a replica that follows");
     if (script->bad)
         return;
     if (heir->follows && !heir->acting && !reshard__follower_counts(script->sim, heir)) {
@@ -381,7 +397,9 @@ void reshard__say_failover(struct script *script)
 void reshard__say_coordinator(struct script *script)
 {
     reshard_node_id id = reshard__script_host(script);
-    script->bad |= id < SIM_COORDINATOR || reshard__host_find(script->sim, id) != NULL;
+    reshard__script_need(script, id >= SIM_COORDINATOR, "a coordinator: c2");
+    reshard__script_need(
+        script, !reshard__host_find(script->sim, id), "a coordinator that there is not yet");
     if (script->bad)
         return;
     struct host *host = reshard__host_add(script->sim, id, 0, NULL);

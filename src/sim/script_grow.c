@@ -11,9 +11,12 @@ void reshard__say_join(struct script *script)
     struct reshard_sim *sim = script->sim;
     uint64_t count = reshard__script_number(script);
     reshard_shard_id first = sim->shard_count + 1;
-    script->bad |= count == 0 || sim->shard_count + count >= SIM_COORDINATOR || !sim->started;
+    reshard__script_need(script, count > 0 && count < SIM_COORDINATOR - sim->shard_count,
+        "a number of nodes, 60000 in all");
+    reshard__script_need(script, sim->started, "`start` before `join`");
     for (uint64_t id = first; id < first + count && !script->bad; id++)
-        script->bad |= reshard__host_find(sim, id) != NULL; /* a replica has the number */
+        reshard__script_need(
+            script, !reshard__host_find(sim, id), "numbers that no replica has");
     if (script->bad)
         return;
     sim->shard_count += (uint32_t)count;

@@ -111,8 +111,7 @@ static int32_t give_ask(struct host *host, const void *what)
 void reshard__say_give(struct script *script)
 {
     struct picked picked = {0};
-    struct host *host = reshard__host_find(script->sim, reshard__script_host(script));
-    script->bad |= !host || !host->disk;
+    struct host *host = reshard__script_node(script);
     for (; reshard__script_more(script) && !script->bad; picked.count++) {
         uint32_t key = reshard__script_key(script);
         uint8_t *name = picked.bytes[picked.count];
@@ -120,7 +119,7 @@ void reshard__say_give(struct script *script)
         picked.sizes[picked.count] = reshard__key_name(host->disk, key, name);
         picked.slot = reshard__key_slot(script->sim, key);
     }
-    script->bad |= picked.count == 0;
+    reshard__script_need(script, picked.count > 0, "keys behind the node");
     if (!script->bad)
         reshard__script_ask(script, host, give_ask, &picked);
 }
@@ -137,9 +136,8 @@ static int32_t purge_ask(struct host *host, const void *range)
 
 static void ranged(struct script *script, int32_t (*ask)(struct host *host, const void *range))
 {
-    struct host *host = reshard__host_find(script->sim, reshard__script_host(script));
-    struct reshard_range range = reshard__script_range(script);
-    script->bad |= !host;
+    struct host *host = reshard__script_node(script);
+    struct reshard_range range = reshard__script_slots(script);
     if (!script->bad)
         reshard__script_ask(script, host, ask, &range);
 }
@@ -148,9 +146,8 @@ static void ranged(struct script *script, int32_t (*ask)(struct host *host, cons
 void reshard__say_plant(struct script *script)
 {
     struct reshard_sim *sim = script->sim;
-    struct host *host = reshard__host_find(sim, reshard__script_host(script));
+    struct host *host = reshard__script_node(script);
     uint32_t key = reshard__script_key(script);
-    script->bad |= !host || !host->disk;
     if (!script->bad)
         reshard__disk_put(sim, host->disk, key, ++sim->values_made);
 }

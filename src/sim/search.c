@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Room sim: breadth-first search. A world is put back from its image for every move that it allows
- * and that is not known to lead where another order of the same moves led (search_commute.c): a
- * world that is new is one that was made. */
+/* Room sim: breadth-first search. What a move does that was made somewhere under the same
+ * circumstances is known (search_memo.c): worlds are numbers of their parts, and few of them ever
+ * stand in memory. One that has to, since a move must be made that was not made so far, is reached
+ * by its way from one of which there is an image, and must be what the numbers say. */
 #include "sim/search_graph.h"
+#include "sim/search_memo.h"
+#include "sim/search_stage.h"
 
 #include "base/outbox.h"
 #include <stdalign.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-enum { REGION_SIZE = 1 << 20, BASE_LAYERS = 8 };
+enum { REGION_SIZE = 1 << 20 };
 
 /* A world that was met again. */
 struct twin {
@@ -22,23 +25,26 @@ struct search {
     struct arena *arena;
     struct reshard_sim *sim;
     struct graph graph;
+    struct memo memo;
     const struct reshard_sim_search *spec;
     struct reshard_sim_search_report *report;
     uint64_t state_limit;
-    uint32_t depth, layer, layer_end; /* of the world at hand; the first ones there, and deeper */
-    struct scene scene, behind;       /* from which a move is made, and where it led */
-    uint64_t verify, met; /* every so many worlds that are met again */
+    struct stage stage;
+    struct scene behind; /* where a move led */
+    uint64_t verify;
     struct twin *twins;
     size_t twin_count, twin_capacity;
     uint32_t found; /* state from which the violation came */
     struct move last;
+    struct reshard_sim_decision *told; /* spec->tell: the caller's; NULL = it is not told */
+    uint64_t told_capacity;
 };
 
 /* Events are pulled within the move that brings them; memory.c keeps a size in front. */
 struct arena *reshard__search_arena(void)
 {
-    return reshard__arena_make(REGION_SIZE,
-        alignof(max_align_t) + RESHARD__EVENT_RING * sizeof(struct reshard_event));
+    return reshard__arena_make(
+        REGION_SIZE, alignof(max_align_t) + RESHARD__EVENT_RING * sizeof(struct reshard_event));
 }
 
 /* ---- the search ---- */
@@ -72,16 +78,42 @@ static void end_check(struct search *search)
     reshard__history_check(sim);
 }
 
-static void end_note(struct search *search, uint32_t state, struct move move)
+/* ---- worlds in memory ---- */
+
+/* The world of a state that was not left yet stands in memory, at the mark. False: on the way there
+ * something broke. */
+static bool world_go(struct search *search, uint32_t state)
 {
-    struct graph *graph = &search->graph;
-    graph->ends[graph->count - 1] = 1;
-    search->report->ends++;
-    reshard__arena_restore(search->arena, &graph->images[graph->count - 1]);
-    end_check(search);
-    (void)violation_take(search, state, move);
+    if (reshard__stage_go(&search->stage, &search->graph, &search->memo, state))
+        return true;
+    (void)violation_take(search, search->graph.parents[state], search->graph.moves[state]);
     reshard__arena_back(search->arena);
-    reshard__arena_restore(search->arena, &graph->images[state]);
+    return false;
+}
+
+/* Nothing that could keep a world from its end is in sight. */
+static bool may_end(const struct search *search, const struct view *view)
+{
+    const struct catalogue *catalogue = &search->memo.catalogue;
+    for (size_t i = 0; i < catalogue->lane_count; i++)
+        if (view->lanes[i])
+            return false;
+    return facts_of(catalogue, view, PART_CLIENTS)->flags & PART_RESTS &&
+           facts_of(catalogue, view, PART_AUTHORITY)->flags & PART_RESTS;
+}
+
+static void end_look(struct search *search, uint32_t state, const struct view *view)
+{
+    struct reshard_sim_search_report *report = search->report;
+    if (!may_end(search, view) || !world_go(search, state) ||
+        !reshard__search_ended(search->sim, search->config))
+        return;
+    search->graph.ends[state] = 1;
+    report->ends++;
+    digest_add(&report->ends_digest, view->digest);
+    end_check(search);
+    (void)violation_take(search, search->graph.parents[state], search->graph.moves[state]);
+    reshard__arena_back(search->arena);
 }
 
 /* ---- a world that is met again leads where it led before ---- */
@@ -122,9 +154,7 @@ static size_t successors(struct search *search, const struct image *image, uint3
 
 static void keep_twin(struct search *search, uint32_t state)
 {
-    if (!search->verify || ++search->met % search->verify)
-        return;
-    search->twins = reshard__graph_grow(
+    search->twins = reshard__search_grow(
         search->twins, &search->twin_capacity, search->twin_count + 1, sizeof *search->twins);
     search->twins[search->twin_count].state = state;
     search->twins[search->twin_count++].image = reshard__arena_save(search->arena);
@@ -150,6 +180,7 @@ static void twins_check(struct search *search)
         if (report->closed && !report->violated && !twin_leads(search, twin)) {
             report->violated = 1;
             memcpy(report->checker, "digest", sizeof "digest");
+            reshard__stage_way(&search->stage, &search->graph, &search->memo, twin->state);
             search->found = search->graph.parents[twin->state];
             search->last = search->graph.moves[twin->state];
         }
@@ -177,91 +208,145 @@ void reshard__search_untouched(
         reshard__sim_violate(sim, "touch", "a move wrote where it did not say so");
 }
 
-static void found(struct search *search, uint32_t state, struct move move,
-    struct reshard_digest digest)
+/* ---- from a state by all its moves ---- */
+
+static struct reshard_sim_decision decision_of(struct move move)
 {
-    bool ended = reshard__search_ended(search->sim, search->config);
-    reshard__state_add(&search->graph, state, move, reshard__arena_leave(search->arena));
-    if (!ended)
-        return;
-    search->report->ends_digest.low += digest.low;
-    search->report->ends_digest.high += digest.high;
-    end_note(search, state, move);
+    struct reshard_sim_decision decision = {.kind = move.kind, .value = move.value};
+    decision.ordinal = move.index;
+    return decision;
 }
 
-/* Whether the way is another one than that of the same moves in another order. */
-static void order_check(struct search *search, uint32_t to, uint32_t inherited)
+/* The way to this move, and with it: of a world that stands in memory all were made. */
+static void path_give(struct search *search, uint32_t state, struct move last,
+    struct reshard_sim_decision *decisions_out, uint64_t capacity)
 {
-    if (inherited != NO_STATE && inherited != to)
-        reshard__sim_violate(
-            search->sim, "commute", "in another order the same moves lead elsewhere");
+    const struct graph *graph = &search->graph;
+    uint64_t count = reshard__state_depth(graph, state) + 1;
+    search->report->decision_count = count;
+    if (count <= capacity)
+        decisions_out[count - 1] = decision_of(last);
+    for (uint64_t i = count - 1; i > 0; i--, state = graph->parents[state])
+        if (i <= capacity)
+            decisions_out[i - 1] = decision_of(graph->moves[state]);
 }
 
-/* Make one move from the state at the mark; `inherited`: where it must lead, if that is known. */
-static void follow(
-    struct search *search, uint32_t state, struct move move, struct step *step, uint32_t inherited)
+static void edge_take(struct search *search, uint32_t state, uint32_t deed, const struct view *view,
+    const struct image *image, struct move move)
 {
     struct graph *graph = &search->graph;
+    uint32_t to = reshard__state_known(graph, &view->digest);
+    reshard__edge_add(graph, to == NO_STATE ? (uint32_t)graph->count : to);
+    if (to != NO_STATE)
+        return;
+    to = (uint32_t)graph->count;
+    reshard__state_add(graph, state, deed, view);
+    graph->moves[to] = move;
+    if (image)
+        reshard__stage_keep(&search->stage, to, *image);
+    end_look(search, to, view);
+}
+
+/* The move was made: what it did, and whether that is what it should have done. */
+static void outcome_look(struct search *search, uint32_t deed, uint32_t begin, uint64_t about,
+    const struct view *expected)
+{
     struct scene *behind = &search->behind;
-    reshard__search_move(search->sim, search->config, move);
-    reshard__search_parts(search->sim, &behind->parts);
-    struct reshard_digest digest = reshard__parts_digest(search->sim, &behind->parts);
-    reshard__state_fetch(graph, &digest);
-    reshard__step_end(search->sim, &search->scene, behind, step);
-    if (search->verify && graph->edge_count % search->verify == 0)
+    reshard__scene_look(&search->memo, search->sim, behind);
+    struct reshard_digest digest = behind->outlook.view.digest;
+    struct reads reads =
+        reshard__reads_end(search->sim, &search->memo, &search->stage.scene, behind, begin);
+    if (expected)
         reshard__search_untouched(search->arena, search->sim, digest);
-    uint32_t to = reshard__state_find(graph, &digest);
-    order_check(search, to, inherited);
+    if (expected && (expected->digest.low != digest.low || expected->digest.high != digest.high))
+        reshard__stage_wrong(search->sim);
+    if (!search->sim->violated)
+        reshard__memo_learn(&search->memo, deed, &reads, &search->stage.scene, behind, about);
+}
+
+/* Make a move from a state; `expected`: where it must lead, if that is known. */
+static void follow(
+    struct search *search, uint32_t state, uint32_t deed, const struct view *expected)
+{
+    if (!world_go(search, state))
+        return;
+    size_t place = reshard__stage_find(&search->stage, &search->memo, deed);
+    if (place == SIZE_MAX) {
+        reshard__stage_wrong(search->sim);
+        (void)violation_take(search, search->graph.parents[state], search->graph.moves[state]);
+        reshard__arena_back(search->arena);
+        return;
+    }
+    struct move move = search->stage.moves[place];
+    uint32_t begin = reshard__reads_begin(search->sim, move);
+    uint64_t about = reshard__move_serial(search->sim, move);
+    if (search->told)
+        path_give(search, state, move, search->told, search->told_capacity);
+    reshard__search_move(search->sim, search->config, move);
+    outcome_look(search, deed, begin, about, expected);
+    const struct view *view = &search->behind.outlook.view;
     if (violation_take(search, state, move)) {
         reshard__arena_back(search->arena);
         return;
     }
-    reshard__edge_add(graph, state, to == NO_STATE ? (uint32_t)graph->count : to, step);
+    uint32_t to = reshard__state_known(&search->graph, &view->digest);
     if (to == NO_STATE) {
-        found(search, state, move, digest);
+        struct image image = reshard__arena_leave(search->arena);
+        edge_take(search, state, deed, view, &image, move);
         return;
     }
-    keep_twin(search, to);
+    if (expected)
+        keep_twin(search, to);
     reshard__arena_back(search->arena);
+    edge_take(search, state, deed, view, NULL, move);
 }
 
-/* Every so many edges that are inherited are looked at, too. */
-static void edge_find(struct search *search, uint32_t state, struct move move)
+/* Every so many moves that need not be made are made after all. */
+static void edge_find(
+    struct search *search, uint32_t state, uint32_t deed, const struct outlook *outlook)
 {
-    struct step step = reshard__step_begin(search->sim, move);
-    uint32_t to = reshard__edge_inherit(&search->graph, state, &step);
-    uint64_t number = search->report->inherited += to != NO_STATE;
-    if (to == NO_STATE || (search->verify && number % search->verify == 0))
-        follow(search, state, move, &step, to);
+    struct view view;
+    bool known = reshard__memo_recall(&search->memo, outlook, deed, &view);
+    uint64_t number = search->report->recalled += known;
+    if (!known || (search->verify && number % search->verify == 0))
+        follow(search, state, deed, known ? &view : NULL);
     else
-        reshard__edge_add(&search->graph, state, to, &step);
+        edge_take(search, state, deed, &view, NULL, (struct move){0});
 }
 
-/* Every few moves further the worlds differ less from one of their own than from the first. */
-static void layer_begin(struct search *search, uint32_t state)
+/* What can happen in a state. */
+static size_t deeds_find(
+    struct search *search, uint32_t state, const struct outlook *outlook, uint32_t *deeds_out)
 {
-    if (state < search->layer_end)
-        return;
-    reshard__steps_forget(&search->graph, search->layer);
-    search->layer = state;
-    search->layer_end = (uint32_t)search->graph.count;
-    if (++search->depth % BASE_LAYERS == 0)
-        reshard__arena_base(search->arena);
+    size_t count = 0;
+    bool followed = search->sim->followed;
+    if (reshard__deeds_recall(&search->memo, outlook, followed, deeds_out, &count))
+        return count;
+    if (!world_go(search, state))
+        return 0;
+    reshard__deeds_learn(&search->memo, search->sim, outlook, search->stage.moves,
+        search->stage.labels, search->stage.move_count);
+    if (!reshard__deeds_recall(&search->memo, outlook, followed, deeds_out, &count) ||
+        count != search->stage.move_count) {
+        reshard__stage_wrong(search->sim);
+        (void)violation_take(search, search->graph.parents[state], search->graph.moves[state]);
+        reshard__arena_back(search->arena);
+    }
+    return count;
 }
 
 static void expand(struct search *search, uint32_t state)
 {
-    struct move moves[SEARCH_MOVES_MAX];
+    uint32_t deeds[SEARCH_MOVES_MAX];
     struct graph *graph = &search->graph;
-    reshard__arena_restore(search->arena, &graph->images[state]);
+    struct outlook outlook =
+        reshard__outlook(&search->memo.catalogue, reshard__state_view(graph, state));
     reshard__edges_begin(graph, state);
-    layer_begin(search, state);
-    size_t count = reshard__search_moves(search->sim, search->config, moves);
-    reshard__scene_look(search->sim, &search->scene);
+    size_t count = deeds_find(search, state, &outlook, deeds);
     for (size_t i = 0; i < count && !search->report->violated; i++)
-        edge_find(search, state, moves[i]);
+        edge_find(search, state, deeds[i], &outlook);
     reshard__edges_end(graph, state);
-    reshard__arena_drop(search->arena, &graph->images[state]);
+    reshard__views_forget(graph, state + 1);
 }
 
 static void dead_find(struct search *search)
@@ -274,35 +359,13 @@ static void dead_find(struct search *search)
             continue;
         report->violated = 1;
         memcpy(report->checker, "stuck", sizeof "stuck");
+        reshard__stage_way(&search->stage, graph, &search->memo, state);
         search->found = graph->parents[state];
         search->last = graph->moves[state];
     }
 }
 
-/* ---- how it was found ---- */
-
-static struct reshard_sim_decision decision_of(struct move move)
-{
-    struct reshard_sim_decision decision = {.kind = move.kind, .value = move.value};
-    decision.ordinal = move.index;
-    return decision;
-}
-
-static void path_give(
-    struct search *search, struct reshard_sim_decision *decisions_out, uint64_t capacity)
-{
-    const struct graph *graph = &search->graph;
-    uint32_t state = search->found;
-    if (state == NO_STATE)
-        return; /* the world itself is the violation */
-    uint64_t count = reshard__state_depth(graph, state) + 1;
-    search->report->decision_count = count;
-    if (count <= capacity)
-        decisions_out[count - 1] = decision_of(search->last);
-    for (uint64_t i = count - 1; i > 0; i--, state = graph->parents[state])
-        if (i <= capacity)
-            decisions_out[i - 1] = decision_of(graph->moves[state]);
-}
+/* ---- all of it ---- */
 
 static const struct search_mode *mode_of(const struct search_config *config)
 {
@@ -321,12 +384,12 @@ static void search_run(struct search *search)
 {
     struct graph *graph = &search->graph;
     struct reshard_sim_search_report *report = search->report;
-    struct reshard_digest digest = reshard__search_digest(search->sim);
-    (void)reshard__state_find(graph, &digest);
+    reshard__scene_look(&search->memo, search->sim, &search->stage.scene);
     reshard__arena_base(search->arena);
-    reshard__state_add(
-        graph, NO_STATE, (struct move){0}, reshard__arena_leave(search->arena));
-    search->found = NO_STATE;
+    reshard__memo_judged(&search->memo, &search->stage.scene.outlook.view);
+    reshard__state_add(graph, NO_STATE, 0, &search->stage.scene.outlook.view);
+    search->stage.first = reshard__arena_leave(search->arena);
+    search->stage.here = NO_STATE;
     uint32_t state = 0;
     for (; state < graph->count && !report->violated; state++) {
         if (search->state_limit && graph->count > search->state_limit)
@@ -402,7 +465,10 @@ int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
     search.spec = spec;
     reshard_sim_search_report_init(report_out);
     search.report = report_out;
-    search.graph.sabotaged = spec->sabotage >> RESHARD_SABOTAGE_ORDER & 1;
+    search.found = NO_STATE;
+    search.told = spec->tell ? decisions_out : NULL;
+    search.told_capacity = capacity;
+    search.memo.sabotaged = spec->sabotage >> RESHARD_SABOTAGE_ORDER & 1;
     search.arena = reshard__search_arena();
     if (!search.arena)
         return RESHARD_E_NOMEM;
@@ -411,13 +477,17 @@ int32_t reshard_sim_search_run(const struct reshard_sim_search *spec,
     silent.log = NULL;
     search.sim = reshard__search_world(search.config, &silent, NULL, NULL);
     reshard__arena_idle(search.arena, reshard__search_idle, search.sim);
+    search.stage = (struct stage){.config = &config, .arena = search.arena, .sim = search.sim};
     if (!violation_take(&search, NO_STATE, (struct move){0}))
         search_run(&search);
-    if (report_out->violated && decisions_out && search.graph.count > 0)
-        path_give(&search, decisions_out, capacity);
+    report_out->decision_count = 0; /* the world itself may be the violation */
+    if (report_out->violated && decisions_out && search.found != NO_STATE)
+        path_give(&search, search.found, search.last, decisions_out, capacity);
     report_out->states_min = mode_of(&config)->states_min;
     report_out->transitions_min = mode_of(&config)->transitions_min;
     reshard__graph_free(&search.graph);
+    reshard__memo_free(&search.memo);
+    reshard__stage_free(&search.stage);
     (void)reshard__arena_use(before);
     reshard__arena_free(search.arena);
     return RESHARD_OK;

@@ -4,9 +4,10 @@
  * Time is abstracted: every process has its own clock, which stands still but for moves that let it
  * jump past all its deadlines. What arrives when, and which clock jumps when, is decided by moves
  * alone. search_moves.c: what can happen next; search_settle.c: what follows at once;
- * search_digest.c, search_parts.c: which worlds are the same one; search_commute.c: which moves
- * need not be made; search_configs.c: the worlds; search_graph.c: what was found; search.c: the
- * search.
+ * search_digest.c, search_parts.c: which worlds are the same one; search_view.c: worlds as numbers;
+ * search_reads.c: what a move looks at; search_memo.c, search_deeds.c: what moves did, and which
+ * there are, wherever that is the same; search_stage.c: the world in memory; search_configs.c: the
+ * worlds; search_graph.c: what was found; search.c: the search.
  */
 #ifndef RESHARD_SIM_SEARCHING_H
 #define RESHARD_SIM_SEARCHING_H
@@ -50,9 +51,10 @@ struct move {
 
 enum { SEARCH_MOVES_MAX = 256, SEARCH_REQUESTS = 6 };
 
-/* Of search_config.slow: what travels to replicas takes time; so do messages that can change
- * nothing whenever they arrive (reshard_sim_search.idle). */
+/* Of search_config.slow: what travels to replicas takes time; so do coordinators' appends alone;
+ * so do messages that can change nothing whenever they arrive (reshard_sim_search.idle). */
 #define SLOW_STREAM UINT32_C(1)
+#define SLOW_LEDGER (UINT32_C(1) << 30)
 #define SLOW_IDLE (UINT32_C(1) << 31)
 
 struct search_request {
@@ -74,6 +76,7 @@ struct search_config {
     uint32_t mode;                   /* of these; the table leaves it open */
     const char *words;               /* of the statement `world`; NULL = none more */
     const char *nodes;               /* statements that make nodes; NULL = two of them */
+    uint32_t by_hand;                /* 1: keys go by hand; there are none */
     uint32_t last;                   /* slots from 0 to this one move from shard 2 to 1 */
     uint8_t limits[MOVE_KIND_COUNT]; /* from MOVE_DROP on */
     struct search_request requests[SEARCH_REQUESTS]; /* to the first without an op */

@@ -30,10 +30,15 @@ void reshard__sink_fold(struct sink *sink, const void *bytes, size_t size)
     sink->size += sizeof hash;
 }
 
+struct reshard_digest reshard__search_hash(const void *bytes, size_t size)
+{
+    XXH128_hash_t hash = XXH3_128bits(bytes, size);
+    return (struct reshard_digest){.low = hash.low64, .high = hash.high64};
+}
+
 struct reshard_digest reshard__sink_digest(const struct sink *sink)
 {
-    XXH128_hash_t hash = XXH3_128bits(sink->bytes, sink->size);
-    return (struct reshard_digest){.low = hash.low64, .high = hash.high64};
+    return reshard__search_hash(sink->bytes, sink->size);
 }
 
 /* A moment: 0 none, 1 past, 2 now, else how far ahead. */
@@ -234,7 +239,7 @@ static void put_coordinator(struct sink *sink, const struct reshard_coordinator 
     bool appending = ledger->journal.state != RESHARD__JOURNAL_IDLE;
     const uint64_t fields[] = {coordinator->leads, coordinator->term,
         moment(coordinator->beat_ns, now_ns), coordinator->config.unique, ledger->waiting_size,
-        appending ? ledger->version - version : 0,
+        appending || ledger->journal.doubted ? ledger->version - version : 0,
         ledger->gather_ns > now_ns ? ledger->gather_ns - now_ns : 0,
         moment(coordinator->tell_ns, now_ns), coordinator->peers_stale, coordinator->copy_count,
         coordinator->shares_due, coordinator->jobs_due, coordinator->run_count,
@@ -259,6 +264,15 @@ static void put_coordinator(struct sink *sink, const struct reshard_coordinator 
 const struct reshard__outbox *reshard__search_outbox(const struct host *host)
 {
     return host->node ? &host->node->outbox : &host->coordinator->outbox;
+}
+
+/* What waits there since a key went by itself: nobody called the engine since. */
+static void put_waiting(struct sink *sink, const struct reshard__outbox *outbox)
+{
+    for (const struct reshard__entry *entry = outbox->head; entry; entry = entry->next) {
+        put_number(sink, entry->action.kind);
+        put_bytes(sink, entry->action.header, entry->action.header_size);
+    }
 }
 
 static const struct reshard__entry *entry_of(const struct host *host, uint64_t id)
@@ -356,7 +370,9 @@ void reshard__sink_host(struct sink *sink, const struct reshard_sim *sim, const 
         put_node(sink, host->node);
     if (host->coordinator)
         put_coordinator(sink, host->coordinator);
-    bool runs = host->node || host->coordinator;
-    for (size_t i = 0; runs && i < host->task_count; i++)
+    if (!host->node && !host->coordinator)
+        return;
+    for (size_t i = 0; i < host->task_count; i++)
         put_task(sink, host, &host->tasks[i]);
+    put_waiting(sink, reshard__search_outbox(host));
 }

@@ -5,110 +5,72 @@
 
 #include <stdlib.h>
 
-enum { TABLE_MIN = 1 << 12 };
-
-void *reshard__graph_grow(void *block, size_t *capacity, size_t count, size_t item_size)
-{
-    struct arena *arena = reshard__arena_use(NULL);
-    block = reshard__sim_grow(block, capacity, count, item_size);
-    (void)reshard__arena_use(arena);
-    return block;
-}
+enum { VIEWS_MIN = 4096 };
 
 static void *zeroed(size_t size)
 {
-    void *block = malloc(size);
+    void *block = calloc(size, 1);
     if (!block)
         abort();
-    return memset(block, 0, size);
+    return block;
 }
 
 void reshard__graph_free(struct graph *graph)
 {
     free(graph->parents);
+    free(graph->deeds);
     free(graph->moves);
-    free(graph->images);
     free(graph->edge_from);
-    free(graph->edge_into);
     free(graph->ends);
+    free(graph->views);
     free(graph->edges);
-    free(graph->steps);
-    free(graph->digests);
-    free(graph->table);
-}
-
-/* ---- the table of digests ---- */
-
-static size_t place_of(const struct graph *graph, const struct reshard_digest *digest)
-{
-    size_t mask = graph->table_size - 1, place = (size_t)digest->low & mask;
-    while (graph->table[place] && (graph->digests[place].low != digest->low ||
-                                      graph->digests[place].high != digest->high))
-        place = (place + 1) & mask;
-    return place;
-}
-
-static void table_grow(struct graph *graph)
-{
-    struct graph old = *graph;
-    graph->table_size = old.table_size ? old.table_size * 2 : TABLE_MIN;
-    graph->table = zeroed(graph->table_size * sizeof *graph->table);
-    graph->digests = zeroed(graph->table_size * sizeof *graph->digests);
-    for (size_t i = 0; i < old.table_size; i++) {
-        if (!old.table[i])
-            continue;
-        size_t place = place_of(graph, &old.digests[i]);
-        graph->table[place] = old.table[i];
-        graph->digests[place] = old.digests[i];
-    }
-    free(old.table);
-    free(old.digests);
-}
-
-void reshard__state_fetch(const struct graph *graph, const struct reshard_digest *digest)
-{
-    size_t place = (size_t)digest->low & (graph->table_size - 1);
-    __builtin_prefetch(&graph->table[place]);
-    __builtin_prefetch(&graph->digests[place]);
-}
-
-uint32_t reshard__state_known(const struct graph *graph, const struct reshard_digest *digest)
-{
-    uint32_t place = graph->table[place_of(graph, digest)];
-    return place ? place - 1 : NO_STATE;
-}
-
-uint32_t reshard__state_find(struct graph *graph, const struct reshard_digest *digest)
-{
-    if (graph->count * 3 >= graph->table_size * 2)
-        table_grow(graph);
-    size_t place = place_of(graph, digest);
-    if (graph->table[place])
-        return graph->table[place] - 1;
-    graph->digests[place] = *digest;
-    graph->table[place] = (uint32_t)graph->count + 1;
-    return NO_STATE;
+    reshard__numbers_free(&graph->table);
 }
 
 /* ---- states ---- */
 
+uint32_t reshard__state_known(const struct graph *graph, const struct reshard_digest *digest)
+{
+    return reshard__numbers_find(&graph->table, digest) - 1;
+}
+
 void reshard__state_add(
-    struct graph *graph, uint32_t parent, struct move move, struct image image)
+    struct graph *graph, uint32_t parent, uint32_t deed, const struct view *view)
 {
     size_t state = graph->count++, count = graph->count;
-    graph->parents = reshard__graph_grow(
+    graph->parents = reshard__search_grow(
         graph->parents, &graph->parent_capacity, count, sizeof *graph->parents);
+    graph->deeds =
+        reshard__search_grow(graph->deeds, &graph->deed_capacity, count, sizeof *graph->deeds);
     graph->moves =
-        reshard__graph_grow(graph->moves, &graph->move_capacity, count, sizeof *graph->moves);
-    graph->images =
-        reshard__graph_grow(graph->images, &graph->image_capacity, count, sizeof *graph->images);
-    graph->edge_from = reshard__graph_grow(
+        reshard__search_grow(graph->moves, &graph->move_capacity, count, sizeof *graph->moves);
+    graph->edge_from = reshard__search_grow(
         graph->edge_from, &graph->from_capacity, count + 1, sizeof *graph->edge_from);
     graph->ends =
-        reshard__graph_grow(graph->ends, &graph->end_capacity, count, sizeof *graph->ends);
+        reshard__search_grow(graph->ends, &graph->end_capacity, count, sizeof *graph->ends);
+    graph->views = reshard__search_grow(
+        graph->views, &graph->view_capacity, count - graph->view_first, sizeof *graph->views);
     graph->parents[state] = parent;
-    graph->moves[state] = move;
-    graph->images[state] = image;
+    graph->deeds[state] = deed;
+    graph->moves[state] = (struct move){0};
+    graph->ends[state] = 0;
+    graph->views[state - graph->view_first] = *view;
+    reshard__numbers_add(&graph->table, &view->digest, (uint32_t)count);
+}
+
+const struct view *reshard__state_view(const struct graph *graph, uint32_t state)
+{
+    return &graph->views[state - graph->view_first];
+}
+
+/* Once there are as many of them as of those that are asked for. */
+void reshard__views_forget(struct graph *graph, uint32_t state)
+{
+    size_t gone = state - graph->view_first, left = graph->count - state;
+    if (gone < VIEWS_MIN || gone < left)
+        return;
+    memcpy(graph->views, graph->views + gone, left * sizeof *graph->views);
+    graph->view_first = state;
 }
 
 uint64_t reshard__state_depth(const struct graph *graph, uint32_t state)
@@ -126,78 +88,16 @@ void reshard__edges_begin(struct graph *graph, uint32_t state)
     graph->edge_from[state] = graph->edge_count;
 }
 
-void reshard__edge_add(
-    struct graph *graph, uint32_t from, uint32_t to, const struct step *step)
+void reshard__edge_add(struct graph *graph, uint32_t to)
 {
-    size_t count = graph->edge_count + 1, place = graph->edge_count - graph->step_first;
-    graph->edges =
-        reshard__graph_grow(graph->edges, &graph->edge_capacity, count, sizeof *graph->edges);
-    graph->steps = reshard__graph_grow(
-        graph->steps, &graph->step_capacity, place + 1, sizeof *graph->steps);
-    size_t known = graph->into_capacity;
-    graph->edge_into = reshard__graph_grow(
-        graph->edge_into, &graph->into_capacity, (size_t)to + 1, sizeof *graph->edge_into);
-    memset(graph->edge_into + known, 0, (graph->into_capacity - known) * sizeof *graph->edge_into);
-    graph->edges[graph->edge_count] = to;
-    graph->steps[place] = (struct trail){*step, graph->edge_into[to], from};
-    graph->edge_into[to] = graph->edge_count = count;
+    graph->edges = reshard__search_grow(
+        graph->edges, &graph->edge_capacity, graph->edge_count + 1, sizeof *graph->edges);
+    graph->edges[graph->edge_count++] = to;
 }
 
 void reshard__edges_end(struct graph *graph, uint32_t state)
 {
     graph->edge_from[state + 1] = graph->edge_count;
-}
-
-void reshard__steps_forget(struct graph *graph, uint32_t state)
-{
-    size_t first = (size_t)graph->edge_from[state], count = graph->edge_count - first;
-    if (count > 0)
-        memmove(graph->steps, graph->steps + (first - graph->step_first),
-            count * sizeof *graph->steps);
-    graph->step_first = first;
-}
-
-/* The edge of this state that is about the same; UINT64_MAX: there is none, or it is forgotten. */
-static uint64_t edge_alike(const struct graph *graph, uint32_t state, uint64_t label)
-{
-    uint64_t edge = graph->edge_from[state], end = graph->edge_from[state + 1];
-    if (edge < graph->step_first)
-        return UINT64_MAX;
-    while (edge < end && graph->steps[edge - graph->step_first].step.label != label)
-        edge++;
-    return edge < end ? edge : UINT64_MAX;
-}
-
-/* One more move led to the state at hand, and the other one could happen before it, too: what that
- * led to was left by all its moves. */
-static uint32_t square_close(
-    const struct graph *graph, uint32_t state, uint64_t into, struct step *step)
-{
-    const struct trail *one = &graph->steps[into - graph->step_first];
-    if (one->from >= state)
-        return NO_STATE;
-    uint64_t other = edge_alike(graph, one->from, step->label);
-    if (other == UINT64_MAX || graph->edges[other] >= state)
-        return NO_STATE;
-    const struct trail *two = &graph->steps[other - graph->step_first];
-    if (!graph->sabotaged && !reshard__steps_commute(&one->step, &two->step))
-        return NO_STATE;
-    uint64_t edge = edge_alike(graph, graph->edges[other], one->step.label);
-    if (edge == UINT64_MAX)
-        return NO_STATE;
-    *step = two->step;
-    return graph->edges[edge];
-}
-
-uint32_t reshard__edge_inherit(const struct graph *graph, uint32_t state, struct step *step)
-{
-    uint64_t into = state < graph->into_capacity ? graph->edge_into[state] : 0;
-    uint32_t to = NO_STATE;
-    while (into > graph->step_first && to == NO_STATE) {
-        to = square_close(graph, state, into - 1, step);
-        into = graph->steps[into - 1 - graph->step_first].before;
-    }
-    return to;
 }
 
 /* ---- from every state an end is reachable ---- */

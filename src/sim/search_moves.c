@@ -74,19 +74,21 @@ static void add_message(const struct reshard_sim *sim, const struct search_confi
         add(list, MOVE_REPEAT, index, 0);
 }
 
+/* A fence may fail while requests still run; what waits for replicas is done. */
 static void add_task(const struct reshard_sim *sim, const struct search_config *config,
     struct list *list, size_t index)
 {
     enum { COORDINATOR_FATES = 4, NODE_FATES = 3 };
     const struct happening *happening = &sim->heap[index];
     struct host *host = reshard__host_find(sim, happening->host);
-    if (reshard__task_waits(sim, host, happening->number))
-        return;
-    add(list, MOVE_TAKE, index, 0);
-    if (!reshard__search_fails(sim, config, host))
+    const struct task *task = reshard__search_task(host, happening->number);
+    bool waits = reshard__task_waits(sim, host, happening->number);
+    if (!waits)
+        add(list, MOVE_TAKE, index, 0);
+    if (!reshard__search_fails(sim, config, host) || (waits && task->position))
         return;
     uint32_t fates = 1;
-    if (reshard__search_task(host, happening->number)->action.kind == RESHARD_ACTION_APPEND)
+    if (task->action.kind == RESHARD_ACTION_APPEND)
         fates = host->shard ? NODE_FATES : COORDINATOR_FATES;
     for (uint32_t fate = 1; fate <= fates; fate++)
         add(list, MOVE_FAULT, index, fate);
@@ -125,7 +127,7 @@ static uint32_t crash_fates(const struct host *host)
     size_t fates = 1;
     for (size_t i = 0; i < host->task_count; i++)
         if (host->tasks[i].running && host->tasks[i].action.kind == RESHARD_ACTION_APPEND)
-            fates = host->disk ? 3 : 2;
+            fates = host->disk || host->tasks[i].action.record_count > 1 ? 3 : 2;
     for (size_t i = 0; host->disk && i < host->disk->staging_count; i++) {
         const struct staging *staging = &host->disk->stagings[i];
         size_t loose = staging->piece_count - staging->durable_count + 1;
@@ -407,6 +409,7 @@ static void do_open(struct reshard_sim *sim, const struct search_config *config,
         .mode = config->mode,
         .source = config->second.source,
         .target = config->second.target,
+        .migration_flags = config->by_hand ? RESHARD_MIGRATION_OPERATOR : 0,
         .ranges = &range,
         .range_count = 1};
     reshard__sim_say(sim, "the operator opens another migration");

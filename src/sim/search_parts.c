@@ -123,8 +123,8 @@ static void put_message(struct sink *sink, const struct packet *packet)
     put(sink, digest, (size_t)values[DIGEST]);
 }
 
-static void put_happening(
-    struct sink *sink, const struct reshard_sim *sim, const struct happening *happening)
+static void put_happening(struct sink *sink, const struct reshard_sim *sim,
+    const struct happening *happening, uint64_t rank)
 {
     const struct packet *packet = happening->data;
     const struct reply *reply = happening->data;
@@ -134,7 +134,7 @@ static void put_happening(
     switch (happening->kind) {
     case EVENT_MESSAGE:
         put_number(sink, packet->from);
-        put_number(sink, rank_of(sim, happening));
+        put_number(sink, rank);
         put_message(sink, packet);
         break;
     case EVENT_LATE:
@@ -165,31 +165,85 @@ static void put_happening(
     }
 }
 
-struct reshard_digest reshard__happening_digest(
-    const struct reshard_sim *sim, const struct happening *happening)
+static struct reshard_digest digest_at(
+    const struct reshard_sim *sim, const struct happening *happening, uint64_t rank)
 {
     struct sink item;
     item.size = 0;
-    put_happening(&item, sim, happening);
+    put_happening(&item, sim, happening, rank);
     return reshard__sink_digest(&item);
 }
 
-static void put_heap(struct sink *sink, const struct reshard_sim *sim)
+struct reshard_digest reshard__happening_digest(
+    const struct reshard_sim *sim, const struct happening *happening)
 {
-    uint64_t low = 0, high = 0;
+    bool message = happening->kind == EVENT_MESSAGE;
+    return digest_at(sim, happening, message ? rank_of(sim, happening) : 0);
+}
+
+size_t reshard__happening_part(const struct reshard_sim *sim, const struct happening *happening)
+{
+    const struct host *host = reshard__host_find(sim, happening->host);
+    bool clients = happening->kind == EVENT_REQUEST || happening->kind == EVENT_REPLY ||
+                   happening->kind == EVENT_CLIENT;
+    return clients || !host ? PART_CLIENTS : PART_HOSTS + host->index;
+}
+
+/* ---- messages ---- */
+
+static bool stands_before(const struct message *one, const struct message *two)
+{
+    if (one->from != two->from)
+        return one->from < two->from;
+    if (one->to != two->to)
+        return one->to < two->to;
+    if (one->repeated != two->repeated)
+        return two->repeated;
+    return one->repeated ? one->digest.low < two->digest.low : one->serial < two->serial;
+}
+
+static void message_add(
+    const struct reshard_sim *sim, const struct happening *happening, struct parts *parts)
+{
+    const struct packet *packet = happening->data;
+    const struct host *from = reshard__host_find(sim, packet->from);
+    const struct host *to = reshard__host_find(sim, packet->to);
+    if (!from || !to || parts->message_count == MESSAGES_MAX)
+        abort(); /* no world that is searched has such */
+    struct message message = {.serial = happening->serial,
+        .type = reshard__peek_type(packet->data, packet->size),
+        .from = (uint8_t)from->index,
+        .to = (uint8_t)to->index,
+        .repeated = packet->repeated};
+    message.digest = digest_at(sim, happening, !packet->repeated);
+    size_t place = parts->message_count++;
+    for (; place > 0 && stands_before(&message, &parts->messages[place - 1]); place--)
+        parts->messages[place] = parts->messages[place - 1];
+    parts->messages[place] = message;
+}
+
+/* What is under way and no message is part of whose it is: a set. */
+static void happenings_look(const struct reshard_sim *sim, struct parts *parts)
+{
     for (size_t i = 0; i < sim->heap_count; i++) {
-        struct reshard_digest digest = reshard__happening_digest(sim, &sim->heap[i]);
-        low += digest.low;
-        high += digest.high;
+        const struct happening *happening = &sim->heap[i];
+        if (happening->kind == EVENT_MESSAGE) {
+            message_add(sim, happening, parts);
+            continue;
+        }
+        size_t part = reshard__happening_part(sim, happening);
+        enum event_kind kind = happening->kind;
+        digest_add(&parts->digests[part], digest_at(sim, happening, 0));
+        if (kind == EVENT_TASK || kind == EVENT_EXECUTE || kind == EVENT_FEED)
+            parts->facts[part].flags |= HOST_WORKS;
+        if (kind == EVENT_SHIPPED)
+            parts->facts[part].flags |= HOST_BUSY;
     }
-    put_number(sink, sim->heap_count);
-    put_number(sink, low);
-    put_number(sink, high);
 }
 
 /* ---- all of it ---- */
 
-static void put_authority(struct sink *sink, struct reshard_sim *sim)
+static void put_authority(struct sink *sink, struct reshard_sim *sim, struct facts *facts)
 {
     struct authority *authority = &sim->authority;
     struct sink own;
@@ -200,56 +254,121 @@ static void put_authority(struct sink *sink, struct reshard_sim *sim)
         authority->digest = reshard__sink_digest(&own);
     }
     put(sink, &authority->digest, sizeof authority->digest);
+    facts->flags |= sim->moving_count > 0 ? PART_RESTS : 0;
     for (size_t i = 0; i < sim->moving_count; i++) {
         const struct moving *moving = &sim->movings[i];
         const uint64_t fields[] = {
             moving->migration, moving->end, moving->decision, moving->closed};
         put(sink, fields, sizeof fields);
+        if (!moving->closed)
+            facts->flags &= ~(uint64_t)PART_RESTS;
     }
 }
 
-static void part_end(struct parts *parts)
+static void put_clients(struct sink *sink, const struct reshard_sim *sim, struct facts *facts)
 {
-    if (parts->count > 0 && parts->sink.size < parts->ends[parts->count - 1])
-        abort(); /* folded: no world that is searched is so large */
-    parts->ends[parts->count++] = parts->sink.size;
+    bool rests = true;
+    for (size_t i = 0; i < sim->client_count; i++) {
+        put_client(sink, sim, &sim->clients[i]);
+        rests &= !sim->clients[i].busy;
+    }
+    put_history(sink, sim);
+    put_effects(sink, sim);
+    facts->flags |= rests ? PART_RESTS : 0;
+}
+
+/* Two bits a slot. */
+static uint64_t serves(const struct reshard_sim *sim, size_t index)
+{
+    uint64_t bits = 0;
+    for (size_t slot = 0; slot < sim->set.slot_count; slot++) {
+        uint64_t both = sim->checks.serving >> (2 * (slot * sim->host_count + index) & 63) & 3;
+        bits |= both << 2 * slot;
+    }
+    return bits;
+}
+
+static void facts_look(const struct reshard_sim *sim, const struct host *host, struct facts *facts)
+{
+    bool busy = host->parked_count + host->admitted_count > 0;
+    facts->known = reshard__search_known(host);
+    facts->serves = serves(sim, host->index);
+    facts->flags |= (host->up ? HOST_UP : 0) | (host->acting ? HOST_ACTING : 0) |
+                    (host->fenced ? HOST_FENCED : 0) | (busy ? HOST_BUSY : 0) |
+                    (sim->checks.asking >> host->index & 1 ? HOST_ASKS : 0) |
+                    (reshard_coordinator_leads(host->coordinator) == 1 ? HOST_LEADS : 0);
+}
+
+/* The digests so far are those of what is under way. */
+static void part_end(struct parts *parts, size_t part, struct sink *sink)
+{
+    put_number(sink, part);
+    put(sink, &parts->digests[part], sizeof parts->digests[part]);
+    put(sink, &parts->facts[part], sizeof parts->facts[part]);
+    parts->digests[part] = reshard__sink_digest(sink);
+    sink->size = 0;
+}
+
+struct reshard_digest reshard__budgets_digest(const struct allowance *allowance)
+{
+    return reshard__search_hash(allowance, sizeof *allowance);
 }
 
 void reshard__search_parts(struct reshard_sim *sim, struct parts *parts)
 {
-    struct sink *sink = &parts->sink;
+    struct sink sink;
+    sink.size = 0;
     if (sim->host_count > HOSTS_MAX)
         abort();
-    sink->size = parts->count = 0;
-    put(sink, &sim->allowance, sizeof sim->allowance);
-    part_end(parts);
-    put_authority(sink, sim);
-    part_end(parts);
-    for (size_t i = 0; i < sim->client_count; i++)
-        put_client(sink, sim, &sim->clients[i]);
-    put_history(sink, sim);
-    put_effects(sink, sim);
-    part_end(parts);
-    put_deadlines(sink, sim);
-    part_end(parts);
+    parts->count = PART_HOSTS + sim->host_count;
+    parts->message_count = 0;
+    memset(parts->digests, 0, sizeof parts->digests);
+    memset(parts->facts, 0, sizeof parts->facts);
+    happenings_look(sim, parts);
+    parts->digests[PART_BUDGETS] = reshard__budgets_digest(&sim->allowance);
+    put_authority(&sink, sim, &parts->facts[PART_AUTHORITY]);
+    part_end(parts, PART_AUTHORITY, &sink);
+    put_clients(&sink, sim, &parts->facts[PART_CLIENTS]);
+    part_end(parts, PART_CLIENTS, &sink);
+    put_deadlines(&sink, sim);
+    part_end(parts, PART_TIMES, &sink);
     for (size_t i = 0; i < sim->host_count; i++) {
-        put_host(sink, sim, sim->hosts[i]);
-        part_end(parts);
+        facts_look(sim, sim->hosts[i], &parts->facts[PART_HOSTS + i]);
+        put_host(&sink, sim, sim->hosts[i]);
+        part_end(parts, PART_HOSTS + i, &sink);
     }
 }
 
-struct reshard_digest reshard__parts_digest(const struct reshard_sim *sim, struct parts *parts)
+struct reshard_digest reshard__link_digest(const struct reshard_digest *digests, size_t count)
 {
-    size_t size = parts->sink.size;
-    put_heap(&parts->sink, sim);
-    struct reshard_digest digest = reshard__sink_digest(&parts->sink);
-    parts->sink.size = size;
-    return digest;
+    return reshard__search_hash(digests, count * sizeof *digests);
+}
+
+static bool together(const struct message *one, const struct message *two)
+{
+    return one->from == two->from && one->to == two->to;
+}
+
+struct reshard_digest reshard__parts_digest(const struct parts *parts)
+{
+    struct reshard_digest link[MESSAGES_MAX], sum = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < parts->count; i++)
+        digest_add(&sum, parts->digests[i]);
+    for (size_t i = 0; i < parts->message_count; i++) {
+        const struct message *message = &parts->messages[i];
+        link[count++] = message->digest;
+        if (i + 1 == parts->message_count || !together(message, message + 1)) {
+            digest_add(&sum, reshard__link_digest(link, count));
+            count = 0;
+        }
+    }
+    return sum;
 }
 
 struct reshard_digest reshard__search_digest(struct reshard_sim *sim)
 {
     struct parts parts;
     reshard__search_parts(sim, &parts);
-    return reshard__parts_digest(sim, &parts);
+    return reshard__parts_digest(&parts);
 }

@@ -51,6 +51,7 @@ static bool task_eager(const struct reshard_sim *sim, const struct search_config
         return true;
     bool append = task->action.kind == RESHARD_ACTION_APPEND;
     bool slow = config->slow >> task->action.kind & 1 ||
+                (append && host->coordinator && config->slow & SLOW_LEDGER) ||
                 (append && reshard__search_fails(sim, config, host));
     return !slow && !reshard__task_waits(sim, host, happening->number);
 }
@@ -220,11 +221,35 @@ static bool settle_one(struct reshard_sim *sim, const struct search_config *conf
     return host != NULL;
 }
 
+/* Who works by hand says at once that nothing is left; a coordinator that starts was not told. */
+static bool hand_finishes(struct reshard_sim *sim, struct host *host)
+{
+    const struct reshard_coordinator *coordinator = host->coordinator;
+    for (size_t i = 0; coordinator && coordinator->leads && i < coordinator->run_count; i++) {
+        const struct reshard__run *run = &coordinator->runs[i];
+        if (run->phase != RESHARD_PHASE_MOVE || run->state & RESHARD_RUN_FINISHING)
+            continue;
+        reshard__host_touch(host);
+        (void)reshard_coordinator_finish(host->coordinator, run->migration);
+        reshard__host_drain(sim, host);
+        return true;
+    }
+    return false;
+}
+
+static bool hands_finish(struct reshard_sim *sim, const struct search_config *config)
+{
+    bool any = false;
+    for (size_t i = 0; config->by_hand && i < sim->host_count; i++)
+        any |= hand_finishes(sim, sim->hosts[i]);
+    return any;
+}
+
 void reshard__search_settle(struct reshard_sim *sim, const struct search_config *config)
 {
     do {
         timeouts_forget(sim);
         reshard__check_step(sim);
-    } while (!sim->violated && settle_one(sim, config));
+    } while (!sim->violated && (settle_one(sim, config) || hands_finish(sim, config)));
     failures_forget(sim);
 }

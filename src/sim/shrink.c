@@ -2,15 +2,16 @@
 /* Room sim: shrinking. Delta debugging (Zeller and Hildebrandt: Simplifying and isolating
  * failure-inducing input, 2002: ddmin) over a run's decisions and its clients' operations, and over
  * the sizes that its seed chose: nodes, replicas, keys, the time in which faults happen. What is
- * left makes the same checker fire. Items that cannot go one by one may go together, elsewhere in
- * time: at last some are taken away, and moved, at random. */
+ * left makes the same checker fire. What is taken away took time: what comes behind it strikes too
+ * late then. So at last items are taken away, and moved, and time with them, at random. */
 #include "sim/sim.h"
 
 enum {
-    STEPS_MAX = 4000000, /* of all runs, so that it ends within a minute */
-    LONGER = 2,          /* no run takes so many times the steps of the last that fired */
-    STUCK_MS = 1500,     /* who is stuck so long most often stays so */
-    MISSES_MAX = 600     /* tries at random in a row that are for nothing */
+    STEPS_MAX = 10000000, /* of all runs, so that it ends within a minute */
+    LONGER = 2,           /* no run takes so many times the steps of the last that fired */
+    STUCK_MS = 1500,      /* who is stuck so long most often stays so */
+    EVENTS_FEW = 25,      /* what somebody can follow */
+    MISSES_MAX = 600      /* tries at random in a row that are for nothing, with so few */
 };
 
 struct shrinking {
@@ -22,7 +23,7 @@ struct shrinking {
     uint32_t calm_limit_ms; /* 0 = the swarm's own */
     uint64_t steps;      /* of all runs */
     uint64_t last_steps; /* of the last that fired */
-    uint64_t events;     /* likewise */
+    uint64_t events;     /* likewise; others with as many are as good: they may lead on */
     uint64_t random;
 };
 
@@ -103,17 +104,18 @@ static bool range_skip(uint64_t *skipped, uint32_t first, uint32_t count)
     return fewer;
 }
 
-static bool operations_skip(
-    struct shrinking *shrinking, uint32_t client, uint32_t first, uint32_t count)
+/* As above, if the checker fires without them, too. Ranges are powers of two. */
+static bool range_drop(
+    struct shrinking *shrinking, uint64_t *skipped, uint32_t first, uint32_t count)
 {
-    uint64_t *skipped = shrinking->swarm->skipped[client];
     uint64_t before[RESHARD_SIM_OPERATIONS / 64];
-    memcpy(before, skipped, sizeof before);
+    size_t size = (count + 63) / 64 * sizeof *before;
+    memcpy(before, skipped + first / 64, size);
     if (!range_skip(skipped, first, count))
         return false;
     if (still_fires(shrinking))
         return true;
-    memcpy(skipped, before, sizeof before);
+    memcpy(skipped + first / 64, before, size);
     return false;
 }
 
@@ -124,7 +126,18 @@ static bool operations_drop(struct shrinking *shrinking)
     for (uint32_t piece = RESHARD_SIM_OPERATIONS; piece > 0; piece /= 2)
         for (uint32_t client = 0; client < RESHARD_SIM_CLIENTS; client++)
             for (uint32_t first = 0; first < RESHARD_SIM_OPERATIONS; first += piece)
-                dropped |= operations_skip(shrinking, client, first, piece);
+                dropped |= range_drop(
+                    shrinking, shrinking->swarm->skipped[client], first, piece);
+    return dropped;
+}
+
+/* The last reads, of all keys, show what became of one. */
+static bool reads_drop(struct shrinking *shrinking)
+{
+    bool dropped = false;
+    for (uint32_t piece = 64; piece > 0; piece /= 2)
+        for (uint32_t first = 0; first < 64; first += piece)
+            dropped |= range_drop(shrinking, &shrinking->swarm->unread, first, piece);
     return dropped;
 }
 
@@ -165,34 +178,114 @@ static bool now_and_then(struct shrinking *shrinking, uint32_t rarity)
     return reshard__sim_random(&shrinking->random) >> (64 - rarity) == 0;
 }
 
-/* A copy without some of the decisions, and with some earlier: behind the last of their kind. */
-static uint64_t decisions_thin(struct shrinking *shrinking, uint32_t rarity)
+static uint64_t below(struct shrinking *shrinking, uint64_t count)
+{
+    return count ? reshard__sim_random(&shrinking->random) % count : 0;
+}
+
+/* A try at random: what of it changes, each item one time in 2 to the ...; and a time that is taken
+ * out of the run, as if a decision that is gone had taken that long. */
+struct attempt {
+    uint32_t drops, hastens, delays, turns;
+    uint64_t gone;     /* index of a decision; UINT64_MAX = none */
+    uint64_t from, by; /* ordinals: what comes so late comes so much earlier */
+};
+
+enum { NEVER = 63, TENTH_NS = 100000 };
+
+static uint32_t rarity_draw(struct shrinking *shrinking)
+{
+    enum { RARITIES = 7 };
+    return now_and_then(shrinking, 1) ? NEVER : 1 + (uint32_t)below(shrinking, RARITIES);
+}
+
+static struct attempt attempt_draw(struct shrinking *shrinking)
+{
+    enum { DOUBLINGS = 10 };
+    struct attempt attempt = {.gone = UINT64_MAX, .from = UINT64_MAX};
+    attempt.drops = rarity_draw(shrinking);
+    attempt.hastens = rarity_draw(shrinking);
+    attempt.delays = rarity_draw(shrinking);
+    attempt.turns = rarity_draw(shrinking);
+    if (*shrinking->count == 0 || now_and_then(shrinking, 1))
+        return attempt;
+    uint64_t index = below(shrinking, *shrinking->count);
+    uint64_t tenths = below(shrinking, UINT64_C(1) << below(shrinking, DOUBLINGS));
+    attempt.from = shrinking->decisions[index].ordinal + 1;
+    attempt.by = (tenths * TENTH_NS) << RESHARD_SIM_MOMENT_BITS;
+    if (now_and_then(shrinking, 1))
+        attempt.gone = index;
+    return attempt;
+}
+
+/* Twice as long, in place of others that are gone, or half as long. */
+static void delay_change(struct shrinking *shrinking, struct reshard_sim_decision *decision)
+{
+    if (decision->kind != CHOICE_DELAY)
+        return;
+    if (now_and_then(shrinking, 1))
+        decision->value++;
+    else if (decision->value > 1)
+        decision->value--;
+}
+
+/* When a decision strikes, no earlier than the last of its kind. */
+static uint64_t ordinal_draw(struct shrinking *shrinking, const struct attempt *attempt,
+    uint64_t ordinal, uint64_t least)
+{
+    if (ordinal >= attempt->from)
+        ordinal = ordinal > attempt->by ? ordinal - attempt->by : 0;
+    if (ordinal <= least)
+        return least;
+    if (now_and_then(shrinking, attempt->hastens))
+        ordinal -= below(shrinking, ordinal - least);
+    return ordinal;
+}
+
+static uint64_t decisions_thin(struct shrinking *shrinking, const struct attempt *attempt)
 {
     uint64_t last[CHOICE_COUNT] = {0}, count = 0;
     for (uint64_t i = 0; i < *shrinking->count; i++) {
         struct reshard_sim_decision *decision = &shrinking->fewer[count];
-        if (now_and_then(shrinking, rarity))
+        if (i == attempt->gone || now_and_then(shrinking, attempt->drops))
             continue;
         *decision = shrinking->decisions[i];
         uint64_t *least = &last[decision->kind % CHOICE_COUNT];
-        if (*least < decision->ordinal && now_and_then(shrinking, rarity))
-            decision->ordinal -=
-                reshard__sim_random(&shrinking->random) % (decision->ordinal - *least);
+        decision->ordinal = ordinal_draw(shrinking, attempt, decision->ordinal, *least);
         *least = decision->ordinal;
+        if (now_and_then(shrinking, attempt->delays))
+            delay_change(shrinking, decision);
         count++;
     }
     return count;
 }
 
-static bool thinner(struct shrinking *shrinking, uint32_t rarity)
+/* Some are left out; in place of others one that comes earlier begins. */
+static void operations_thin(
+    struct shrinking *shrinking, uint64_t *skipped, const struct attempt *attempt)
+{
+    enum { TURNS = 8 };
+    for (uint32_t i = 0; i < RESHARD_SIM_OPERATIONS; i++) {
+        if (skipped[i / 64] >> i % 64 & 1)
+            continue;
+        bool goes = now_and_then(shrinking, attempt->drops);
+        bool moves = !goes && now_and_then(shrinking, attempt->turns);
+        uint32_t turn = i - (uint32_t)below(shrinking, i < TURNS ? i + 1 : TURNS);
+        if (goes || moves)
+            (void)range_skip(skipped, i, 1);
+        if (moves)
+            skipped[turn / 64] &= ~(UINT64_C(1) << turn % 64);
+    }
+}
+
+static bool thinner(struct shrinking *shrinking)
 {
     struct reshard_sim_swarm *swarm = shrinking->swarm;
     const struct reshard_sim_swarm before = *swarm;
-    uint64_t events = shrinking->events, count = decisions_thin(shrinking, rarity);
+    const struct attempt attempt = attempt_draw(shrinking);
+    uint64_t events = shrinking->events, count = decisions_thin(shrinking, &attempt);
     for (uint32_t client = 0; client < RESHARD_SIM_CLIENTS; client++)
-        for (uint32_t i = 0; i < RESHARD_SIM_OPERATIONS; i++)
-            if (now_and_then(shrinking, rarity))
-                (void)range_skip(swarm->skipped[client], i, 1);
+        operations_thin(shrinking, swarm->skipped[client], &attempt);
     if (!fires(shrinking, shrinking->fewer, count)) {
         *swarm = before;
         return false;
@@ -202,12 +295,14 @@ static bool thinner(struct shrinking *shrinking, uint32_t rarity)
     return shrinking->events < events;
 }
 
+/* What nobody can follow yet is worth every try. */
 static bool thin_out(struct shrinking *shrinking)
 {
-    enum { RARITIES = 5 };
     bool smaller = false;
-    for (uint32_t misses = 0; misses < MISSES_MAX; misses++)
-        if (thinner(shrinking, 1 + misses % RARITIES)) {
+    for (uint32_t misses = 0; shrinking->steps < STEPS_MAX &&
+                              (misses < MISSES_MAX || shrinking->events > EVENTS_FEW);
+         misses++)
+        if (thinner(shrinking)) {
             misses = 0;
             smaller = true;
         }
@@ -218,6 +313,7 @@ static void all_lower(struct shrinking *shrinking)
 {
     for (bool smaller = true; smaller;) {
         smaller = operations_drop(shrinking);
+        smaller |= reads_drop(shrinking);
         smaller |= decisions_drop(shrinking);
         smaller |= limits_lower(shrinking);
         if (!smaller)

@@ -10,7 +10,8 @@
  * actions; journal.c both kinds of journal; store.c slot data; custom.c a host's own store; net.c
  * messages; peek.c their names; client.c requests; history.c what clients saw; linear.c whether one
  * copy could have shown it; check.c invariants; choice.c decisions; log.c the event log; script*.c
- * the language; swarm.c random runs; chaos.c, focus.c what strikes when; fault.c what struck;
+ * the language; swarm.c random runs; chaos.c, focus.c what strikes when; hand.c operators;
+ * fault.c what struck;
  * power.c; shrink.c; text.c words.
  */
 #ifndef RESHARD_SIM_SIM_H
@@ -217,7 +218,7 @@ struct packet {
     size_t size;
     bool repeated;
     bool corrupted;
-    bool foreign; /* its sender is another one */
+    bool foreign, unknown; /* its sender is another one; its kind is a later version's */
     bool twice;   /* arrives twice in a row */
     uint64_t log_id;
     uint8_t *data;
@@ -301,7 +302,7 @@ struct moving {
 };
 
 enum choice_kind { CHOICE_MESSAGE, CHOICE_DELAY, CHOICE_TASK, CHOICE_CRASH, CHOICE_TORN,
-    CHOICE_OPERATOR, CHOICE_LINK, CHOICE_DISK, CHOICE_DATA, CHOICE_COUNT };
+    CHOICE_OPERATOR, CHOICE_LINK, CHOICE_DISK, CHOICE_DATA, CHOICE_MOVE, CHOICE_COUNT };
 struct choices {
     bool random;
     bool calm; /* no faults any more, but those that are forced */
@@ -321,10 +322,10 @@ struct choices {
 struct settings {
     uint32_t slot_count, key_count, value_size;
     uint32_t huge_size, huge_every; /* of so many values one is so large; 0 = none is */
-    uint64_t seed;
+    uint64_t seed, unread; /* unread: bits of keys below 64 that the last reads leave out */
     uint64_t chunk_size, window_size, tail_size;
     uint64_t retry_ns, freeze_ns, linger_ns, backoff_ns, alarm_ns, lag_size, bandwidth,
-        bandwidth_total;
+        bandwidth_total, gather_ns;
     uint32_t conflict, conflict_limit, attempt_limit, copy_limit, in_flight_limit;
     uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns, lease_ns, resync_ns,
         think_ns;
@@ -380,6 +381,7 @@ struct reshard_sim {
     uint64_t faults; /* injected so far */
     uint64_t allocations, hook_calls; /* so far */
     uint64_t complaints; /* calls that failed for want of memory, events that tell of a fault */
+    uint64_t gathered;   /* times that the authority took several records at once */
     uint64_t *cells; /* fault.c; NULL = nobody asks */
     bool judging;    /* the last reads: what has expired must be gone */
     struct allowance allowance;
@@ -398,7 +400,7 @@ struct reshard_sim {
     bool log_begun, log_started;
     bool log_arrivals; /* nobody knows when a message will arrive: a search decides that late */
     uint64_t log_ahead_ns; /* what moves of a search took, in transcript and log alone */
-    uint64_t log_packets, log_version, log_migrations;
+    uint64_t log_packets, log_version, log_migrations, log_cuts;
     struct told *log_told; /* by slot */
     /* script.c */
     uint32_t line_number;
@@ -437,19 +439,20 @@ void reshard__log_request(
 void reshard__log_state(struct reshard_sim *sim);
 void reshard__log_end(struct reshard_sim *sim, bool failed);
 
+/* ---- choice.c ---- */
+uint64_t reshard__sim_random(uint64_t *state);
+/* 0 ... count - 1; 0 = nothing special happens. */
+uint32_t reshard__choose(struct reshard_sim *sim, enum choice_kind kind, uint32_t count);
+/* What follows from the world's state, and is no fault: `value` in a random run, in a replay what
+ * was decided then. 0 = nothing. */
+uint32_t reshard__decide(struct reshard_sim *sim, enum choice_kind kind, uint32_t value);
+
 /* ---- world.c ---- */
 /* Whether hosts break this part of their contract. */
 static inline bool reshard__sabotaged(const struct reshard_sim *sim, uint32_t what)
 {
     return sim->set.sabotage >> what & 1;
 }
-
-/* ---- choice.c ---- */
-uint64_t reshard__sim_random(uint64_t *state);
-/* 0 ... count - 1; 0 = nothing special happens. */
-uint32_t reshard__choose(struct reshard_sim *sim, enum choice_kind kind, uint32_t count);
-
-/* ---- world.c ---- */
 void reshard__sim_schedule(struct reshard_sim *sim, const struct happening *happening);
 /* One thing happens. False: nothing will. */
 bool reshard__sim_step(struct reshard_sim *sim);
@@ -469,6 +472,8 @@ struct host *reshard__due_host(const struct reshard_sim *sim, uint64_t *time_out
 struct host *reshard__host_add(
     struct reshard_sim *sim, reshard_node_id id, reshard_shard_id shard, struct disk *disk);
 void reshard__host_start(struct reshard_sim *sim, struct host *host);
+/* Of this run of a coordinator. */
+uint64_t reshard__host_unique(const struct host *host);
 /* It starts so much later, if nothing starts or ends it before. */
 void reshard__start_plan(struct reshard_sim *sim, struct host *host, uint64_t delay_ns);
 void reshard__host_crash(struct reshard_sim *sim, struct host *host);
@@ -531,9 +536,10 @@ void reshard__own_damage(struct reshard_sim *sim, struct host *host, uint32_t ho
 int32_t reshard__own_load(struct reshard_sim *sim, struct host *host);
 /* Cut what a crash left torn. */
 void reshard__own_repair(struct reshard_sim *sim, struct host *host);
+/* The first `limit` records of these: fewer than all when the process dies meanwhile. */
 int32_t reshard__authority_append(struct reshard_sim *sim, uint64_t term, uint64_t index,
-    const uint8_t *bytes, size_t size);
-/* One record takes the place of all. */
+    const uint8_t *bytes, size_t size, uint64_t limit);
+/* They take the place of all. */
 int32_t reshard__authority_compact(struct reshard_sim *sim, uint64_t term, uint64_t index,
     const uint8_t *bytes, size_t size);
 int32_t reshard__authority_load(struct reshard_sim *sim, struct host *host);

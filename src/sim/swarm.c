@@ -43,6 +43,15 @@ static void sizes_choose(struct reshard_sim *sim, uint64_t *state)
     set->resync_ns = pick(state, 0, 4) * SIM_MILLI;
 }
 
+/* In a third of all seeds ends of migrations wait for what comes next. What a host's own store
+ * calls its keys only it knows: nobody names them by hand. */
+static void gather_choose(struct reshard_sim *sim, uint64_t seed)
+{
+    uint64_t state = ~seed;
+    if (pick(&state, 0, 2) == 0 && !sim->store)
+        sim->set.gather_ns = pick(&state, 1, 20) * SIM_MILLI;
+}
+
 static void faults_choose(struct reshard_sim *sim, uint64_t *state)
 {
     uint32_t *weights = sim->choices.parts_per_million;
@@ -170,6 +179,7 @@ static void calm(struct script *script, const struct reshard_sim_swarm *swarm)
             next_ns = sim->now_ns + 100 * SIM_MILLI;
             reshard__chaos_heal(sim);
         }
+        reshard__hands_work(sim);
         if (sim->now_ns > end_ns)
             stuck(sim);
         if (!step(sim, swarm))
@@ -214,6 +224,7 @@ static void swarm_play(struct script *script, const struct reshard_sim_swarm *sw
     struct reshard_sim *sim = script->sim;
     uint64_t state = swarm->seed * UINT64_C(0x9E3779B97F4A7C15) + 7;
     sizes_choose(sim, &state);
+    gather_choose(sim, swarm->seed);
     reshard__focus_sizes(sim, swarm->focus);
     if (swarm->key_limit < sim->set.key_count)
         sim->set.key_count = swarm->key_limit ? swarm->key_limit : 1;
@@ -291,6 +302,7 @@ int32_t reshard_sim_swarm_run(const struct reshard_sim_swarm *swarm, reshard_sim
     sim->log = swarm->log;
     sim->log_data = swarm->log_data;
     sim->set.seed = swarm->seed;
+    sim->set.unread = swarm->unread;
     sim->set.sabotage = swarm->sabotage;
     sim->set.trace = swarm->trace;
     sim->cells = swarm->cells;

@@ -3,6 +3,8 @@
  * takes its time, and is completed once; a crash leaves what was under way done or not. */
 #include "sim/follow.h"
 
+#include <stdlib.h>
+
 enum { SPEEDS = 10, SLOW_DISK = 6, FATES = 3, APPEND_FATES = 7 };
 
 static struct task *task_find(struct host *host, uint64_t id)
@@ -247,18 +249,30 @@ static enum task_fault fault_of(struct reshard_sim *sim, const struct host *host
     return appends[choice];
 }
 
+/* Into the authority, the first `limit` records of it. */
+static int32_t authority_do(struct reshard_sim *sim, const struct host *host,
+    const struct reshard_action *action, uint64_t limit)
+{
+    if (action->durability != RESHARD_DURABILITY_FULL)
+        reshard__sim_violate(sim, "authority",
+            "%h: a record of the authority that need not outlive power", host->id);
+    return reshard__authority_append(
+        sim, action->term, action->index, action->header, action->header_size, limit);
+}
+
+static bool holds(const struct reshard_action *action)
+{
+    return reshard__records_have(action->header, action->header_size, "HELD");
+}
+
 static int32_t append_do(struct reshard_sim *sim, struct host *host, const struct task *task)
 {
     const struct reshard_action *action = &task->action;
-    if (host->coordinator) {
-        if (action->durability != RESHARD_DURABILITY_FULL)
-            reshard__sim_violate(sim, "authority",
-                "%h: a record of the authority that need not outlive power", host->id);
-        return reshard__authority_append(
-            sim, action->term, action->index, action->header, action->header_size);
-    }
-    if (reshard__sabotaged(sim, RESHARD_SABOTAGE_JOURNAL) &&
-        reshard__records_have(action->header, action->header_size, "HELD"))
+    if (host->coordinator)
+        return authority_do(sim, host, action, UINT64_MAX);
+    if (reshard__sabotaged(sim, RESHARD_SABOTAGE_DEATH) && holds(action))
+        abort();
+    if (reshard__sabotaged(sim, RESHARD_SABOTAGE_JOURNAL) && holds(action))
         return RESHARD_OK;
     reshard__loose_record(sim, host->disk, action);
     reshard__own_append(host->disk, action->header, action->header_size);
@@ -470,13 +484,23 @@ void reshard__task_run(struct reshard_sim *sim, struct host *host, uint64_t id)
     }
 }
 
+/* A torn piece, of which the authority keeps whole records alone. */
+static void append_tear(struct reshard_sim *sim, struct host *host, const struct task *task)
+{
+    const struct reshard_action *action = &task->action;
+    if (host->disk)
+        reshard__own_append(host->disk, action->header, action->header_size * 2 / 3);
+    else
+        (void)authority_do(sim, host, action, action->record_count - 1);
+}
+
 void reshard__tasks_drop(struct reshard_sim *sim, struct host *host)
 {
     for (size_t i = 0; i < host->task_count; i++) {
         struct task *task = &host->tasks[i];
         bool lasts =
             task->action.kind == RESHARD_ACTION_APPEND && task->running && !task->done;
-        /* 0: nothing of it; 1: all of it; 2: a torn piece, of an own journal. */
+        /* 0: nothing of it; 1: all of it; 2: a torn piece. */
         static const uint32_t cells[] = {
             SIM_FAULT_RECORD_GONE, SIM_FAULT_RECORD_LANDED, SIM_FAULT_RECORD_TORN};
         uint32_t choice = lasts ? reshard__choose(sim, CHOICE_TORN, 3) : 0;
@@ -484,9 +508,8 @@ void reshard__tasks_drop(struct reshard_sim *sim, struct host *host)
             reshard__fault_met(sim, cells[choice], host->shard);
         if (choice == 1)
             (void)append_do(sim, host, task);
-        else if (choice == 2 && host->disk)
-            reshard__own_append(
-                host->disk, task->action.header, task->action.header_size * 2 / 3);
+        else if (choice == 2)
+            append_tear(sim, host, task);
         reshard__sim_release(task->copy);
     }
     host->task_count = 0;

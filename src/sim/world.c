@@ -61,7 +61,7 @@ static void late_append(struct reshard_sim *sim, struct happening *happening)
 {
     struct packet *packet = happening->data;
     int32_t status = reshard__authority_append(
-        sim, happening->boot, happening->number, packet->data, packet->size);
+        sim, happening->boot, happening->number, packet->data, packet->size, UINT64_MAX);
     reshard__sim_say(sim, "a late append of %h: %d", happening->host, status);
     reshard__packet_free(packet);
 }

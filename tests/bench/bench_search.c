@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Room sim, benchmark: the exhaustive search. First what its steps cost, medians over worlds along
  * random ways; then whole searches in processor time, by one process, and by two side by side as CI
- * runs them, against the limit for all of it. Told, not judged, but for a floor that any machine
- * reaches. */
+ * runs them, against the limit for all of it. What fails is a search below its floor: half of what
+ * a quiet machine of 2026 does, which a busy one still reaches. */
 #include "sim/search.h"
 
 #include "sim/sim.h"
@@ -17,8 +17,12 @@ enum step { STEP_RESTORE, STEP_MOVES, STEP_MOVE, STEP_DIGEST, STEP_BACK, STEP_LE
 
 static const char *const step_names[] = {"go to a world", "find what can happen", "make a move",
     "take the digest", "undo it", "undo it and keep the new world"};
-static const char *const names[] = {"keywise-fence", "snapshot-requests", "keywise-requests"};
-static const double limit = 200000, floor_rate = 25000; /* distinct states a second */
+static const double limit = 200000; /* distinct states a second */
+static const struct world {
+    const char *name;
+    double floor; /* a process */
+} worlds[] = {
+    {"keywise-three-drop", 100000}, {"snapshot-requests", 80000}, {"keywise-requests", 90000}};
 
 static double now_s(clockid_t clock)
 {
@@ -130,7 +134,7 @@ static void bench_steps(void)
 
 struct rate {
     double states, transitions;
-    double inherited; /* share of the transitions */
+    double recalled; /* share of the transitions */
 };
 
 static struct rate search_rate(const char *name)
@@ -149,7 +153,7 @@ static struct rate search_rate(const char *name)
         double states = (double)report.states / seconds;
         if (states > best.states)
             best = (struct rate){states, (double)report.transitions / seconds,
-                (double)report.inherited / (double)report.transitions};
+                (double)report.recalled / (double)report.transitions};
     }
     return best;
 }
@@ -171,25 +175,27 @@ static struct rate two_rates(const char *name)
         exit(1);
     return (struct rate){
         rates[0].states + rates[1].states, rates[0].transitions + rates[1].transitions,
-        rates[0].inherited};
+        rates[0].recalled};
 }
 
-static int line(const char *name, int processes, struct rate rate)
+static int line(const struct world *world, int processes, struct rate rate)
 {
-    printf("%-24s %10d %10.0f %14.0f %10.0f %% %8.2f\n", name, processes, rate.states,
-        rate.transitions, rate.inherited * 100, rate.states / limit);
-    return rate.states < floor_rate;
+    double least = world->floor * processes;
+    printf("%-24s %10d %10.0f %10.0f %14.0f %10.0f %% %8.2f%s\n", world->name, processes,
+        rate.states, least, rate.transitions, rate.recalled * 100, rate.states / limit,
+        rate.states < least ? "  below its floor" : "");
+    return rate.states < least;
 }
 
 int main(void)
 {
     bench_steps();
     int missed = 0;
-    printf("%-24s %10s %10s %14s %12s %8s\n", "best of three", "processes", "states/s",
-        "transitions/s", "inherited", "limit");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        missed += line(names[i], 1, search_rate(names[i]));
-        missed += line(names[i], 2, two_rates(names[i]));
+    printf("%-24s %10s %10s %10s %14s %12s %8s\n", "best of three", "processes", "states/s",
+        "floor", "transitions/s", "recalled", "limit");
+    for (size_t i = 0; i < sizeof worlds / sizeof *worlds; i++) {
+        missed += line(&worlds[i], 1, search_rate(worlds[i].name));
+        missed += line(&worlds[i], 2, two_rates(worlds[i].name));
     }
     return missed > 0;
 }

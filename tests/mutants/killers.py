@@ -11,6 +11,7 @@ from build import ROOT, read
 
 SECONDS = 60  # a run that takes longer hangs
 SHORT_SEEDS = 5  # that are looked at for one that is easily shrunk
+RARE_SEEDS = 1000  # where they are looked for when they are rare
 HUNTED_SEEDS = 300  # where the recorded seed holds: the simulator changed, and with it what it does
 MODES = ("snapshot", "keywise")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -165,6 +166,7 @@ class Swarm:
         """Seeds that fail as `what` should, the shortest runs first."""
         mode, seed = what.split()
         ranges = [(seed, 1)] + [(first, 10) for first in range(1, HUNTED_SEEDS, 10)]
+        ranges += [(first, 50) for first in range(HUNTED_SEEDS + 1, RARE_SEEDS, 50)]
         found = {}
         for first, count in ranges:
             outcome = run([programs["simulate"], "swarm", str(first), str(count), mode])

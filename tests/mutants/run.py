@@ -23,13 +23,14 @@ import listing
 from build import Build, JOBS, PatchError, ROOT, read
 from killers import TECHNIQUES
 
-FLOOR = 101
+FLOOR = 104
 EVENTS_MAX = 25
 SHRINK_MS = 60000
 SMALL_SHARE = 0.9
 SHRUNK_FLOOR = 53
 SHRUNK_AGAIN_MS = 1000  # failures that became small so soon are shrunk whenever they are checked
-RULES = {f"R{number}" for number in range(1, 28)}
+RULES = [f"R{number}" for number in range(1, 28)]
+BROKEN_FLOOR = 79  # rules that mutants break, of each mutant that two techniques kill
 ROOMS_ABOVE = {
     "map": ["map"], "phase": ["phase", "node"],
     "wire": ["wire"], "node": ["node"], "coordinator": ["coordinator"], "base": ["base"],
@@ -140,6 +141,8 @@ def canaries(build, mutants):
         complaints = check_mutant(build, bird, diff.format(before))
         if not any(told in complaint for complaint in complaints):
             fired.append(f"the {name} change is not told of: {complaints}")
+    if len(rules_judge([])[1]) != len(RULES) + 1:
+        fired.append("rules without a mutant are not told of")
     return fired
 
 
@@ -149,10 +152,22 @@ def each(function, items):
         yield from pool.map(function, items)
 
 
-def rules_left(mutants):
-    """Rules that no mutant breaks."""
-    broken = {rule for mutant in mutants for rule in re.findall(r"\bR\d+\b", mutant["origin"])}
-    return sorted(RULES - broken, key=lambda rule: int(rule[1:]))
+def rules_count(mutants):
+    """{rule of the protocol: how many of the mutants break it}."""
+    broken = [rule for mutant in mutants for rule in re.findall(r"\bR\d+\b", mutant["origin"])]
+    return {rule: broken.count(rule) for rule in RULES}
+
+
+def rules_judge(killed):
+    """(what there is, complaints) of the rules that mutants break which two techniques kill."""
+    counts = rules_count(killed)
+    broken, total = sum(count > 0 for count in counts.values()), sum(counts.values())
+    told = (f"{broken} of {len(RULES)} rules have a mutant that two techniques kill, "
+            f"{total} in all: " + ", ".join(f"{rule} {count}" for rule, count in counts.items()))
+    few = [f"no mutant of {rule} was killed" for rule, count in counts.items() if count == 0]
+    if total < BROKEN_FLOOR:
+        few.append(f"{total} mutants of rules, fewer than {BROKEN_FLOOR}")
+    return told, few
 
 
 def prepare(folder, names, programs):
@@ -175,11 +190,15 @@ def check(arguments):
     built = time.monotonic()
     failures, killer_count = control(build, chosen)
     failures += canaries(build, chosen)
+    killed = []
     for mutant, complaints in zip(chosen, each(lambda m: check_mutant(build, m), chosen)):
         print(f"{mutant['name']}: {'; '.join(complaints) or 'killed'}", flush=True)
         failures += [f"{mutant['name']}: {complaint}" for complaint in complaints]
+        killed += [] if complaints else [mutant]
     if not arguments.names:
-        failures += [f"no mutant of {rule}" for rule in rules_left(chosen)]
+        told, few = rules_judge(killed)
+        print(told)
+        failures += few
         if len(chosen) < FLOOR:
             failures.append(f"{len(chosen)} mutants, fewer than {FLOOR}")
         results = [mutant["shrunk"] for mutant in chosen if "shrunk" in mutant]

@@ -19,7 +19,7 @@ from html.parser import HTMLParser
 
 VOID = {"meta", "input", "br", "link", "img"}
 TYPES = {"seed", "host", "message", "lost", "migration", "phase", "event", "owners", "request",
-         "say", "violation", "arrived", "end"}
+         "say", "violation", "arrived", "cuts", "end"}
 
 
 class Page(HTMLParser):

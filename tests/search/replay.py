@@ -6,7 +6,8 @@
 
 Hosts that break their contract are searched until it shows. The file that is written replays: to
 the same invariant, with a transcript that ends there, an event log and a page that hold it, and
-the same bytes each time. PAGES: the folder of page.py, which knows what logs and pages must be.
+the same bytes each time. So does that of a search whose process died. PAGES: the folder of page.py,
+which knows what logs and pages must be.
 """
 import json
 import os
@@ -22,6 +23,7 @@ BREACHES = [
     ("keywise-slots-crash", 7, "journal", "n2 crashes"),
     ("keywise-slots-drop-crash", 7, "journal", "n2 crashes"),
 ]
+DEATH = ("snapshot-requests", 20, "assert", "ORDER HOLD")
 
 
 def run(*words):
@@ -64,6 +66,18 @@ def check(simulate, page, breach):
     return faults + ([] if status == 1 else [f"page: status {status}"])
 
 
+def check_death(simulate):
+    """What is wrong with the file of a search whose process dies: it must die again."""
+    name, sabotage, checker, shows = DEATH
+    status, text, _ = run(simulate, "search", name, "sabotage", str(1 << sabotage))
+    found = re.search(rf"VIOLATION {checker} after (\d+) moves", text)
+    if status != 1 or not found:
+        return [f"status {status}, not {checker}: {text}"]
+    status, text, told = run(simulate, "replay", f"search-{name}.txt")
+    return [] if status == 1 and told == f"now {checker}\n" and shows in text else [
+        f"replay: status {status}, {told}, {text[-300:]}"]
+
+
 def main(simulate, pages):
     """0 when every breach is found and shown."""
     sys.path.insert(0, pages)
@@ -75,6 +89,9 @@ def main(simulate, pages):
             faults = check(simulate, page, breach)
             bad |= bool(faults)
             print(breach[0], breach[2], "; ".join(faults) or "found and shown")
+        faults = check_death(simulate)
+        bad |= bool(faults)
+        print(DEATH[0], DEATH[2], "; ".join(faults) or "found, and dies again")
     return 1 if bad else 0
 
 

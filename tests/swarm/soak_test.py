@@ -3,7 +3,7 @@
 """What soak.sh promises, with a simulator that only says what a real one says: soak_test.py
 
 Failures are kept and counted, over several runs into one folder; a run that is stopped says what it
-did, and leaves no process behind.
+did, and leaves no process behind; one whose simulator does not run ends at once, and fails.
 """
 import os
 import pathlib
@@ -80,6 +80,11 @@ def main():
             first = sorted(call.split()[0] for call in calls.read_text().splitlines())
             if len(first) != len(set(first)):
                 failed.append(f"run {run}: a seed twice")
+        fake.write_text("#!/bin/sh\nexit 127\n")
+        status, line = soak(place / "none", fake, place / "calls", 0)
+        workers = len(os.sched_getaffinity(0))
+        if (status, line) != (1, f"0 seeds, {workers} failed, 0 faults"):
+            failed.append(f"a simulator that does not run: status {status}, {line!r}")
         if len(list(folder.glob("replay-*.txt"))) != 2:
             failed.append("a failure was not kept")
         if any(re.search("rows", log.read_text()) for log in folder.glob("log-*.txt")):

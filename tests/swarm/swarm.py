@@ -11,7 +11,8 @@
     swarm.py floors SIMULATE FLOORS        write FLOORS anew, from all seeds of all builds
     swarm.py --self-test
 
-FLOORS: `seeds N`, `faults N` and `requests N` (means, at least); `focus MODE PHASE N`: seeds that
+FLOORS: `seeds N`, `faults N` and `requests N` (means, at least); `gathered N` (times that the
+coordinators' journal took several records at once, in all seeds); `focus MODE PHASE N`: seeds that
 look at it; then a line a cell: fault, mode, phase, and the least number of times in all seeds; or
 `focus` and that number among the seeds that look at it; or `never` and why it cannot be met. A cell
 of the simulator that has none of these is a failure, and so is one that is met and has a reason.
@@ -24,6 +25,7 @@ from collections import Counter
 PROCESSES = 2
 BLOCK = 250
 GOLDEN = 1000
+TOTALS = ("seeds", "faults", "requests", "gathered")  # of the line that ends a run
 RARE = 10  # seen less often in a range: no floor, any change of the simulator may lose it
 
 OTHER = {"snapshot": ("MOVE", "UNMOVE"), "keywise": ("COPY", "CATCHUP", "FREEZE")}
@@ -53,10 +55,9 @@ def block(simulate, first, count, *options):
         words = line.split()
         if words and words[0] == "cell":
             counts[tuple(words[1:4])] += int(words[4])
-        elif len(words) == 10 and words[1] == "seeds,":
-            counts["seeds"] += int(words[0])
-            counts["faults"] += int(words[6])
-            counts["requests"] += int(words[8])
+        elif len(words) > 1 and words[1] == "seeds,":
+            counts.update({name: int(number) for number, name in zip(
+                words[0::2], (word.rstrip(",") for word in words[1::2])) if name in TOTALS})
     bad = [line for line in lines if line.startswith("seed ")]
     if done.returncode != 0 and not bad:
         bad = [f"seeds from {first}: exit status {done.returncode}", done.stderr[-2000:]]
@@ -130,8 +131,10 @@ class Floors:
         """Likewise, of all seeds together."""
         seeds, totals = counts["seeds"], self.totals
         bad = [f"{seeds} seeds, {totals['seeds']} wanted"] if seeds < totals["seeds"] else []
-        return bad + [f"{counts[x] / max(seeds, 1):.0f} {x} a seed, {totals[x]} wanted"
-                      for x in ("faults", "requests") if counts[x] < totals[x] * seeds]
+        bad += [f"{counts[x] / max(seeds, 1):.0f} {x} a seed, {totals[x]} wanted"
+                for x in ("faults", "requests") if counts[x] < totals[x] * seeds]
+        return bad + ([f"{counts['gathered']} gathered, {totals['gathered']} wanted"]
+                      if counts["gathered"] < totals["gathered"] else [])
 
     def judge_plan(self, counts):
         """Likewise, of those that look at a phase: each has such seeds, and they all ran."""
@@ -231,19 +234,20 @@ def self_test():
     """Each judgement must fire."""
     copy, hold, move = (("drop", "snapshot", x) for x in ("COPY", "HOLD", "MOVE"))
     floors = Floors()
-    for line in ("seeds 10", "faults 20", "requests 200", "focus snapshot HOLD 5",
+    for line in ("seeds 10", "faults 20", "requests 200", "gathered 4", "focus snapshot HOLD 5",
                  "drop snapshot COPY 3", "drop snapshot HOLD focus 2",
                  "drop snapshot MOVE never: another mode's phase"):
         floors.read(line.split())
-    good = Counter({"seeds": 10, "faults": 200, "requests": 2000, copy: 3, hold: 2, move: 0})
+    good = Counter({"seeds": 10, "faults": 200, "requests": 2000, "gathered": 4, copy: 3, hold: 2,
+                    move: 0})
 
     def judge(changes, of=floors):
         counts = Counter({**good, **changes})
         return (of.judge_totals(counts) + of.judge(counts, of.seeds) + of.judge_plan(counts) +
                 of.judge(counts, of.focus))
 
-    bad = [{"seeds": 9}, {"faults": 199}, {"requests": 1999}, {copy: 2}, {hold: 1}, {move: 1},
-           {("drop", "keywise", "COPY"): 0}, {"seeds": 4}]
+    bad = [{"seeds": 9}, {"faults": 199}, {"requests": 1999}, {"gathered": 3}, {copy: 2}, {hold: 1},
+           {move: 1}, {("drop", "keywise", "COPY"): 0}, {"seeds": 4}]
     silent = [x for x in bad if not judge(x)]
     rare, planless = Floors(), Floors()
     rare.__dict__.update(floors.__dict__, silent=[])

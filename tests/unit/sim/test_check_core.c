@@ -14,6 +14,7 @@ enum lie {
     LIE_NONE,
     LIE_CHANGED,  /* a message changes the coordinator whether it is damaged, old or a stranger's */
     LIE_DEAF,     /* the coordinator refuses every message */
+    LIE_KIND,     /* it takes kinds of messages that it does not know */
     LIE_START,    /* a node does not start from its own journal */
     LIE_FOLLOW,   /* a replica refuses its primary's record */
     LIE_RECORD,   /* a captured write is not taken */
@@ -83,6 +84,8 @@ int32_t __wrap_reshard_coordinator_receive(struct reshard_coordinator *coordinat
         __real_reshard_coordinator_receive(coordinator, from, bytes, size, now_ns);
     if (lie == LIE_CHANGED)
         disturb(coordinator);
+    if (lie == LIE_KIND && status == RESHARD_E_KIND)
+        return RESHARD_OK;
     return status;
 }
 
@@ -171,6 +174,7 @@ static const struct broken cases[] = {
     {LIE_CHANGED, NULL, .fires = "repeated"},
     {LIE_CHANGED, NULL, .fires = "foreign"},
     {LIE_DEAF, NULL, .fires = "stuck"},
+    {LIE_KIND, NULL, .fires = "unknown-kind"},
     {LIE_START, "crash n2\nrestart n2\n" SNAPSHOT, .fires = "recovery"},
     {LIE_FOLLOW, SNAPSHOT, .fires = "follow"},
     {LIE_RECORD, WRITER SNAPSHOT, .fires = "record"},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A failure becomes small, in decisions and in sizes, and what is left fails in the same way. */
+#include "sim/sim.h"
 #include <criterion/criterion.h>
 #include <reshard-sim/sim.h>
 #include <string.h>
@@ -83,6 +84,10 @@ Test(shrink, limits_lowered_by_hand_count)
     swarm.node_limit = 2;
     swarm.replica_limit = 0;
     uint64_t judged = run(&swarm).operations; /* what is read at the end */
+    swarm.unread = ~UINT64_C(0);
+    uint64_t unread = run(&swarm).operations;
+    cr_expect_eq(unread, judged - 1);
+    swarm.unread = 2; /* no such key */
     swarm.skipped[1][0] = ~UINT64_C(5);       /* the first and the third of client 2 */
     struct reshard_sim_report report = run(&swarm);
     cr_expect_not(report.violated, "%s", report.checker);
@@ -135,6 +140,80 @@ Test(shrink, trial_judges_what_is_tried)
     cr_assert_eq(reshard_sim_shrink(&swarm, decisions, &count, "assert"), RESHARD_OK);
     cr_assert_gt(trials, 10);
     cr_assert_eq(count, 3);
+}
+
+/* Without the decisions that keep a random run busy. */
+static uint64_t moves_drop(uint64_t count)
+{
+    uint64_t left = 0;
+    for (uint64_t i = 0; i < count; i++)
+        if (decisions[i].kind != CHOICE_MOVE)
+            decisions[left++] = decisions[i];
+    return left;
+}
+
+Test(shrink, migrations_are_opened_as_decided)
+{
+    uint64_t all = 0, left = 0;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct reshard_sim_swarm swarm;
+        reshard_sim_swarm_init(&swarm);
+        swarm.seed = seed;
+        struct reshard_sim_report first = run(&swarm);
+        swarm.replay = 1;
+        swarm.decisions = decisions;
+        swarm.decision_count = first.decision_count;
+        struct reshard_sim_report again = run(&swarm);
+        cr_expect_eq(again.transcript, first.transcript);
+        cr_expect_eq(again.steps, first.steps);
+        swarm.decision_count = moves_drop(first.decision_count);
+        cr_expect_leq(first.faults, swarm.decision_count, "to open one is no fault");
+        all += first.migrations;
+        left += run(&swarm).migrations;
+    }
+    cr_expect_lt(left, all);
+}
+
+enum { LASTS = 40, TENTH_NS = 100000 };
+
+/* The crash must strike when the delays before it are over, to the tenth of a millisecond. */
+static int32_t trial_in_time(
+    void *user_data, const struct reshard_sim_swarm *swarm, struct reshard_sim_report *report_out)
+{
+    uint64_t due_ns = 0;
+    ++*(size_t *)user_data;
+    report_out->violated = 0;
+    for (uint64_t i = 0; i < swarm->decision_count; i++) {
+        const struct reshard_sim_decision *decision = &swarm->decisions[i];
+        uint64_t time_ns = decision->ordinal >> RESHARD_SIM_MOMENT_BITS;
+        if (decision->kind == CHOICE_DELAY)
+            due_ns += (uint64_t)TENTH_NS << decision->value;
+        else if (due_ns <= time_ns && time_ns < due_ns + TENTH_NS)
+            report_out->violated = 1;
+    }
+    report_out->faults = swarm->decision_count;
+    report_out->steps = 1;
+    memcpy(report_out->checker, "assert", sizeof "assert");
+    return RESHARD_OK;
+}
+
+/* None of the delays can go alone: what comes behind it must come earlier. */
+Test(shrink, time_goes_with_what_took_it)
+{
+    struct reshard_sim_swarm swarm;
+    size_t trials = 0;
+    reshard_sim_swarm_init(&swarm);
+    swarm.trial = trial_in_time;
+    swarm.trial_data = &trials;
+    uint64_t time_ns = 0, count = 0;
+    for (; count < LASTS; count++, time_ns += 2 * TENTH_NS)
+        decisions[count] = (struct reshard_sim_decision){.kind = CHOICE_DELAY, .value = 1,
+            .ordinal = time_ns << RESHARD_SIM_MOMENT_BITS};
+    decisions[count++] = (struct reshard_sim_decision){.kind = CHOICE_CRASH, .value = 1,
+        .ordinal = time_ns << RESHARD_SIM_MOMENT_BITS};
+    cr_assert_eq(reshard_sim_shrink(&swarm, decisions, &count, "assert"), RESHARD_OK);
+    cr_expect_leq(count, 3, "%llu of %d left after %zu trials", (unsigned long long)count, LASTS,
+        trials);
 }
 
 static struct reshard_sim_report live;
