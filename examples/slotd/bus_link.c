@@ -189,23 +189,43 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *memory)
     *memory = uv_buf_init((char *)link->bus->read_buffer, LINK_READ_SIZE);
 }
 
+/* What lacks of the frame whose head is in `input`, or of that head. */
+static size_t frame_lack(const struct link *link)
+{
+    size_t size = FRAME_HEADER_SIZE;
+    if (link->input.size >= size)
+        size = 4 + get_u32(link->input.data);
+    return size - link->input.size;
+}
+
+/* A frame that came in part is completed where it lies. Returns its size, 0 when it lacks more, or
+ * -1: close the link. */
+static ssize_t frame_complete(struct link *link, struct bytes *bytes)
+{
+    ssize_t done = 0;
+    while (done == 0 && bytes->size > 0) {
+        size_t lack = frame_lack(link);
+        lack = lack < bytes->size ? lack : bytes->size;
+        buffer_append(&link->input, bytes->data, lack);
+        *bytes = (struct bytes){bytes->data + lack, bytes->size - lack};
+        done = frames_take(link, (struct bytes){link->input.data, link->input.size});
+    }
+    if (done > 0)
+        buffer_consume(&link->input, (size_t)done);
+    return done;
+}
+
 void bus__link_feed(struct link *link, struct bytes bytes)
 {
-    bool direct = link->input.size == 0;
-    if (!direct) {
-        buffer_append(&link->input, bytes.data, bytes.size);
-        bytes = (struct bytes){link->input.data, link->input.size};
+    ssize_t done = link->input.size > 0 ? frame_complete(link, &bytes) : 0;
+    if (done >= 0 && bytes.size > 0) {
+        done = frames_take(link, bytes);
+        if (done >= 0)
+            buffer_append(&link->input, bytes.data + done, bytes.size - (size_t)done);
     }
-    ssize_t done = frames_take(link, bytes);
-    if (done < 0) {
+    if (done < 0)
         bus__link_close(link, "not a message");
-        return;
-    }
-    if (direct)
-        buffer_append(&link->input, bytes.data + done, bytes.size - (size_t)done);
-    else
-        buffer_consume(&link->input, (size_t)done);
-    if (link->input.size == 0)
+    else if (link->input.size == 0)
         buffer_clear(&link->input, LINK_READ_SIZE);
 }
 

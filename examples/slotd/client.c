@@ -123,10 +123,12 @@ static void reading_set(struct client *client, bool wanted)
         (void)uv_read_stop((uv_stream_t *)&client->tcp);
 }
 
-/* Read on only when what is there cannot be worked on without more. */
+/* Read on when what is there cannot be worked on without more; and while a request waits, until
+ * more than a little comes: whoever waits for its answer sends nothing, and to stop and start would
+ * cost as much as the request. */
 static void reading_update(struct client *client)
 {
-    bool more = !client->ready && !backlogged(client);
+    bool more = (!client->ready || client->input.size < CLIENT_READ_SIZE) && !backlogged(client);
     reading_set(client, more && !client->session.closing && !client->ended);
 }
 
@@ -257,7 +259,8 @@ void client_flush(struct client *client)
         return;
     if (client->output.size > 0)
         send_output(client);
-    bool finished = client->session.closing || (client->ended && !client_can_work(client));
+    bool finished = client->session.closing ||
+        (client->ended && !client->ready && !client_can_work(client));
     if (finished && !client->writing)
         client_shut(client);
     reading_update(client); /* the answers that held it up may be out */

@@ -214,12 +214,22 @@ static uint32_t replica_verdict(const struct cluster *cluster,
 }
 
 /* A slot that is ours by the newest map, and not yet by a durable record: a redirect would come
- * back, so the request waits. */
-static uint32_t moved_verdict(const struct cluster *cluster, uint32_t slot, uint32_t verdict)
+ * back, so the request waits. What is promised counts as the map does: whoever was told so asks
+ * there. */
+static uint32_t redirect_verdict(
+    const struct cluster *cluster, uint32_t slot, uint32_t verdict, reshard_shard_id *shard_out)
 {
-    bool soon = verdict == RESHARD_MOVED && !cluster_is_replica(cluster) &&
-        reshard_map_slot_owner(cluster->map, slot) == cluster->shard;
-    return soon ? RESHARD_PARK : verdict;
+    reshard_shard_id owner = reshard_map_slot_owner(cluster->map, slot);
+    reshard_shard_id heir = 0;
+    if ((verdict != RESHARD_MOVED && verdict != RESHARD_ASK) || cluster_is_replica(cluster))
+        return verdict;
+    bool promised = engine_promised(cluster->engine, slot, &heir) == PROMISE_OWNER;
+    if ((promised ? heir : owner) == cluster->shard)
+        return verdict == RESHARD_MOVED ? RESHARD_PARK : verdict;
+    if (!promised)
+        return verdict;
+    *shard_out = heir;
+    return RESHARD_MOVED;
 }
 
 void cluster_route(struct cluster *cluster, const struct cluster_request *request,
@@ -242,7 +252,7 @@ void cluster_route(struct cluster *cluster, const struct cluster_request *reques
         verdict = RESHARD_SERVE;
     else if (verdict == RESHARD_LOOKUP)
         verdict = route_keys(cluster, &asked, slot, &shard);
-    verdict = moved_verdict(cluster, slot, verdict);
+    verdict = redirect_verdict(cluster, slot, verdict, &shard);
     verdict = replica_verdict(cluster, request, verdict, &shard);
     verdict_out->kind = kind_of(verdict);
     if (stand != ENGINE_SERVES)

@@ -64,9 +64,9 @@ void cluster_slots_reply(struct cluster *cluster, struct reply *reply);
 void cluster_shards_reply(struct cluster *cluster, struct reply *reply);
 void cluster_links_reply(struct cluster *cluster, struct reply *reply);
 
-/* CLUSTER REPLICAS of a primary; NULL, or the error's text. */
-const char *cluster_replicas_reply(
-    struct cluster *cluster, struct bytes name, struct reply *reply);
+/* CLUSTER REPLICAS of a shard's primary; false: the node is none. */
+bool cluster_replicas_reply(
+    struct cluster *cluster, uint64_t primary, reshard_shard_id shard, struct reply *reply);
 
 /* Where a node listens for clients; empty and 0 when it is not known. */
 struct cluster_peer {

@@ -155,27 +155,23 @@ static size_t shard_nodes(const struct cluster *cluster, reshard_shard_id shard,
     return count;
 }
 
-const char *cluster_replicas_reply(
-    struct cluster *cluster, struct bytes name, struct reply *reply)
+bool cluster_replicas_reply(
+    struct cluster *cluster, uint64_t primary, reshard_shard_id shard, struct reply *reply)
 {
     struct reshard_map_node node = {.struct_size = sizeof(node)};
-    uint64_t node_id = 0;
-    reshard_shard_id shard = 0;
-    if (!cluster_node_find(cluster, name, &node_id, &shard))
-        return "ERR Unknown node";
-    if (primary_of(cluster, shard) != node_id)
-        return "ERR The specified node is not a master";
+    if (primary_of(cluster, shard) != primary)
+        return false;
     reply_array(reply, shard_nodes(cluster, shard, NULL, NULL) - 1);
     for (uint32_t index = 0; reshard_map_node_at(cluster->map, index, &node) == RESHARD_OK;
          index++) {
         struct buffer line = {0};
-        if (node.shard != shard || node.node == node_id)
+        if (node.shard != shard || node.node == primary)
             continue;
         node_line(cluster, &node, &line);
         reply_bulk(reply, (struct bytes){line.data, line.size - 1});
         buffer_free(&line);
     }
-    return NULL;
+    return true;
 }
 
 void cluster_peer(
@@ -214,6 +210,7 @@ void cluster_info_text(struct cluster *cluster, struct buffer *text)
     uint32_t known = reshard_map_node_count(cluster->map);
     uint64_t sent = 0;
     uint64_t received = 0;
+    int stand = engine_stand(cluster->engine);
     struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
     engine_message_counts(cluster->engine, &sent, &received);
     for (uint32_t index = 0; reshard_map_shard_at(cluster->map, index, &shard) == RESHARD_OK;
@@ -227,11 +224,13 @@ void cluster_info_text(struct cluster *cluster, struct buffer *text)
         "cluster_size:%u\r\ncluster_current_epoch:%llu\r\ncluster_my_epoch:%llu\r\n"
         "cluster_stats_messages_sent:%llu\r\ncluster_stats_messages_received:%llu\r\n"
         "total_cluster_links_buffer_limit_exceeded:0\r\nslotd_migrations_open:%u\r\n"
-        "cluster_coordinator:",
-        assigned == STORE_SLOT_COUNT ? "ok" : "fail", assigned, assigned - failed, failed,
-        known > 0 ? known : 1, size, (unsigned long long)reshard_map_version(cluster->map),
+        "slotd_primary_confirmed:%d\r\ncluster_coordinator:",
+        assigned == STORE_SLOT_COUNT && stand != ENGINE_DOWN ? "ok" : "fail", assigned,
+        assigned - failed, failed, known > 0 ? known : 1, size,
+        (unsigned long long)reshard_map_version(cluster->map),
         (unsigned long long)cluster->epoch, (unsigned long long)sent,
-        (unsigned long long)received, reshard_map_migration_count(cluster->map));
+        (unsigned long long)received, reshard_map_migration_count(cluster->map),
+        stand == ENGINE_SERVES ? 1 : 0);
     name_append(cluster, engine_coordinator_id(cluster->engine), text);
     buffer_append_text(text, "\r\n");
 }

@@ -21,6 +21,13 @@ void call_syntax_error(struct call *call)
     reply_error(call->reply, "ERR syntax error");
 }
 
+void call_node_error(struct call *call, size_t index)
+{
+    reply_error_format(call->reply, "ERR Unknown node %.*s",
+        (int)(call->args[index].size < 64 ? call->args[index].size : 64),
+        (const char *)call->args[index].data);
+}
+
 bool call_number(struct call *call, size_t index, int64_t *number_out)
 {
     if (bytes_number(call->args[index], number_out))
@@ -46,16 +53,22 @@ static void unknown_error(struct call *call)
         name_size, (const char *)call->args[0].data, args);
 }
 
-static void unknown_sub_error(struct call *call, const struct command *container)
+/* `what` is wrong with the subcommand of this container. */
+static void sub_error(struct call *call, const char *what, const char *container)
 {
     char name[32];
     size_t size = 0;
-    for (; size < sizeof(name) - 1 && container->name[size] != '\0'; size++)
-        name[size] = (char)toupper((unsigned char)container->name[size]);
+    for (; size < sizeof(name) - 1 && container[size] != '\0' && container[size] != '|'; size++)
+        name[size] = (char)toupper((unsigned char)container[size]);
     name[size] = '\0';
     int sub_size = call->args[1].size < 128 ? (int)call->args[1].size : 128;
-    reply_error_format(call->reply, "ERR unknown subcommand '%.*s'. Try %s HELP.", sub_size,
+    reply_error_format(call->reply, "ERR %s '%.*s'. Try %s HELP.", what, sub_size,
         (const char *)call->args[1].data, name);
+}
+
+void call_shape_error(struct call *call)
+{
+    sub_error(call, "unknown subcommand or wrong number of arguments for", call->command->name);
 }
 
 /* Find the command and check its arity; answers the error and returns NULL when it cannot run. */
@@ -69,7 +82,7 @@ static const struct command *lookup(struct call *call)
     if (call->arg_count > 1 && command_is_container(command)) {
         const struct command *sub = command_find_sub(command, call->args[1]);
         if (sub == NULL) {
-            unknown_sub_error(call, command);
+            sub_error(call, "unknown subcommand", command->name);
             return NULL;
         }
         command = sub;
@@ -255,6 +268,31 @@ static int admit_route(struct call *call, const struct command *command, bool is
     return is_exec ? route_queue(call) : route_call(call, command);
 }
 
+/* Whether what SETSLOT was answered OK for has to be done first. */
+static bool looks_early(struct call *call)
+{
+    struct session *session = call->session;
+    struct engine *engine = call->slotd->engine;
+    reshard_shard_id shard;
+    int64_t slot;
+    if ((call->command->flags & COMMAND_LOOKS_SLOT) != 0)
+        return bytes_number(call->args[2], &slot) && slot >= 0 && slot < STORE_SLOT_COUNT &&
+            engine_promised(engine, (uint32_t)slot, &shard) == PROMISE_OWNER;
+    if ((call->command->flags & COMMAND_LOOKS) == 0)
+        return false;
+    if (session->look_ns == 0)
+        session->look_ns = clock_monotonic_ns();
+    return engine_promises(engine, session->look_ns);
+}
+
+static void run(struct call *call)
+{
+    if (looks_early(call))
+        call->parked = true;
+    else
+        call->command->run(call);
+}
+
 /* Checks, then run or queue. */
 static int admit(struct call *call, const struct command *command)
 {
@@ -272,7 +310,7 @@ static int admit(struct call *call, const struct command *command)
     if (queues)
         enqueue(call);
     else
-        command->run(call);
+        run(call);
     return call->parked ? COMMAND_PARKED : COMMAND_DONE;
 }
 
@@ -281,6 +319,7 @@ static void account(struct call *call, const struct command *command)
     struct session *session = call->session;
     call->slotd->statistics.commands++;
     session->wait_ns = 0;
+    session->look_ns = 0;
     if (command != NULL) {
         session->last_command = command->name;
         session->last_ns = clock_monotonic_ns();
@@ -359,7 +398,7 @@ void command_exec(struct call *call)
             queued->arg_count, false};
         inner.command = lookup(&inner);
         if (inner.command != NULL && has_room(&inner, inner.command))
-            inner.command->run(&inner);
+            run(&inner);
         if (inner.parked) {
             call->parked = true;
             return;

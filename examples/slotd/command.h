@@ -24,7 +24,9 @@ enum {
     COMMAND_NOMULTI = 256,
     COMMAND_ASKING = 512,   /* counts as sent with ASKING */
     COMMAND_OPERATOR = 1024, /* moves keys between nodes: never redirected */
-    COMMAND_MOVABLE = 2048  /* keys are found by the command, not by position */
+    COMMAND_MOVABLE = 2048, /* keys are found by the command, not by position */
+    COMMAND_LOOKS = 4096,   /* what SETSLOT was answered OK for has to be seen by it */
+    COMMAND_LOOKS_SLOT = 8192 /* so it has, of the slot that its argument names */
 };
 
 struct call {
@@ -70,6 +72,10 @@ void command_value_reply(struct call *call, const struct store_item *item);
 void command_put(
     struct call *call, const struct store_key *key, struct bytes value, int64_t expiry_ms);
 void call_syntax_error(struct call *call);
+/* A subcommand with too many arguments, or with words that it does not know. */
+void call_shape_error(struct call *call);
+/* args[index] names no node of the cluster. */
+void call_node_error(struct call *call, size_t index);
 /* An argument as int64; answers the usual error and returns false when it is none. */
 bool call_number(struct call *call, size_t index, int64_t *number_out);
 
@@ -91,6 +97,7 @@ COMMAND_RUN(append);
 COMMAND_RUN(asking);
 COMMAND_RUN(auth);
 COMMAND_RUN(client_getname);
+COMMAND_RUN(client_getredir);
 COMMAND_RUN(client_help);
 COMMAND_RUN(client_id);
 COMMAND_RUN(client_info);
@@ -139,6 +146,7 @@ COMMAND_RUN(command_list);
 COMMAND_RUN(config_get);
 COMMAND_RUN(config_help);
 COMMAND_RUN(config_resetstat);
+COMMAND_RUN(config_rewrite);
 COMMAND_RUN(config_set);
 COMMAND_RUN(container);
 COMMAND_RUN(dbsize);

@@ -225,9 +225,7 @@ void command_cluster_count_failure_reports(struct call *call)
     if (cluster_node_find(call->slotd->cluster, call->args[2], &node, &shard))
         reply_integer(call->reply, engine_health(call->slotd->engine, node).down ? 1 : 0);
     else
-        reply_error_format(call->reply, "ERR Unknown node %.*s",
-            (int)(call->args[2].size < 64 ? call->args[2].size : 64),
-            (const char *)call->args[2].data);
+        call_node_error(call, 2);
 }
 
 void command_cluster_set_config_epoch(struct call *call)

@@ -14,7 +14,8 @@ static const struct {
 } fixed[] = {{"save", ""}, {"appendfsync", "everysec"}, {"cluster-enabled", "yes"},
     {"databases", "1"}, {"maxmemory", "0"}, {"maxmemory-policy", "noeviction"},
     {"proto-max-bulk-len", "536870912"}, {"timeout", "0"}, {"tcp-keepalive", "300"},
-    {"cluster-require-full-coverage", "no"}, {"io-threads", "1"}};
+    {"cluster-require-full-coverage", "no"}, {"cluster-node-timeout", "5000"},
+    {"io-threads", "1"}};
 
 struct answer {
     struct reply reply;
@@ -73,87 +74,118 @@ void command_config_get(struct call *call)
     buffer_free(&answer.buffer);
 }
 
-static bool text_set(char *target, size_t size, struct bytes value)
-{
-    if (value.size >= size || memchr(value.data, 0, value.size) != NULL)
-        return false;
-    memcpy(target, value.data, value.size);
-    target[value.size] = '\0';
-    return true;
-}
-
-static bool level_set(struct settings *settings, struct bytes value)
+/* Setters: NULL, or why not. They set only when `set`: a list of parameters is all sound, or none
+ * is set. */
+static const char *level_set(struct settings *settings, struct bytes value, bool set)
 {
     static const char *const names[] = {"debug", "notice", "warning"};
     for (int level = 0; level < 3; level++) {
         if (!bytes_is(value, names[level]))
             continue;
-        settings->log_level = level;
-        log_level(level);
-        return true;
+        if (set) {
+            settings->log_level = level;
+            log_level(level);
+        }
+        return NULL;
     }
+    return "argument(s) must be one of the following: debug, notice, warning";
+}
+
+static const char *limit_set(struct settings *settings, struct bytes value, bool set)
+{
+    int64_t number;
+    if (!bytes_number(value, &number))
+        return "argument couldn't be parsed into an integer";
+    if (number < 1 || number > 1000000)
+        return "argument must be between 1 and 1000000 inclusive";
+    if (set)
+        settings->client_limit = (int)number;
+    return NULL;
+}
+
+static const char *password_set(struct settings *settings, struct bytes value, bool set)
+{
+    if (value.size >= sizeof(settings->password) || memchr(value.data, 0, value.size) != NULL)
+        return "argument is too long, or has a zero byte";
+    if (set) {
+        memcpy(settings->password, value.data, value.size);
+        settings->password[value.size] = '\0';
+    }
+    return NULL;
+}
+
+static const struct {
+    const char *name;
+    const char *(*set)(struct settings *settings, struct bytes value, bool set);
+} settable[] = {
+    {"requirepass", password_set}, {"maxclients", limit_set}, {"loglevel", level_set}};
+
+static const char no_such[] = "";
+
+/* NULL: done, or already so. */
+static const char *set_one(
+    struct settings *settings, struct bytes name, struct bytes value, bool set)
+{
+    static const char *const others[] = {"appendonly", "dir", "port", "bind", "slotd-durability"};
+    for (size_t index = 0; index < sizeof(settable) / sizeof(settable[0]); index++)
+        if (bytes_is(name, settable[index].name))
+            return settable[index].set(settings, value, set);
+    for (size_t index = 0; index < sizeof(fixed) / sizeof(fixed[0]); index++)
+        if (bytes_is(name, fixed[index].name))
+            return bytes_equal(value, bytes_of(fixed[index].value)) ? NULL
+                                                                    : "can't set immutable config";
+    for (size_t index = 0; index < sizeof(others) / sizeof(others[0]); index++)
+        if (bytes_is(name, others[index]))
+            return "can't set immutable config";
+    return no_such;
+}
+
+static bool named_before(const struct call *call, size_t index)
+{
+    for (size_t at = 2; at < index; at += 2)
+        if (bytes_match(call->args[at], call->args[index], true))
+            return true;
     return false;
 }
 
-static bool limit_set(struct settings *settings, struct bytes value)
+static bool set_sound(struct call *call, size_t index)
 {
-    int64_t number;
-    if (!bytes_number(value, &number) || number < 1 || number > 1000000)
-        return false;
-    settings->client_limit = (int)number;
-    return true;
-}
-
-/* A parameter that cannot be set: 1 when it already is so, -1, or -2 when there is none. */
-static int unchanged(struct bytes name, struct bytes value)
-{
-    static const char *const others[] = {"appendonly", "dir", "port", "bind", "slotd-durability"};
-    for (size_t index = 0; index < sizeof(fixed) / sizeof(fixed[0]); index++)
-        if (bytes_is(name, fixed[index].name))
-            return bytes_equal(value, bytes_of(fixed[index].value)) ? 1 : -1;
-    for (size_t index = 0; index < sizeof(others) / sizeof(others[0]); index++)
-        if (bytes_is(name, others[index]))
-            return -1;
-    return -2;
-}
-
-/* 1 done, 0 bad value, -1 cannot be set, -2 no such parameter. */
-static int set_one(struct call *call, struct bytes name, struct bytes value)
-{
-    struct settings *settings = &call->slotd->settings;
-    if (bytes_is(name, "requirepass"))
-        return text_set(settings->password, sizeof(settings->password), value) ? 1 : 0;
-    if (bytes_is(name, "maxclients"))
-        return limit_set(settings, value) ? 1 : 0;
-    if (bytes_is(name, "loglevel"))
-        return level_set(settings, value) ? 1 : 0;
-    return unchanged(name, value);
+    struct bytes name = call->args[index];
+    int size = (int)(name.size < 128 ? name.size : 128);
+    const char *error =
+        set_one(&call->slotd->settings, name, call->args[index + 1], false);
+    if (error == NULL && named_before(call, index))
+        error = "duplicate parameter";
+    if (error == no_such)
+        reply_error_format(call->reply,
+            "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'", size,
+            (const char *)name.data);
+    else if (error != NULL)
+        reply_error_format(call->reply,
+            "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s", size,
+            (const char *)name.data, error);
+    return error == NULL;
 }
 
 void command_config_set(struct call *call)
 {
     if (call->arg_count % 2 != 0) {
-        reply_error(call->reply, "ERR wrong number of arguments for 'config|set' command");
+        call_syntax_error(call);
         return;
     }
-    for (size_t index = 2; index < call->arg_count; index += 2) {
-        struct bytes name = call->args[index];
-        int size = (int)(name.size < 128 ? name.size : 128);
-        int result = set_one(call, name, call->args[index + 1]);
-        if (result == 1)
-            continue;
-        if (result == -2)
-            reply_error_format(call->reply,
-                "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'", size,
-                (const char *)name.data);
-        else
-            reply_error_format(call->reply,
-                "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s", size,
-                (const char *)name.data,
-                result == -1 ? "can't set immutable config" : "argument couldn't be parsed");
-        return;
-    }
+    for (size_t index = 2; index < call->arg_count; index += 2)
+        if (!set_sound(call, index))
+            return;
+    for (size_t index = 2; index < call->arg_count; index += 2)
+        (void)set_one(
+            &call->slotd->settings, call->args[index], call->args[index + 1], true);
     reply_ok(call->reply);
+}
+
+/* Options are given on the command line. */
+void command_config_rewrite(struct call *call)
+{
+    reply_error(call->reply, "ERR The server is running without a config file");
 }
 
 void command_config_resetstat(struct call *call)

@@ -257,52 +257,174 @@ void command_client_info(struct call *call)
     buffer_free(&text);
 }
 
+/* NORMAL, or one that nobody here is of: nodes talk over the bus. False: the error is out. */
+static bool type_read(struct call *call, size_t index, bool *any_out)
+{
+    static const char *const others[] = {"master", "slave", "replica", "pubsub"};
+    struct bytes word = call->args[index];
+    *any_out = bytes_is(word, "normal");
+    bool known = *any_out;
+    for (size_t at = 0; at < sizeof(others) / sizeof(others[0]); at++)
+        known = known || bytes_is(word, others[at]);
+    if (!known)
+        reply_error_format(call->reply, "ERR Unknown client type '%.*s'",
+            (int)(word.size < 64 ? word.size : 64), (const char *)word.data);
+    return known;
+}
+
+/* CLIENT LIST ID id ...: false: the error is out. */
+static bool ids_sound(struct call *call)
+{
+    int64_t id;
+    for (size_t index = 3; index < call->arg_count; index++)
+        if (!bytes_number(call->args[index], &id)) {
+            reply_error(call->reply, "ERR Invalid client ID");
+            return false;
+        }
+    return true;
+}
+
+static bool id_named(const struct call *call, uint64_t id)
+{
+    int64_t named;
+    for (size_t index = 3; index < call->arg_count; index++)
+        if (bytes_number(call->args[index], &named) && (uint64_t)named == id)
+            return true;
+    return false;
+}
+
+static bool list_filter(struct call *call, bool *any_out, bool *by_id_out)
+{
+    if (call->arg_count == 2)
+        return true;
+    if (call->arg_count == 4 && bytes_is(call->args[2], "TYPE"))
+        return type_read(call, 3, any_out);
+    *by_id_out = call->arg_count > 3 && bytes_is(call->args[2], "ID");
+    if (*by_id_out)
+        return ids_sound(call);
+    call_syntax_error(call);
+    return false;
+}
+
 void command_client_list(struct call *call)
 {
     struct buffer text = {0};
+    bool any = true;
+    bool by_id = false;
     call->session->last_command = call->command->name;
-    if (call->arg_count != 2) {
-        call_syntax_error(call);
+    if (!list_filter(call, &any, &by_id))
         return;
-    }
-    for (const struct session *at = call->slotd->sessions; at != NULL; at = at->next)
-        session_line(at, &text);
+    for (const struct session *at = call->slotd->sessions; any && at != NULL; at = at->next)
+        if (!by_id || id_named(call, at->id))
+            session_line(at, &text);
     reply_verbatim(call->reply, (struct bytes){text.data, text.size});
     buffer_free(&text);
 }
 
-/* Kill the clients with this id or, if it is 0, this address; returns how many. */
-static int64_t kill_matching(struct call *call, uint64_t id, struct bytes address)
+/* Who is meant by CLIENT KILL: all that are given hold. */
+struct victims {
+    uint64_t id;           /* 0 = any */
+    struct bytes peer;     /* data NULL = any */
+    struct bytes local;
+    bool any;              /* of the type that was given */
+    bool skip_me;
+};
+
+static bool is_victim(
+    const struct call *call, const struct victims *victims, const struct session *at)
+{
+    return victims->any && (victims->id == 0 || at->id == victims->id) &&
+        (victims->peer.data == NULL || bytes_equal(victims->peer, bytes_of(at->peer))) &&
+        (victims->local.data == NULL || bytes_equal(victims->local, bytes_of(at->local))) &&
+        (!victims->skip_me || at != call->session);
+}
+
+static int64_t victims_kill(struct call *call, const struct victims *victims)
 {
     int64_t killed = 0;
     for (struct session *at = call->slotd->sessions; at != NULL; at = at->next) {
-        bool match = id != 0 ? at->id == id : bytes_equal(address, bytes_of(at->peer));
-        if (match && at == call->session)
+        if (!is_victim(call, victims, at))
+            continue;
+        if (at == call->session)
             at->closing = true;
-        else if (match)
+        else
             at->killed = call->slotd->kill_wanted = true;
-        killed += match ? 1 : 0;
+        killed++;
     }
     return killed;
 }
 
+static bool victims_id(struct call *call, size_t index, struct victims *victims)
+{
+    int64_t id; /* ids start at 1 */
+    if (!bytes_number(call->args[index], &id) || id < 1) {
+        reply_error(call->reply, "ERR client-id should be greater than 0");
+        return false;
+    }
+    victims->id = (uint64_t)id;
+    return true;
+}
+
+static bool victims_user(struct call *call, size_t index)
+{
+    struct bytes name = call->args[index];
+    if (bytes_equal(name, bytes_of("default")))
+        return true;
+    reply_error_format(call->reply, "ERR No such user '%.*s'",
+        (int)(name.size < 64 ? name.size : 64), (const char *)name.data);
+    return false;
+}
+
+/* One pair of words of CLIENT KILL; false: the error is out. */
+static bool victims_option(struct call *call, size_t index, struct victims *victims)
+{
+    struct bytes word = call->args[index];
+    struct bytes value = call->args[index + 1];
+    if (bytes_is(word, "ID"))
+        return victims_id(call, index + 1, victims);
+    if (bytes_is(word, "USER"))
+        return victims_user(call, index + 1);
+    if (bytes_is(word, "TYPE"))
+        return type_read(call, index + 1, &victims->any);
+    if (bytes_is(word, "ADDR")) {
+        victims->peer = value;
+        return true;
+    }
+    if (bytes_is(word, "LADDR")) {
+        victims->local = value;
+        return true;
+    }
+    victims->skip_me = bytes_is(value, "yes");
+    if (bytes_is(word, "SKIPME") && (victims->skip_me || bytes_is(value, "no")))
+        return true;
+    call_syntax_error(call);
+    return false;
+}
+
 void command_client_kill(struct call *call)
 {
-    int64_t id = 0; /* ids start at 1 */
-    struct bytes address = call->args[call->arg_count - 1];
+    struct victims victims = {.any = true, .skip_me = call->arg_count > 3};
     if (call->arg_count == 3) {
-        if (kill_matching(call, 0, address) > 0)
+        victims.peer = call->args[2];
+        if (victims_kill(call, &victims) > 0)
             reply_ok(call->reply);
         else
             reply_error(call->reply, "ERR No such client");
-    } else if (call->arg_count == 4 && bytes_is(call->args[2], "ADDR")) {
-        reply_integer(call->reply, kill_matching(call, 0, address));
-    } else if (call->arg_count == 4 && bytes_is(call->args[2], "ID")) {
-        if (bytes_number(call->args[3], &id) && id > 0)
-            reply_integer(call->reply, kill_matching(call, (uint64_t)id, address));
-        else
-            reply_error(call->reply, "ERR client-id should be greater than 0");
-    } else {
-        call_syntax_error(call);
+        return;
     }
+    for (size_t index = 2; index < call->arg_count; index += 2) {
+        if (index + 1 == call->arg_count) {
+            call_syntax_error(call);
+            return;
+        }
+        if (!victims_option(call, index, &victims))
+            return;
+    }
+    reply_integer(call->reply, victims_kill(call, &victims));
+}
+
+/* Nobody tracks, nobody blocks. */
+void command_client_getredir(struct call *call)
+{
+    reply_integer(call->reply, -1);
 }

@@ -12,8 +12,8 @@ void command_dump(struct call *call)
         reply_null(call->reply);
         return;
     }
-    reply_bulk_begin(call->reply, item.value_size + DUMP_OVERHEAD_SIZE);
-    size_t start = dump_begin(call->reply->out);
+    reply_bulk_begin(call->reply, dump_size(item.value_size));
+    size_t start = dump_begin(call->reply->out, item.value_size);
     store_item_value(call->slotd->store, &item, call->reply->out);
     dump_end(call->reply->out, start);
     reply_bulk_end(call->reply);
@@ -76,20 +76,21 @@ static bool restore_options_read(struct call *call, struct restore_options *opti
 static void restore_put(struct call *call, int64_t time, bool absolute)
 {
     struct bytes value = {NULL, 0};
-    int result = dump_read(call->args[3], &value);
-    if (result != DUMP_SOUND) {
-        reply_error(call->reply, result == DUMP_CHECKSUM
-                ? "ERR DUMP payload version or checksum are wrong" : "ERR Bad data format");
-        return;
-    }
-    if (call->args[1].size > STORE_KEY_SIZE_MAX) {
-        reply_error(call->reply, "ERR key is larger than 65535 bytes");
-        return;
-    }
+    struct buffer scratch = {0};
     struct store_key key = call_key(call, 1);
     bool as_given = time == 0 || absolute;
-    command_put(call, &key, value, as_given ? time : time + store_time(call->slotd->store));
-    reply_ok(call->reply);
+    int result = dump_read(call->args[3], &scratch, &value);
+    if (result == DUMP_CHECKSUM) {
+        reply_error(call->reply, "ERR DUMP payload version or checksum are wrong");
+    } else if (result == DUMP_FORMAT) {
+        reply_error(call->reply, "ERR Bad data format");
+    } else if (key.name.size > STORE_KEY_SIZE_MAX) {
+        reply_error(call->reply, "ERR key is larger than 65535 bytes");
+    } else {
+        command_put(call, &key, value, as_given ? time : time + store_time(call->slotd->store));
+        reply_ok(call->reply);
+    }
+    buffer_free(&scratch);
 }
 
 void command_restore(struct call *call)

@@ -23,17 +23,6 @@ static struct engine_wait wait_slot(uint32_t kind, reshard_shard_id shard, uint3
     return wait;
 }
 
-static bool node_read(
-    struct call *call, size_t index, uint64_t *node_out, reshard_shard_id *shard_out)
-{
-    if (cluster_node_find(call->slotd->cluster, call->args[index], node_out, shard_out))
-        return true;
-    reply_error_format(call->reply, "ERR I don't know about node %.*s",
-        (int)(call->args[index].size < 64 ? call->args[index].size : 64),
-        (const char *)call->args[index].data);
-    return false;
-}
-
 /* Whether the slot's move by hand is open here already: redis-cli tells both ends. */
 static bool opened(
     const struct call *call, uint32_t slot, reshard_shard_id source, reshard_shard_id target)
@@ -46,20 +35,46 @@ static bool opened(
         open.decision == RESHARD_DECISION_NONE;
 }
 
+/* OK may say what will be so: the coordinator can be reached, no answer has to outlive power. */
+static bool early(const struct call *call)
+{
+    return call->slotd->settings.durability != DURABILITY_ALWAYS &&
+        engine_reaches_coordinator(call->slotd->engine);
+}
+
+static void promise(struct call *call, uint32_t promised, uint32_t when,
+    const struct buffer *words, const struct engine_wait *wait)
+{
+    engine_promise(call->slotd->engine, promised, when, words, wait);
+    reply_ok(call->reply);
+}
+
+/* redis-cli tells the target first: what the source hears then is on its way already. */
 static void open_ask(
     struct call *call, uint32_t slot, reshard_shard_id source, reshard_shard_id target)
 {
+    const struct cluster *cluster = call->slotd->cluster;
     struct buffer words = {0};
-    struct engine_wait wait = {.kind = WAIT_MIGRATION};
-    struct reshard_range range = {slot, slot};
+    struct engine_wait wait = wait_slot(WAIT_OPEN, target, slot);
     words_add_text(&words, "open");
     words_add_number(&words, RESHARD_MODE_KEYWISE);
     words_add_number(&words, RESHARD_MIGRATION_OPERATOR);
     words_add_number(&words, source);
     words_add_number(&words, target);
-    words_add_ranges(&words, &range, 1);
-    call_ask(call, &words, &wait);
+    words_add_ranges(&words, wait.ranges, 1);
+    if (early(call) && reshard_map_slot_migration(cluster_map(cluster), slot) == 0)
+        promise(call, PROMISE_OPEN,
+            target == cluster_my_shard(cluster) ? PROMISE_NOW : PROMISE_LATE, &words, &wait);
+    else
+        call_ask(call, &words, &wait);
     buffer_free(&words);
+}
+
+static void peer_error(struct call *call)
+{
+    reply_error_format(call->reply, "ERR I don't know about node %.*s",
+        (int)(call->args[4].size < 64 ? call->args[4].size : 64),
+        (const char *)call->args[4].data);
 }
 
 static void setslot_open(struct call *call, uint32_t slot, bool importing)
@@ -69,8 +84,10 @@ static void setslot_open(struct call *call, uint32_t slot, bool importing)
     reshard_shard_id other = 0;
     uint64_t node;
     reshard_shard_id owner = reshard_map_slot_owner(cluster_map(cluster), slot);
-    if (!node_read(call, 4, &node, &other))
+    if (!cluster_node_find(cluster, call->args[4], &node, &other)) {
+        peer_error(call);
         return;
+    }
     if (importing == (owner == own)) {
         reply_error_format(call->reply, "ERR I'm %s the owner of hash slot %u",
             importing ? "already" : "not", slot);
@@ -89,6 +106,33 @@ static void setslot_open(struct call *call, uint32_t slot, bool importing)
         open_ask(call, slot, source, target);
 }
 
+/* Whether this node has promised that the slot's move to a shard opens: it does before whatever is
+ * ordered behind it. */
+static bool opens(const struct call *call, uint32_t slot, reshard_shard_id shard)
+{
+    reshard_shard_id target = 0;
+    return engine_promised(call->slotd->engine, slot, &target) == PROMISE_OPEN &&
+        target == shard;
+}
+
+/* Whether the slot may be promised to a shard: its move there by hand is open. Who has no part in
+ * it need not have heard of that. */
+static bool node_early(const struct call *call, uint32_t slot, reshard_shard_id shard)
+{
+    const struct reshard_map *map = cluster_map(call->slotd->cluster);
+    struct reshard_map_migration open = {.struct_size = sizeof(open)};
+    reshard_shard_id own = cluster_my_shard(call->slotd->cluster);
+    reshard_shard_id owner = reshard_map_slot_owner(map, slot);
+    reshard_migration_id id = reshard_map_slot_migration(map, slot);
+    if (!early(call) || owner == 0)
+        return false;
+    if (id == 0)
+        return own != owner && (own != shard || opens(call, slot, shard));
+    return reshard_map_migration_find(map, id, &open) == RESHARD_OK &&
+        open.mode == RESHARD_MODE_KEYWISE && open.target == shard &&
+        open.decision != RESHARD_DECISION_ABORT;
+}
+
 static void setslot_node(struct call *call, uint32_t slot)
 {
     struct buffer words = {0};
@@ -96,8 +140,10 @@ static void setslot_node(struct call *call, uint32_t slot)
     reshard_shard_id own = cluster_my_shard(call->slotd->cluster);
     reshard_shard_id shard = 0;
     uint64_t node;
-    if (!node_read(call, 4, &node, &shard))
+    if (!cluster_node_find(call->slotd->cluster, call->args[4], &node, &shard)) {
+        call_node_error(call, 4);
         return;
+    }
     store_slot_stats(call->slotd->store, slot, &stats);
     if (shard != own && stats.key_count > 0 &&
         reshard_map_slot_owner(cluster_map(call->slotd->cluster), slot) == own) {
@@ -113,7 +159,10 @@ static void setslot_node(struct call *call, uint32_t slot)
     words_add_text(&words, "setnode");
     words_add_number(&words, slot);
     words_add_number(&words, shard);
-    call_ask(call, &words, &wait);
+    if (node_early(call, slot, shard))
+        promise(call, PROMISE_OWNER, own == shard ? PROMISE_GATHER : PROMISE_LATE, &words, &wait);
+    else
+        call_ask(call, &words, &wait);
     buffer_free(&words);
 }
 
@@ -127,16 +176,32 @@ static void setslot_stable(struct call *call, uint32_t slot)
     buffer_free(&words);
 }
 
-static void setslot_start(struct call *call)
+/* A command on a slot waits for what was promised of it, and is told what became of that. True: it
+ * ends here. */
+static bool promise_waits(struct call *call, uint32_t slot)
 {
-    uint32_t slot;
+    struct buffer error = {0};
+    reshard_shard_id shard;
+    bool broken = engine_promise_broken(call->slotd->engine, slot, &error);
+    if (broken)
+        reply_error(call->reply, (const char *)error.data);
+    else
+        call->parked =
+            engine_promised(call->slotd->engine, slot, &shard) != PROMISE_NONE;
+    buffer_free(&error);
+    return broken || call->parked;
+}
+
+/* Whether NODE comes behind an opening that this node has promised: it need not wait for that. */
+static bool node_behind(const struct call *call, uint32_t slot)
+{
+    return bytes_is(call->args[3], "NODE") &&
+        opens(call, slot, cluster_my_shard(call->slotd->cluster));
+}
+
+static void setslot_word(struct call *call, uint32_t slot)
+{
     struct bytes word = call->args[3];
-    if (cluster_is_replica(call->slotd->cluster)) {
-        reply_error(call->reply, "ERR Please use SETSLOT only with masters.");
-        return;
-    }
-    if (!call_slot(call, 2, &slot))
-        return;
     bool named = call->arg_count == 5;
     if (named && (bytes_is(word, "MIGRATING") || bytes_is(word, "IMPORTING")))
         setslot_open(call, slot, bytes_is(word, "IMPORTING"));
@@ -147,6 +212,19 @@ static void setslot_start(struct call *call)
     else
         reply_error(call->reply,
             "ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP");
+}
+
+static void setslot_start(struct call *call)
+{
+    uint32_t slot;
+    if (cluster_is_replica(call->slotd->cluster)) {
+        reply_error(call->reply, "ERR Please use SETSLOT only with masters.");
+        return;
+    }
+    if (!call_slot(call, 2, &slot))
+        return;
+    if (node_behind(call, slot) || !promise_waits(call, slot))
+        setslot_word(call, slot);
 }
 
 /* NODE is done when the source has nothing left. redis-cli has seen to that, so it takes no time;
@@ -288,6 +366,8 @@ static int32_t keys_move(struct call *call, const struct migrate *migrate)
 
 static bool migrate_start(struct call *call, const struct migrate *migrate)
 {
+    if (migrate->key_count > 0 && promise_waits(call, migrate->slot))
+        return false;
     if (migrate->copy) {
         reply_error(call->reply, "ERR COPY is not supported: a key has one owner");
         return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Room command: CLUSTER commands that change the cluster: nodes in and out, slots given and moved.
- * Each asks the coordinator, waits without holding up others, and answers when it is durable. */
+/* Room command: CLUSTER commands that move slots, and how commands ask the coordinator: each
+ * waits without holding up others, and answers when it is durable. */
 #include "command.h"
 
 #include "log.h"
@@ -66,94 +66,6 @@ static void text_run(struct call *call, void (*start)(struct call *call))
     if (call_answered(call, &text))
         reply_verbatim(call->reply, (struct bytes){text.data, text.size});
     buffer_free(&text);
-}
-
-/* ---- nodes ---- */
-
-/* CLUSTER MEET host port [bus port] */
-static void meet_start(struct call *call)
-{
-    char host[ADDRESS_TEXT_SIZE];
-    int64_t port, bus_port;
-    if (!bytes_number(call->args[3], &port) || call->args[2].size >= sizeof(host)) {
-        reply_error(call->reply, "ERR Invalid base port specified");
-        return;
-    }
-    bus_port = port <= 55535 ? port + 10000 : port - 10000;
-    if (call->arg_count == 5 && !call_number(call, 4, &bus_port))
-        return;
-    memcpy(host, call->args[2].data, call->args[2].size);
-    host[call->args[2].size] = '\0';
-    if (reshard_map_node_count(cluster_map(call->slotd->cluster)) > 1) {
-        reply_error(call->reply,
-            "ERR this node belongs to a cluster; let the other node meet this one");
-        return;
-    }
-    call->session->ticket = engine_meet(call->slotd->engine, host, (int)bus_port);
-    call->parked = true;
-}
-
-void command_cluster_meet(struct call *call)
-{
-    if (call->arg_count > 5)
-        call_syntax_error(call);
-    else
-        call_ok_run(call, meet_start);
-}
-
-static void forget_start(struct call *call)
-{
-    struct buffer words = {0};
-    struct engine_wait wait = {.kind = WAIT_GONE};
-    reshard_shard_id shard = 0;
-    if (!cluster_node_find(call->slotd->cluster, call->args[2], &wait.node, &shard)) {
-        /* redis-cli tells every node; the first that hears it has it forgotten everywhere */
-        reply_ok(call->reply);
-        return;
-    }
-    if (bytes_equal(call->args[2], bytes_of(cluster_my_name(call->slotd->cluster)))) {
-        reply_error(call->reply, "ERR I tried hard but I can't forget myself...");
-        return;
-    }
-    words_add_text(&words, "forget");
-    words_add_number(&words, wait.node);
-    call_ask(call, &words, &wait);
-    buffer_free(&words);
-}
-
-void command_cluster_forget(struct call *call)
-{
-    call_ok_run(call, forget_start);
-}
-
-static bool reset_sound(const struct call *call)
-{
-    return call->arg_count == 2 ||
-        (call->arg_count == 3 &&
-            (bytes_is(call->args[2], "HARD") || bytes_is(call->args[2], "SOFT")));
-}
-
-void command_cluster_reset(struct call *call)
-{
-    const struct reshard_map *map = cluster_map(call->slotd->cluster);
-    reshard_shard_id own = cluster_my_shard(call->slotd->cluster);
-    struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
-    if (!reset_sound(call)) {
-        call_syntax_error(call);
-        return;
-    }
-    (void)reshard_map_shard_find(map, own, &shard);
-    /* A replica may not have heard yet that it was forgotten. */
-    bool replica = cluster_is_replica(call->slotd->cluster);
-    bool owns = !replica && shard.slot_count > 0 && reshard_map_node_count(map) > 1;
-    bool follows = replica || replica_follows(engine_replica(call->slotd->engine));
-    if ((store_key_count(call->slotd->store) > 0 && !follows) || owns) {
-        reply_error(call->reply,
-            "ERR CLUSTER RESET can't be called with master nodes containing keys or slots");
-        return;
-    }
-    engine_reset(call->slotd->engine);
-    reply_ok(call->reply);
 }
 
 /* ---- atomic migrations: words, order of checks and errors are those of Valkey 9 ---- */

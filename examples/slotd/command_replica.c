@@ -24,9 +24,7 @@ static void replicate_start(struct call *call)
         .node = engine_node_id(call->slotd->engine)};
     uint64_t node;
     if (!cluster_node_find(cluster, call->args[2], &node, &wait.shard)) {
-        reply_error_format(call->reply, "ERR Unknown node %.*s",
-            (int)(call->args[2].size < 64 ? call->args[2].size : 64),
-            (const char *)call->args[2].data);
+        call_node_error(call, 2);
         return;
     }
     if (node == wait.node) {
@@ -52,9 +50,12 @@ void command_cluster_replicate(struct call *call)
 
 void command_cluster_replicas(struct call *call)
 {
-    const char *error = cluster_replicas_reply(call->slotd->cluster, call->args[2], call->reply);
-    if (error != NULL)
-        reply_error(call->reply, error);
+    uint64_t node;
+    reshard_shard_id shard;
+    if (!cluster_node_find(call->slotd->cluster, call->args[2], &node, &shard))
+        call_node_error(call, 2);
+    else if (!cluster_replicas_reply(call->slotd->cluster, node, shard, call->reply))
+        reply_error(call->reply, "ERR The specified node is not a master");
 }
 
 /* ---- CLUSTER FAILOVER [FORCE | TAKEOVER] ---- */
@@ -100,7 +101,7 @@ static void inquired(struct call *call)
 /* NULL: it may begin. */
 static const char *failover_refuse(const struct call *call, bool graceful, bool force)
 {
-    if (call->arg_count > 3 || (!graceful && !force && !bytes_is(call->args[2], "TAKEOVER")))
+    if (!graceful && !force && !bytes_is(call->args[2], "TAKEOVER"))
         return "ERR syntax error";
     if (!cluster_is_replica(call->slotd->cluster))
         return "ERR You should send CLUSTER FAILOVER to a replica";
@@ -144,7 +145,9 @@ static void failover_start(struct call *call)
 void command_cluster_failover(struct call *call)
 {
     bool inquires = call->session->ticket != NULL && call->session->inquired;
-    if (!inquires)
+    if (call->arg_count > 3)
+        call_shape_error(call);
+    else if (!inquires)
         call_ok_run(call, failover_start);
     else if (!call_waits(call))
         inquired(call);
@@ -158,8 +161,12 @@ void command_wait(struct call *call)
     struct session *session = call->session;
     int64_t wanted, timeout_ms;
     uint64_t now_ns = clock_monotonic_ns();
-    if (!call_number(call, 1, &wanted) || !call_number(call, 2, &timeout_ms))
+    if (!call_number(call, 1, &wanted))
         return;
+    if (!bytes_number(call->args[2], &timeout_ms)) {
+        reply_error(call->reply, "ERR timeout is not an integer or out of range");
+        return;
+    }
     if (timeout_ms < 0) {
         reply_error(call->reply, "ERR timeout is negative");
         return;
@@ -252,11 +259,12 @@ static void info_replica(const struct slotd *slotd, struct buffer *text)
         "role:slave\r\nmaster_host:%s\r\nmaster_port:%d\r\nmaster_link_status:%s\r\n"
         "master_last_io_seconds_ago:%lld\r\nmaster_sync_in_progress:%d\r\n"
         "slave_repl_offset:%llu\r\nslave_priority:100\r\nslave_read_only:1\r\n"
-        "slotd_replica_serves_reads:%d\r\nconnected_slaves:0\r\n",
+        "slotd_replica_serves_reads:%d\r\nslotd_replica_full:%d\r\nconnected_slaves:0\r\n",
         primary.host, primary.port, linked && replica_whole(replica) ? "up" : "down",
         linked ? (long long)((clock_monotonic_ns() - heard_ns) / 1000000000) : -1LL,
         linked && !replica_whole(replica) ? 1 : 0,
-        (unsigned long long)replica_offset(replica), replica_fresh(replica) ? 1 : 0);
+        (unsigned long long)replica_offset(replica), replica_fresh(replica) ? 1 : 0,
+        replica_full(replica) ? 1 : 0);
 }
 
 void command_info_replication(const struct slotd *slotd, struct buffer *text)

@@ -227,15 +227,44 @@ void command_command_count(struct call *call)
     reply_integer(call->reply, top_count());
 }
 
+/* COMMAND LIST [FILTERBY PATTERN pattern]: there are no modules, and no categories to ask for.
+ * False: the error is out. */
+static bool list_pattern(struct call *call, struct bytes *pattern_out)
+{
+    *pattern_out = bytes_of("*");
+    if (call->arg_count == 2)
+        return true;
+    if (call->arg_count != 5 || !bytes_is(call->args[2], "FILTERBY")) {
+        call_syntax_error(call);
+        return false;
+    }
+    struct bytes word = call->args[3];
+    bool none = bytes_is(word, "MODULE") || bytes_is(word, "ACLCAT");
+    *pattern_out = none ? bytes_of("") : call->args[4];
+    if (!none && !bytes_is(word, "PATTERN")) {
+        call_syntax_error(call);
+        return false;
+    }
+    return true;
+}
+
+static bool listed(const struct command *command, struct bytes pattern)
+{
+    return strchr(command->name, '|') == NULL &&
+        bytes_match(pattern, bytes_of(command->name), true);
+}
+
 void command_command_list(struct call *call)
 {
-    if (call->arg_count != 2) {
-        call_syntax_error(call);
+    struct bytes pattern;
+    size_t count = 0;
+    if (!list_pattern(call, &pattern))
         return;
-    }
-    reply_array(call->reply, (size_t)top_count());
     for (size_t index = 0; index < command_count; index++)
-        if (strchr(command_table[index].name, '|') == NULL)
+        count += listed(&command_table[index], pattern) ? 1 : 0;
+    reply_array(call->reply, count);
+    for (size_t index = 0; index < command_count; index++)
+        if (listed(&command_table[index], pattern))
             reply_bulk_text(call->reply, command_table[index].name);
 }
 
@@ -302,7 +331,7 @@ void command_debug(struct call *call)
     struct bytes what = call->args[1];
     if (bytes_is(what, "HELP") && call->arg_count == 2) {
         command_debug_help(call);
-    } else if (bytes_is(what, "DIGEST-VALUE") && call->arg_count > 2) {
+    } else if (bytes_is(what, "DIGEST-VALUE")) {
         debug_digest_value(call);
     } else if (bytes_is(what, "SET-ACTIVE-EXPIRE") && call->arg_count == 3) {
         call->slotd->expire_active = bytes_is(call->args[2], "1");

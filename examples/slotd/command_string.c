@@ -75,6 +75,7 @@ enum { SET_NX = 1, SET_XX = 2, SET_KEEPTTL = 4, SET_GET = 8, SET_EXPIRY = 16 };
 
 struct set_options {
     unsigned flags;
+    const char *expiry_name; /* the same may come again: the last one counts */
     struct bytes expiry;
     bool expiry_seconds;
     bool expiry_absolute;
@@ -90,9 +91,11 @@ static bool expiry_option(struct call *call, size_t *index, struct set_options *
         {"PXAT", false, true}};
     for (size_t at = 0; at < sizeof(names) / sizeof(names[0]); at++) {
         if (!bytes_is(call->args[*index], names[at].name) || *index + 1 >= call->arg_count ||
-            (options->flags & (SET_KEEPTTL | SET_EXPIRY)) != 0)
+            (options->flags & SET_KEEPTTL) != 0 ||
+            (options->expiry_name != NULL && options->expiry_name != names[at].name))
             continue;
         options->flags |= SET_EXPIRY;
+        options->expiry_name = names[at].name;
         options->expiry = call->args[++*index];
         options->expiry_seconds = names[at].seconds;
         options->expiry_absolute = names[at].absolute;

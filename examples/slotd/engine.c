@@ -408,6 +408,7 @@ void engine_tick(struct engine *engine)
     bus_tick(engine->bus);
     links_hold(engine);
     engine__tickets_resend(engine);
+    engine__promises_tick(engine, now_ns);
     engine->store.wake_wanted = true; /* who waits looks at the clock */
     if (engine->swept_version != reshard_map_version(engine_map(engine))) {
         engine->swept_version = reshard_map_version(engine_map(engine));

@@ -93,6 +93,7 @@ enum {
     WAIT_NOTHING,
     WAIT_OWNER,     /* shard owns all the ranges (0: nobody does) */
     WAIT_MIGRATION, /* the migration that the answer names is known here, or over */
+    WAIT_OPEN,      /* so it is, or the slots are on their way to the shard, or there */
     WAIT_CLOSED,    /* no open migration has a slot of the ranges */
     WAIT_NODE,      /* this node is in the map */
     WAIT_GONE,      /* `node` is not in the map */
@@ -126,6 +127,25 @@ bool ticket_done(const struct ticket *ticket);
 const char *ticket_error(const struct ticket *ticket, struct bytes *text_out);
 /* Whoever waited lets go, done or not. NULL is a no-op. */
 void ticket_drop(struct engine *engine, struct ticket *ticket);
+
+/* ---- promises: what SETSLOT was answered OK for before it is done (engine_promise.c) ---- */
+
+enum { PROMISE_NONE, PROMISE_OPEN, PROMISE_OWNER };
+/* When a promise is ordered: at once; with others of its kind; late, as others have ordered it. */
+enum { PROMISE_NOW, PROMISE_GATHER, PROMISE_LATE };
+
+/* Whether a request would reach the coordinator now. */
+bool engine_reaches_coordinator(const struct engine *engine);
+/* `wait`, which is taken over, names one slot; what it says will be so. */
+void engine_promise(struct engine *engine, uint32_t promise, uint32_t when,
+    const struct buffer *words, const struct engine_wait *wait);
+/* What is promised of a slot and not yet so, and for which shard. */
+uint32_t engine_promised(
+    const struct engine *engine, uint32_t slot, reshard_shard_id *shard_out);
+/* Whether anything promised until then is not yet so; what gathers goes. */
+bool engine_promises(struct engine *engine, uint64_t until_ns);
+/* A promise of this slot that could not be kept: its error, once. */
+bool engine_promise_broken(struct engine *engine, uint32_t slot, struct buffer *error);
 
 /* Leave the cluster: a cluster of one again, under a new id, without slots. */
 void engine_reset(struct engine *engine);

@@ -40,19 +40,24 @@ static bool event_dull(const struct reshard_event *event)
     return event->kind == RESHARD_EVENT_HOOK_FAILED && event->value == RESHARD_ACTION_SEND;
 }
 
-/* From FREEZE on the source's writes wait for this node. */
-static void pause_follow(struct engine *engine, const struct reshard_event *event)
+static void pause_set(struct engine *engine, reshard_migration_id migration, bool pauses)
 {
     const struct reshard_map *map = reshard_node_newest_map(engine->node);
     struct reshard_map_migration open = {.struct_size = sizeof(open)};
     struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
-    bool pauses = event->phase_to == RESHARD_PHASE_FREEZE ||
-        event->phase_to == RESHARD_PHASE_HOLD || event->phase_to == RESHARD_PHASE_SETTLE;
-    if (event->side == RESHARD_SIDE_TARGET &&
-        reshard_map_migration_find(map, event->migration, &open) == RESHARD_OK &&
+    if (reshard_map_migration_find(map, migration, &open) == RESHARD_OK &&
         open.mode == RESHARD_MODE_SNAPSHOT &&
         reshard_map_shard_find(map, open.source, &shard) == RESHARD_OK)
         engine__inbox_pause(engine, shard.primary, pauses);
+}
+
+/* From FREEZE on the source's writes wait for this node, until it serves the slots. */
+static void pause_follow(struct engine *engine, const struct reshard_event *event)
+{
+    bool pauses = event->phase_to == RESHARD_PHASE_FREEZE ||
+        event->phase_to == RESHARD_PHASE_HOLD || event->phase_to == RESHARD_PHASE_SETTLE;
+    if (event->side == RESHARD_SIDE_TARGET)
+        pause_set(engine, event->migration, pauses);
 }
 
 void engine__events(struct engine *engine)
@@ -69,6 +74,9 @@ void engine__events(struct engine *engine)
         if (!event_dull(&event))
             event_log(&event, "node");
     }
+    if (engine->store.served != 0)
+        pause_set(engine, engine->store.served, false);
+    engine->store.served = 0;
     while (engine->coordinator != NULL &&
         reshard_coordinator_event_next(engine->coordinator, &event) == RESHARD_OK) {
         event_count(&event, &engine->slotd->statistics);

@@ -5,7 +5,9 @@
  * one. Each of its replicas says so with its beats; when not all of them do, the coordinator is
  * asked, whose answer comes with what its map says. An heir has said nothing to the primary before
  * since it leads, nor has the coordinator since it decided: so the heir waits for as long, unless
- * the one before follows it. A primary that can hear neither does not know, and serves nothing.
+ * all others of the shard follow it. (All: one of which this node never heard may have been heir
+ * for a moment, and the one before it may stand still and go on.) A primary that can hear neither
+ * does not know, and serves nothing.
  * On one host a refused connection says that a process has ended: no network lies between.
  */
 #include "engine_room.h"
@@ -92,9 +94,14 @@ static void unconfirmed_set(struct engine *engine, uint64_t since_ns)
         return;
     engine->unconfirmed_ns = since_ns;
     engine->store.wake_wanted = true;
-    log_event(since_ns != 0 ? LOG_WARNING : LOG_INFO,
-        since_ns != 0 ? "primary_unconfirmed" : "primary_confirmed", "node=%016llx",
-        (unsigned long long)engine->node_id);
+    if (since_ns == 0)
+        log_event(LOG_INFO, "primary_confirmed", "node=%016llx",
+            (unsigned long long)engine->node_id);
+    else
+        log_event(LOG_WARNING, "primary_unconfirmed",
+            "node=%016llx serves=no reason=\"hears neither the coordinator nor all its replicas, "
+            "one of which may be primary by now\" remedy=\"start the coordinator or the replicas, "
+            "or mend the network between\"", (unsigned long long)engine->node_id);
 }
 
 static void lease_look(struct engine *engine, reshard_shard_id shard)
@@ -113,15 +120,32 @@ static void lease_look(struct engine *engine, reshard_shard_id shard)
     unconfirmed_set(engine, now_ns > engine->lease_end_ns ? now_ns : 0);
 }
 
-/* The primary before follows, or its process has ended since. */
-static void former_look(struct engine *engine)
+/* It follows, or its process has ended since this node leads. */
+static bool ceased(struct engine *engine, const struct reshard_map_node *node, uint64_t led_ns)
+{
+    return replica_followed_by(engine->replica, node->node) || ended_ns(engine, node) > led_ns;
+}
+
+static void former_look(struct engine *engine, reshard_shard_id shard)
 {
     struct reshard_map_node node = {.struct_size = sizeof(node)};
     uint64_t led_ns;
     uint64_t former = replica_former(engine->replica, &led_ns);
-    if (former != 0 && reshard_map_node_find(engine_map(engine), former, &node) == RESHARD_OK &&
-        ended_ns(engine, &node) > led_ns)
-        replica_former_gone(engine->replica);
+    bool found = false;
+    if (former == 0)
+        return;
+    for (uint32_t index = 0;
+         reshard_map_node_at(engine_map(engine), index, &node) == RESHARD_OK; index++) {
+        if (node.node == engine->node_id || (node.shard != shard && node.node != former))
+            continue;
+        if (!ceased(engine, &node, led_ns))
+            return;
+        found = found || node.node == former;
+    }
+    if (!found) /* it has left the map, and may not know */
+        return;
+    replica_former_gone(engine->replica);
+    engine->store.wake_wanted = true;
 }
 
 void engine__fence_follow(struct engine *engine, const struct reshard_map_shard *shard)
@@ -134,7 +158,7 @@ void engine__fence_follow(struct engine *engine, const struct reshard_map_shard 
         unconfirmed_set(engine, 0);
         return;
     }
-    former_look(engine);
+    former_look(engine, shard->shard);
     lease_look(engine, shard->shard);
 }
 

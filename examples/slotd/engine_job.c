@@ -125,7 +125,20 @@ static bool spec_read(
     return true;
 }
 
-/* Open one; a slot that moves already is named. */
+/* Open one, unless another that takes slots of it is about to be durable: then it is to be looked
+ * at again. */
+static void job_open_one(
+    struct engine *engine, struct job *job, const struct reshard_migration_spec *spec)
+{
+    int32_t status = reshard_coordinator_open(engine->coordinator, spec, &job->migration);
+    job->again = status == RESHARD_E_OVERLAP && job->opened_count == 0;
+    if (job->again || job_status(job, status) != RESHARD_OK)
+        return;
+    job->opened = job->migration;
+    job->opened_count++;
+}
+
+/* A slot that moves already is named. */
 static void spec_open(
     struct engine *engine, struct job *job, const struct reshard_migration_spec *spec)
 {
@@ -137,18 +150,14 @@ static void spec_open(
                 job__fail(job, text);
                 return;
             }
-    if (job_status(job,
-            reshard_coordinator_open(engine->coordinator, spec, &job->migration)) == RESHARD_OK) {
-        job->opened = job->migration;
-        job->opened_count++;
-    }
+    job_open_one(engine, job, spec);
 }
 
 /* open, then for each migration: mode flags source target ranges. When one is refused, those before
  * it are taken back. */
 static void job_open(struct engine *engine, struct job *job, struct bytes words)
 {
-    while (words.size > 0 && !job->failed) {
+    while (words.size > 0 && !job->failed && !job->again) {
         struct reshard_migration_spec spec;
         struct reshard_range *ranges;
         if (!spec_read(&words, &spec, &ranges)) {
@@ -214,7 +223,7 @@ static void job_setnode(struct engine *engine, struct job *job, struct bytes wor
     spec.target = (reshard_shard_id)shard;
     spec.ranges = range;
     spec.range_count = 1;
-    (void)job_status(job, reshard_coordinator_open(engine->coordinator, &spec, NULL));
+    job_open_one(engine, job, &spec);
 }
 
 /* stable slot: whatever moves the slot is taken back. */
@@ -414,7 +423,11 @@ static void job_run(struct engine *engine, struct job *job)
     if (job->state == JOB_NEW) {
         struct bytes words = {job->words.data, job->words.size};
         size_t index = request_find(&words);
+        engine__wait_free(&job->wait);
+        job->again = false;
         requests[index].run(engine, job, words);
+        if (job->again)
+            return;
         job->state = JOB_WAITING;
         engine->dirty = true;
     }

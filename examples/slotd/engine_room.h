@@ -15,11 +15,10 @@
 enum {
     ENGINE_WORD_MAX = 65536,     /* words of one request */
     ENGINE_JOBS_MAX = 256,       /* requests remembered at the coordinator */
-    ENGINE_TURN_ACTIONS = 2,     /* between two looks at the clock */
+    ENGINE_TURN_ACTIONS = 1,     /* between two looks at the clock */
     ENGINE_TURN_MESSAGES = 4
 };
-#define ENGINE_TURN_NS ((uint64_t)500000)
-#define ENGINE_SHARE_NS ((uint64_t)200000)
+#define ENGINE_TURN_NS ((uint64_t)100000) /* whoever else wants the processor waits for that */
 #define ENGINE_HELD_NS ((uint64_t)5000000)  /* look again at what lets a pause go first */
 #define ENGINE_ASKED_NS ((uint64_t)5000000) /* clients ask until so long after the last request */
 #define ENGINE_GATHER_NS ((uint64_t)5000000) /* until redis-cli opens the next slot */
@@ -27,6 +26,7 @@ enum {
 #define ENGINE_ANSWER_NS ((uint64_t)30000000000)
 #define ENGINE_MEET_NS ((uint64_t)3000000000) /* for a link to the node that is met */
 #define ENGINE_KNOWN_NS ((uint64_t)10000000000)
+#define ENGINE_PROMISE_NS ((uint64_t)5000000000) /* nobody waits longer for what is promised */
 
 /* A request of this node, or one that it passes on. */
 struct ticket {
@@ -41,6 +41,9 @@ struct ticket {
     uint64_t sent_ns;
     uint64_t asked_ns;
     uint64_t answered_ns;
+    uint64_t due_ns;   /* not sent before */
+    uint32_t promise;  /* PROMISE_*: nobody waits for it, and it is never given up */
+    bool gathers;      /* sent with others */
     bool joins;
     bool answered;
     bool done;
@@ -57,6 +60,7 @@ struct job {
     uint64_t id;
     int state;
     bool failed;
+    bool again; /* what it meets is not durable yet: it is to run again */
     struct buffer words;
     struct engine_wait wait; /* in the coordinator's map */
     reshard_migration_id migration;
@@ -95,6 +99,7 @@ struct engine {
     bool led;         /* the coordinator has put this node into the map */
     bool dirty;       /* something was fed */
     bool more;        /* the turn's share was used up */
+    bool behind;      /* the drivers have more of what they were fed */
     uint64_t deadline_ns;
     uint64_t routed_seen;
     uint64_t asked_ns; /* when a client was last seen to ask */
@@ -185,6 +190,8 @@ void engine__tickets_fail(struct engine *engine, const char *text);
 void engine__tickets_resend(struct engine *engine);
 void engine__answer_take(struct engine *engine, const struct bus_message *message);
 void engine__relay(struct engine *engine, uint64_t from, uint64_t id, struct bytes words);
+struct ticket *engine__ticket_new(struct engine *engine, const struct buffer *words);
+void engine__ticket_send(struct engine *engine, struct ticket *ticket);
 bool engine__joining(const struct engine *engine);
 bool engine__waited(const struct reshard_map *map, const struct engine_wait *wait,
     reshard_migration_id migration, uint64_t node);
@@ -193,6 +200,14 @@ bool words_next(struct bytes *words, struct bytes *word_out);
 bool words_number(struct bytes *words, uint64_t *number_out);
 /* Canonical ranges; memory is the caller's. */
 bool words_ranges(struct bytes *words, struct reshard_range **ranges_out, size_t *count_out);
+
+/* engine_promise.c */
+/* What is due is sent; the engine's deadline is the next one's. */
+void engine__promises_run(struct engine *engine, uint64_t now_ns);
+/* Sources give what a promise still waits for. */
+void engine__promises_tick(struct engine *engine, uint64_t now_ns);
+/* It has ended: a refusal is told. */
+void engine__promise_end(struct ticket *ticket);
 
 /* engine_job.c */
 void engine__request_take(struct engine *engine, const struct bus_message *message);

@@ -3,12 +3,12 @@
  * expire, what is seen. */
 #include "engine_room.h"
 
-static void on_changed(void *user_data, const struct store_key *key)
+static void on_changed(void *user_data, const struct store_key *key, uint64_t kept)
 {
     struct engine *engine = user_data;
     struct buffer records = {0};
     size_t at = 0;
-    replica_key_changed(engine->replica, key);
+    replica_key_changed(engine->replica, key, kept);
     if (engine->node == NULL || engine->store.own_change ||
         reshard_node_route(engine->node, key->slot, RESHARD_OP_WRITE, NULL) !=
             RESHARD_SERVE_CAPTURE)

@@ -37,12 +37,38 @@ static bool ranges_closed(const struct reshard_map *map, const struct engine_wai
     return true;
 }
 
-static bool primary_known(const struct reshard_map *map, uint64_t node_id)
+/* Each slot is on its way to the shard, or there. */
+static bool ranges_open(const struct reshard_map *map, const struct engine_wait *wait)
+{
+    struct reshard_map_migration open = {.struct_size = sizeof(open)};
+    for (size_t index = 0; index < wait->range_count; index++)
+        for (uint32_t slot = wait->ranges[index].first; slot <= wait->ranges[index].last;
+             slot++) {
+            reshard_migration_id id = reshard_map_slot_migration(map, slot);
+            bool leads = id != 0 &&
+                reshard_map_migration_find(map, id, &open) == RESHARD_OK &&
+                open.target == wait->shard;
+            if (!leads && reshard_map_slot_owner(map, slot) != wait->shard)
+                return false;
+        }
+    return true;
+}
+
+static bool known_or_open(const struct reshard_map *map, const struct engine_wait *wait,
+    reshard_migration_id migration)
+{
+    return ranges_open(map, wait) ||
+        (migration != 0 && reshard_map_last_migration(map) >= migration);
+}
+
+static bool primary_known(
+    const struct reshard_map *map, const struct engine_wait *wait, uint64_t node_id)
 {
     struct reshard_map_node node = {.struct_size = sizeof(node)};
     struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
     return reshard_map_node_find(map, node_id, &node) == RESHARD_OK &&
-        reshard_map_shard_find(map, node.shard, &shard) == RESHARD_OK && shard.primary != 0;
+        reshard_map_shard_find(map, node.shard, &shard) == RESHARD_OK && shard.primary != 0 &&
+        ranges_owned(map, wait);
 }
 
 static bool node_in(const struct reshard_map *map, uint64_t node_id, reshard_shard_id shard)
@@ -67,10 +93,12 @@ bool engine__waited(const struct reshard_map *map, const struct engine_wait *wai
         return ranges_owned(map, wait);
     case WAIT_MIGRATION:
         return reshard_map_last_migration(map) >= migration;
+    case WAIT_OPEN:
+        return known_or_open(map, wait, migration);
     case WAIT_CLOSED:
         return ranges_closed(map, wait);
     case WAIT_NODE:
-        return primary_known(map, node_id) && ranges_owned(map, wait);
+        return primary_known(map, wait, node_id);
     case WAIT_GONE:
         return !node_in(map, wait->node, 0);
     case WAIT_REPLICA:
@@ -92,7 +120,7 @@ void engine__wait_free(struct engine_wait *wait)
 
 /* ---- life of a ticket ---- */
 
-static struct ticket *ticket_new(struct engine *engine, const struct buffer *words)
+struct ticket *engine__ticket_new(struct engine *engine, const struct buffer *words)
 {
     struct ticket *ticket = memory_take(sizeof(*ticket));
     ticket->id = engine->next_ticket++;
@@ -122,11 +150,13 @@ static void ticket_end(struct engine *engine, struct ticket *ticket, const char 
         buffer_append(&ticket->text, error, strlen(error) + 1);
     }
     ticket->done = true;
+    if (ticket->promise != PROMISE_NONE)
+        engine__promise_end(ticket);
     engine->store.wake_wanted = true;
 }
 
 /* Send to the coordinator: over the bus, or to the jobs of this process. */
-static void ticket_send(struct engine *engine, struct ticket *ticket)
+void engine__ticket_send(struct engine *engine, struct ticket *ticket)
 {
     struct bytes frame = {ticket->frame.data, ticket->frame.size};
     bool sent = true;
@@ -150,9 +180,9 @@ static void ticket_send(struct engine *engine, struct ticket *ticket)
 struct ticket *engine_ask(
     struct engine *engine, const struct buffer *words, const struct engine_wait *wait)
 {
-    struct ticket *ticket = ticket_new(engine, words);
+    struct ticket *ticket = engine__ticket_new(engine, words);
     ticket->wait = *wait;
-    ticket_send(engine, ticket);
+    engine__ticket_send(engine, ticket);
     return ticket;
 }
 
@@ -215,11 +245,11 @@ void engine__relay(struct engine *engine, uint64_t from, uint64_t id, struct byt
         if (at->relay_node == from && at->relay_id == id)
             return;
     struct buffer copy = {(uint8_t *)(uintptr_t)words.data, words.size, 0};
-    struct ticket *ticket = ticket_new(engine, &copy);
+    struct ticket *ticket = engine__ticket_new(engine, &copy);
     ticket->relay_node = from;
     ticket->relay_id = id;
     ticket->dropped = true; /* nobody here waits for it */
-    ticket_send(engine, ticket);
+    engine__ticket_send(engine, ticket);
 }
 
 static void relay_answer(struct engine *engine, const struct ticket *ticket)
@@ -252,6 +282,8 @@ static void ticket_join(struct engine *engine, struct ticket *ticket)
 
 static void answer_wait(struct engine *engine, struct ticket *ticket, uint64_t waited_ns)
 {
+    if (ticket->promise != PROMISE_NONE)
+        return;
     if (ticket->joins && ticket->sent_ns == 0 && waited_ns > ENGINE_MEET_NS)
         ticket_end(engine, ticket,
             "ERR no node that shares the secret listens there; nothing has changed");
@@ -264,6 +296,11 @@ static void ticket_run(struct engine *engine, struct ticket *ticket, uint64_t no
 {
     if (ticket->done)
         return;
+    if (ticket->promise != PROMISE_NONE && !ticket->failed &&
+        engine__waited(engine_map(engine), &ticket->wait, ticket->migration, engine->node_id)) {
+        ticket_end(engine, ticket, NULL);
+        return;
+    }
     if (!ticket->answered) {
         answer_wait(engine, ticket, now_ns - ticket->asked_ns);
         return;
@@ -284,6 +321,7 @@ void engine__tickets_run(struct engine *engine)
     uint64_t now_ns = clock_monotonic_ns();
     for (struct ticket *at = engine->tickets; at != NULL; at = at->next)
         ticket_run(engine, at, now_ns);
+    engine__promises_run(engine, now_ns);
     struct ticket **link = &engine->tickets;
     while (*link != NULL) {
         struct ticket *ticket = *link;
@@ -300,8 +338,9 @@ void engine__tickets_resend(struct engine *engine)
 {
     uint64_t now_ns = clock_monotonic_ns();
     for (struct ticket *at = engine->tickets; at != NULL; at = at->next)
-        if (!at->answered && !at->done && now_ns - at->sent_ns > ENGINE_RESEND_NS)
-            ticket_send(engine, at);
+        if (!at->answered && !at->done && now_ns >= at->due_ns &&
+            now_ns - at->sent_ns > ENGINE_RESEND_NS)
+            engine__ticket_send(engine, at);
 }
 
 /* The cluster that was asked is not ours any more; or, without text, all ends. */
@@ -358,12 +397,12 @@ struct ticket *engine_meet(struct engine *engine, const char *host, int bus_port
     words_add_text(&words, self.address);
     words_add_ranges(&words, ranges, own_ranges(engine, false, ranges));
     words_add_ranges(&words, ranges, own_ranges(engine, true, ranges));
-    struct ticket *ticket = ticket_new(engine, &words);
+    struct ticket *ticket = engine__ticket_new(engine, &words);
     ticket->joins = true;
     ticket->wait.kind = WAIT_NODE;
     (void)snprintf(ticket->address.host, sizeof(ticket->address.host), "%s", host);
     ticket->address.port = bus_port;
-    ticket_send(engine, ticket);
+    engine__ticket_send(engine, ticket);
     buffer_free(&words);
     free(ranges);
     return ticket;

@@ -70,8 +70,8 @@ static bool driver_run(struct engine *engine, struct reshard_driver *driver)
     return deadline_ns == 0;
 }
 
-/* While clients ask, they come first: a turn of them waits for one small share. */
-static uint64_t turn_share_ns(struct engine *engine, uint64_t now_ns)
+/* While clients ask, they come first: what is read for a copy is read in small steps. */
+static void clients_follow(struct engine *engine, uint64_t now_ns)
 {
     uint64_t routed = engine->slotd->statistics.routed;
     if (routed != engine->routed_seen)
@@ -79,41 +79,41 @@ static uint64_t turn_share_ns(struct engine *engine, uint64_t now_ns)
     engine->routed_seen = routed;
     engine->store.clients_ask =
         engine->asked_ns != 0 && now_ns - engine->asked_ns < ENGINE_ASKED_NS;
-    return engine->store.clients_ask ? ENGINE_SHARE_NS : ENGINE_TURN_NS;
 }
 
 /* Whatever could start has started: only what waits for a sync may still read what was fed. */
-static void held_free(struct engine *engine, bool busy)
+static void held_free(struct engine *engine)
 {
-    if (busy || engine->sync.store_count > 0)
+    if (engine->behind || engine->sync.store_count > 0)
         return;
     engine__messages_free(engine->held);
     engine->held = NULL;
 }
 
-/* True when there is more to do at once; *busy: the drivers have more of what they were fed. */
-static bool library_step(struct engine *engine, bool *busy)
+/* True when there is more to do at once. */
+static bool library_step(struct engine *engine)
 {
-    /* What was fed cannot be passed by what comes later: no more than is worked off at once. */
-    for (int count = 0; !*busy && count < ENGINE_TURN_MESSAGES; count++)
+    /* What was fed cannot be passed by what comes later, and what finds no room is lost until it is
+     * sent again: no more than is worked off at once, in this turn or in those that follow. */
+    for (int count = 0; !engine->behind && count < ENGINE_TURN_MESSAGES; count++)
         if (!message_take(engine))
             break;
     engine->deadline_ns = UINT64_MAX;
     engine__lead(engine);
-    *busy = driver_run(engine, engine->coordinator_driver);
-    *busy = driver_run(engine, engine->node_driver) || *busy;
-    held_free(engine, *busy);
-    return *busy || engine__inbox_ready(engine);
+    engine->behind = driver_run(engine, engine->coordinator_driver);
+    engine->behind = driver_run(engine, engine->node_driver) || engine->behind;
+    held_free(engine);
+    return engine->behind || engine__inbox_ready(engine);
 }
 
 /* Messages in, both drivers, until nothing is left to do at once or the share is used up. */
 void engine__library_run(struct engine *engine)
 {
     uint64_t now_ns = clock_monotonic_ns();
-    uint64_t end_ns = now_ns + turn_share_ns(engine, now_ns);
-    bool busy = false;
+    uint64_t end_ns = now_ns + ENGINE_TURN_NS;
+    clients_follow(engine, now_ns);
     do
-        engine->more = library_step(engine, &busy);
+        engine->more = library_step(engine);
     while (engine->more && clock_monotonic_ns() < end_ns);
     if (!engine->more && engine->inbox_count > 0 && now_ns + ENGINE_HELD_NS < engine->deadline_ns)
         engine->deadline_ns = now_ns + ENGINE_HELD_NS;

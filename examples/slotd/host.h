@@ -23,6 +23,7 @@ struct host_staged {
     uint64_t applied;
     uint64_t syncing; /* a sync that is under way has so much */
     uint64_t synced;
+    uint64_t told; /* of it, to the library */
 };
 
 /* Actions that wait for a power-safe point. */
@@ -89,13 +90,15 @@ struct host_store {
     bool clients_ask;         /* set by the engine, each turn */
     bool own_change; /* a hook changes live keys: nothing to be captured */
     bool wake_wanted;
+    reshard_migration_id served; /* its slots have begun to be, here; 0 = none since last looked */
     bool worked; /* on a copy, in this turn */
 };
 
 enum {
     HOST_CHUNK_SIZE = 524288, /* fits a record with a whole piece of a value */
     HOST_WINDOW_SIZE = 16 << 20,
-    HOST_FLIGHT_SIZE = 4 << 20 /* memory that is used again is warm, fresh one is not */
+    HOST_FLIGHT_SIZE = 1 << 20 /* what a turn reads at once at most, too; and memory that is used
+                                  again is warm */
 };
 
 void host_store_hooks(struct host_store *host, struct reshard_store *hooks_out);

@@ -12,9 +12,9 @@ enum {
     /* Of an export. What counts at the target is the number of small keys and the size of large
      * ones: a key is taken for so many bytes more. While clients ask, that is one or two tenths of
      * a millisecond. */
-    EXPORT_KEY_SIZE = 384,
-    EXPORT_ASKED_SIZE = 98304,
-    EXPORT_IDLE_SIZE = HOST_CHUNK_SIZE / 2
+    EXPORT_KEY_SIZE = 256,
+    EXPORT_ASKED_SIZE = 65536,
+    EXPORT_IDLE_SIZE = HOST_CHUNK_SIZE / 4
 };
 
 /* An export that is under way. Its cursor counts steps: 0 starts over. */
@@ -171,7 +171,7 @@ static void staged_follow(struct host_store *host, reshard_migration_id migratio
     struct host_staged *staged = &host->sync->staged;
     if (!staged_here(staged, migration, position))
         *staged = (struct host_staged){.migration = migration, .copy_term = position->copy_term,
-            .copy_n = position->copy_n};
+            .copy_n = position->copy_n, .told = UINT64_MAX};
     staged->applied = position->sequence;
 }
 
@@ -209,10 +209,12 @@ static int32_t on_sync(void *user_data, const struct reshard_action *action,
         completion->sequence = position.sequence;
         completion->copy_term = position.copy_term;
         completion->copy_n = position.copy_n;
-        /* What goes on is synced as it comes: its next chunks need not wait for that. */
+        /* What goes on is synced as it comes: its next chunks need not wait for that. Who asks
+         * again, with no sync between, waits for one. */
+        struct host_staged *staged = &host->sync->staged;
         if (host->sync->durability == DURABILITY_BATCH && host->sync->released == UINT64_MAX &&
-            staged_here(&host->sync->staged, action->migration, &position)) {
-            completion->sequence = host->sync->staged.synced;
+            staged_here(staged, action->migration, &position) && staged->synced != staged->told) {
+            completion->sequence = staged->told = staged->synced;
             return RESHARD_OK;
         }
     }
@@ -309,9 +311,10 @@ static int32_t on_wake(void *user_data, const struct reshard_action *action,
     struct reshard_completion *completion)
 {
     struct host_store *host = user_data;
-    (void)action;
     (void)completion;
     host->wake_wanted = true;
+    if (action->side == RESHARD_SIDE_TARGET)
+        host->served = action->migration;
     return RESHARD_OK;
 }
 

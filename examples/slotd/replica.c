@@ -77,13 +77,13 @@ static void lead_begin(struct replica *replica, uint32_t peers)
     replica__released_set(replica);
 }
 
-/* Who follows this node serves nothing any more. */
-static bool former_ended(const struct replica *replica, uint64_t now_ns)
+static void fence_end(struct replica *replica)
 {
-    const struct follower *at = replica->followers;
-    while (at != NULL && at->node != replica->former)
-        at = at->next;
-    return at != NULL || now_ns > replica->led_ns + PRIMARY_LEASE_NS + LEASE_MARGIN_NS;
+    replica->fences = false;
+    replica__former_put(replica);
+    log_event(LOG_INFO, "former_fenced", "node=%016llx after_ms=%llu",
+        (unsigned long long)replica->former,
+        (unsigned long long)((clock_monotonic_ns() - replica->led_ns) / 1000000));
 }
 
 void replica__settle_look(struct replica *replica)
@@ -92,8 +92,8 @@ void replica__settle_look(struct replica *replica)
     uint32_t count = 0;
     for (const struct follower *at = replica->followers; at != NULL; at = at->next)
         count += at->node != replica->former ? 1 : 0;
-    if (replica->fences && former_ended(replica, now_ns))
-        replica_former_gone(replica);
+    if (replica->fences && now_ns > replica->led_ns + PRIMARY_LEASE_NS + LEASE_MARGIN_NS)
+        fence_end(replica);
     replica->settling =
         replica->fences || (count < replica->peers && now_ns < replica->settled_ns);
 }
@@ -106,18 +106,27 @@ uint64_t replica_former(const struct replica *replica, uint64_t *led_ns_out)
 
 void replica_former_gone(struct replica *replica)
 {
-    replica->fences = false;
-    replica__former_put(replica);
-    log_event(LOG_INFO, "former_fenced", "node=%016llx after_ms=%llu",
-        (unsigned long long)replica->former,
-        (unsigned long long)((clock_monotonic_ns() - replica->led_ns) / 1000000));
+    fence_end(replica);
+    replica__settle_look(replica);
+    replica__released_set(replica);
 }
 
-uint64_t replica_vouched_ns(const struct replica *replica, uint64_t node)
+static const struct follower *follower_of(const struct replica *replica, uint64_t node)
 {
     const struct follower *at = replica->followers;
     while (at != NULL && at->node != node)
         at = at->next;
+    return at;
+}
+
+bool replica_followed_by(const struct replica *replica, uint64_t node)
+{
+    return replica->leads && follower_of(replica, node) != NULL;
+}
+
+uint64_t replica_vouched_ns(const struct replica *replica, uint64_t node)
+{
+    const struct follower *at = follower_of(replica, node);
     return at != NULL ? at->vouched_ns : 0;
 }
 
@@ -127,6 +136,7 @@ void replica_role(
     bool leads = primary != 0 && primary == node;
     bool begins = leads && !replica->leads;
     bool ends = replica->leads && !leads;
+    bool linked = ends || replica->up.primary != 0; /* with the shard's nodes, it may be */
     replica->node = node;
     replica->leads = leads;
     if (ends)
@@ -136,8 +146,8 @@ void replica_role(
     if (leads || primary == replica->up.primary)
         return;
     replica__take_begin(replica, primary);
-    if (ends)
-        replica__take_tick(replica); /* who follows serves no more: its heir waits for that */
+    if (linked)
+        replica_tick(replica); /* who follows serves nothing: the heir waits for that */
 }
 
 void replica_receive(struct replica *replica, uint64_t from, uint8_t kind, struct bytes message)
@@ -219,6 +229,11 @@ bool replica_linked(const struct replica *replica, uint64_t *heard_ns_out)
 {
     *heard_ns_out = replica->up.heard_ns;
     return replica->up.linked;
+}
+
+bool replica_full(const struct replica *replica)
+{
+    return replica->up.full;
 }
 
 uint64_t replica_stream_id(const struct replica *replica)

@@ -21,8 +21,8 @@
  * Two primaries never serve at once (engine_fence.c). A primary with replicas serves while it has
  * heard within PRIMARY_LEASE_NS that it still is one, counted from when it asked: from the
  * coordinator, or from each of its replicas, which says with its beat that it follows. An heir
- * serves, and its library acts, once the primary before follows it, or when that lease is over at
- * the latest.
+ * serves, and its library acts, once all others of the shard follow it or have ended, or when that
+ * lease is over at the latest.
  */
 #ifndef SLOTD_REPLICA_H
 #define SLOTD_REPLICA_H
@@ -55,8 +55,8 @@ void replica_role(
     struct replica *replica, uint64_t node, uint64_t primary, uint32_t peers);
 /* A message of kind BUS_STREAM or BUS_REPLICA. */
 void replica_receive(struct replica *replica, uint64_t from, uint8_t kind, struct bytes message);
-/* A live key has changed. */
-void replica_key_changed(struct replica *replica, const struct store_key *key);
+/* A live key has changed, but for the first `kept` bytes of its value. */
+void replica_key_changed(struct replica *replica, const struct store_key *key, uint64_t kept);
 /* Behind the commit of a turn: send what it changed, acknowledge what came. */
 void replica_turn(struct replica *replica);
 void replica_tick(struct replica *replica);
@@ -80,10 +80,13 @@ bool replica_handover(struct replica *replica);
  * journal says, or the primary before may still serve: nothing completes, and the library's node
  * must say nothing. */
 bool replica_settling(const struct replica *replica);
-/* The primary before, which may still serve: this one waits. 0: none does. */
+/* The primary before, when it or another of the shard may still serve: this one waits. 0: none
+ * does. */
 uint64_t replica_former(const struct replica *replica, uint64_t *led_ns_out);
-/* Its process has ended since this one leads. */
+/* None does any more. */
 void replica_former_gone(struct replica *replica);
+/* Whether a node has asked to follow since this one leads: it serves nothing as a primary. */
+bool replica_followed_by(const struct replica *replica, uint64_t node);
 /* When a node of the shard still followed this primary, by its clock; 0: it never said so. */
 uint64_t replica_vouched_ns(const struct replica *replica, uint64_t node);
 /* At the primary: no writes for a moment, a replica is about to take over. */
@@ -105,5 +108,7 @@ bool replica_peer_at(
 /* This replica's side: whether the link to the primary is up; the stream's id for INFO. */
 bool replica_linked(const struct replica *replica, uint64_t *heard_ns_out);
 uint64_t replica_stream_id(const struct replica *replica);
+/* Whether this replica stands still because its disk is full. */
+bool replica_full(const struct replica *replica);
 
 #endif

@@ -34,12 +34,21 @@ static void log_put(
     replica->turn_open = true;
 }
 
-void replica_key_changed(struct replica *replica, const struct store_key *key)
+/* Whether some replica lacks keys that its copy has yet to bring. */
+static bool copies(const struct replica *replica)
+{
+    const struct follower *at = replica->followers;
+    while (at != NULL && !at->copying)
+        at = at->next;
+    return at != NULL;
+}
+
+void replica_key_changed(struct replica *replica, const struct store_key *key, uint64_t kept)
 {
     struct buffer records = {0};
     if (!logs(replica))
         return;
-    store_record_key(replica->store, key, &records);
+    store_record_grown(replica->store, key, copies(replica) ? 0 : kept, &records);
     log_put(replica, OPERATION_RECORDS, (struct bytes){records.data, records.size},
         (struct bytes){NULL, 0});
     buffer_free(&records);

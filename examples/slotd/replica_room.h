@@ -24,7 +24,7 @@ enum {
     WINDOW_FRAMES = 16,       /* sent and not acknowledged */
     COPY_STEP = 131072,
     BACKLOG_KEPT = 1 << 20,   /* for a replica that comes back */
-    BACKLOG_MAX = 64 << 20,   /* a replica that is further behind starts over */
+    BACKLOG_MAX = 256 << 20,  /* a replica that is further behind starts over */
     JOIN_LAG = 1 << 20        /* so near to the end a replica may join those that are waited for */
 };
 #define LEASE_NS ((uint64_t)1000000000)
@@ -88,6 +88,7 @@ struct upstream {
     bool linked;
     bool copying;      /* what is here is not whole */
     bool ack_due;
+    bool full;         /* no room for what comes next */
     bool wiped;        /* in this turn: the node starts at its end */
     struct buffer pending; /* operations of a turn that has not ended */
 };

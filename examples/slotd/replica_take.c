@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { STATE_SIZE = 32 };
+enum { STATE_SIZE = 32, ROOM_SIZE = 4 << 20 /* that one which was full waits for */ };
 
 static const char state_name[] = "replica.stream";
 
@@ -211,28 +211,77 @@ static void give_up(struct replica *replica, const char *reason)
     state_put(replica);
 }
 
-/* Apply the whole turns among the bytes; the rest stays. False: not what a primary sends. */
-static bool turns_take(struct replica *replica, struct bytes bytes, uint64_t end, bool copy)
+enum { TURNS_TAKEN, TURNS_BROKEN, TURNS_TOO_LARGE };
+
+/* What begins with a wipe makes its own room. */
+static bool turn_fits(struct replica *replica, struct bytes turn)
+{
+    return turn.data[4] == OPERATION_WIPE || store_may_follow(replica->store, turn.size);
+}
+
+/* Apply whole turns, as many as there are and as there is room for; how many bytes they were. */
+static int turns_apply(struct replica *replica, struct bytes all, size_t *done)
+{
+    for (;;) {
+        struct bytes turn = {all.data + *done, all.size - *done};
+        turn.size = turn_size(turn);
+        if (turn.size == 0)
+            return TURNS_TAKEN;
+        if (turn.size == SIZE_MAX)
+            return TURNS_BROKEN;
+        if (!turn_fits(replica, turn))
+            return TURNS_TOO_LARGE;
+        if (!turn_apply(replica, turn))
+            return TURNS_BROKEN;
+        *done += turn.size;
+    }
+}
+
+/* Apply the whole turns among the bytes; the rest stays. Broken: not what a primary sends. */
+static int turns_take(struct replica *replica, struct bytes bytes, uint64_t end, bool copy)
 {
     size_t done = 0;
     buffer_append(&replica->up.pending, bytes.data, bytes.size);
-    struct bytes all = {replica->up.pending.data, replica->up.pending.size};
-    for (;;) {
-        size_t size = turn_size((struct bytes){all.data + done, all.size - done});
-        if (size == 0)
-            break;
-        if (size == SIZE_MAX || !turn_apply(replica, (struct bytes){all.data + done, size}))
-            return false;
-        done += size;
-    }
+    int result = turns_apply(
+        replica, (struct bytes){replica->up.pending.data, replica->up.pending.size}, &done);
     buffer_consume(&replica->up.pending, done);
-    if (copy && replica->up.pending.size > 0)
-        return false;
-    if (done > 0 || copy) {
+    if (result == TURNS_TAKEN && copy && replica->up.pending.size > 0)
+        result = TURNS_BROKEN;
+    if (result != TURNS_BROKEN && (done > 0 || copy)) {
         replica->up.offset = end - replica->up.pending.size;
         state_put(replica);
     }
-    return true;
+    return result;
+}
+
+/* It waits for room, with what it has, and then goes on from there. */
+static void full_set(struct replica *replica, bool full)
+{
+    if (replica->up.full != full)
+        log_event(full ? LOG_WARNING : LOG_INFO, full ? "replica_full" : "replica_has_room",
+            "primary=%016llx offset=%llu", (unsigned long long)replica->up.primary,
+            (unsigned long long)replica->up.offset);
+    replica->up.full = full;
+    if (full) {
+        replica->up.linked = false;
+        replica->up.pending.size = 0;
+    }
+}
+
+static void stand_still(struct replica *replica, int reason)
+{
+    if (reason == TURNS_TOO_LARGE)
+        full_set(replica, true);
+    else
+        give_up(replica, "operations that make no sense");
+}
+
+static void copied(struct replica *replica)
+{
+    replica->up.copying = false;
+    state_put(replica);
+    log_event(LOG_INFO, "replica_copied", "primary=%016llx offset=%llu",
+        (unsigned long long)replica->up.primary, (unsigned long long)replica->up.offset);
 }
 
 static bool frame_expected(struct replica *replica, struct bytes message)
@@ -266,16 +315,13 @@ void replica__take_stream(struct replica *replica, uint64_t from, struct bytes m
     replica->up.frames++;
     replica->up.heard_ns = clock_monotonic_ns();
     replica->up.ack_due = bytes.size > 0 || replica->up.ack_due;
-    if (!turns_take(replica, bytes, get_u64(message.data + 8), (flags & FRAME_COPY) != 0)) {
-        give_up(replica, "operations that make no sense");
+    int taken = turns_take(replica, bytes, get_u64(message.data + 8), (flags & FRAME_COPY) != 0);
+    if (taken != TURNS_TAKEN) {
+        stand_still(replica, taken);
         return;
     }
-    if (flags & FRAME_COPIED) {
-        replica->up.copying = false;
-        state_put(replica);
-        log_event(LOG_INFO, "replica_copied", "primary=%016llx offset=%llu",
-            (unsigned long long)from, (unsigned long long)replica->up.offset);
-    }
+    if (flags & FRAME_COPIED)
+        copied(replica);
     if (flags & FRAME_PAUSED)
         replica->up.paused_ns = replica->up.heard_ns;
     if (beat != 0 && beat + LEASE_NS > replica->up.lease_ns)
@@ -293,9 +339,11 @@ void replica__take_tick(struct replica *replica)
     uint64_t now_ns = clock_monotonic_ns();
     if (replica->up.linked && now_ns - replica->up.heard_ns > SILENCE_NS)
         replica->up.linked = false;
+    if (replica->up.full && store_may_follow(replica->store, ROOM_SIZE))
+        full_set(replica, false);
     if (replica->up.linked) {
         request_send(replica, REQUEST_BEAT);
-    } else if (now_ns - replica->up.asked_ns > REQUEST_NS) {
+    } else if (!replica->up.full && now_ns - replica->up.asked_ns > REQUEST_NS) {
         replica->up.asked_ns = now_ns;
         request_send(replica, REQUEST_FOLLOW);
     }

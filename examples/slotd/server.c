@@ -206,20 +206,23 @@ static void sync_start(struct server *server)
     }
 }
 
-/* Housekeeping in slices, so that requests never wait long. True when there is more. */
+/* Housekeeping in slices, so that requests never wait long. True when there is more. What slots
+ * that have left lie in has time: while clients ask, one step of it a tick. */
 static bool housekeep(struct server *server)
 {
     struct slotd *slotd = &server->slotd;
+    bool asked = slotd->statistics.routed != server->routed_seen;
+    bool purges = store_garbage_count(slotd->store) > 0;
     uint64_t end_ns = clock_monotonic_ns() + TICK_BUDGET_NS;
     bool more = true;
+    server->routed_seen = slotd->statistics.routed;
     while (more && clock_monotonic_ns() < end_ns) {
         uint32_t expired = slotd->expire_active ? store_expire(slotd->store, TICK_STEP) : 0;
         slotd->statistics.expired += expired;
-        more = expired == TICK_STEP;
-        if (store_garbage_count(slotd->store) > 0 && !store_purge(slotd->store, TICK_STEP))
-            more = true;
+        purges = purges && !store_purge(slotd->store, TICK_STEP) && !asked;
+        more = expired == TICK_STEP || purges;
     }
-    return more;
+    return more || store_garbage_count(slotd->store) > 0;
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -228,11 +231,7 @@ static void on_tick(uv_timer_t *timer)
     store_time_set(server->slotd.store, clock_wall_ms());
     bool more = housekeep(server);
     engine_tick(server->slotd.engine);
-    engine_commit(server);
-    engine_flush(server->slotd.engine);
-    sync_start(server);
-    if (engine_busy(server->slotd.engine)) /* a sync that has ended: the library goes on */
-        (void)uv_idle_start(&server->busy, on_busy);
+    (void)uv_idle_start(&server->busy, on_busy); /* the turn's end does the rest */
     (void)uv_timer_start(timer, on_tick, more ? TICK_BUSY_MS : TICK_MS, 0);
 }
 

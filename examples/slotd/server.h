@@ -56,6 +56,7 @@ struct server {
     struct store_sync *sync;
     struct store_log_sync *log_sync;
     uint64_t sync_asked_ns;
+    uint64_t routed_seen; /* requests for keys, as of the last tick */
     struct client *in_turn; /* clients with answers to send, or requests to run */
     struct bytes *args;
     size_t arg_capacity;

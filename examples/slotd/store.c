@@ -21,11 +21,17 @@
 enum {
     FREE_ASK_MS = 1000,
     FREE_WRITE_SIZE = 256,        /* of a small write */
-    FREE_RESERVE_SIZE = 64 << 20  /* of pages that are not written yet, and for what must go on */
+    FREE_RESERVE_SIZE = 64 << 20, /* of pages that are not written yet, and for what must go on */
+    FREE_TIGHT = 4                /* so many times the reserve are little */
 };
 
-/* Pages that LMDB writes at once, which is what a turn waits for then: about a microsecond each. */
-enum { COMMIT_PAGES = 1024, COMMIT_STILL_PAGES = 8 * COMMIT_PAGES };
+/* Pages that LMDB writes at once, which is what a turn waits for then: two microseconds each, or
+ * three. A copy fills page after page, so little is written twice when that is done often. */
+enum {
+    COMMIT_PAGES = 1024,
+    COMMIT_COPY_PAGES = 64,
+    COMMIT_STILL_PAGES = 8 * COMMIT_PAGES
+};
 
 MDB_txn *store__write(struct store *store)
 {
@@ -58,6 +64,9 @@ void store__env_commit(struct store *store)
 {
     read_end(store);
     store__log_position_put(store);
+    if (store->copying != NULL)
+        mdb_cursor_close(store->copying);
+    store->copying = NULL;
     store__check(mdb_txn_commit(store->write), "commit");
     store->write = NULL;
     store->changed = false;
@@ -68,8 +77,8 @@ void store__env_commit(struct store *store)
 /* Not while clients wait for another node, unless it would take them long afterwards. */
 static bool env_commit_due(const struct store *store)
 {
-    uint32_t limit = atomic_load(&store->sync_still) ? COMMIT_STILL_PAGES : COMMIT_PAGES;
-    return store->touched >= limit;
+    uint32_t limit = store->copying != NULL ? COMMIT_COPY_PAGES : COMMIT_PAGES;
+    return store->touched >= (atomic_load(&store->sync_still) ? COMMIT_STILL_PAGES : limit);
 }
 
 void store_commit(struct store *store)
@@ -101,30 +110,72 @@ int64_t store_time(const struct store *store)
     return store->now_ms;
 }
 
-static void room_ask(struct store *store)
+/* Bytes within LMDB's file that may be written over: what was freed before the checkpoint, as of
+ * the last commit. */
+static uint64_t reusable_size(struct store *store)
+{
+    enum { FREE_TABLE = 0 }; /* LMDB's own: transaction -> how many pages it freed, and which */
+    MDB_cursor *cursor;
+    MDB_txn *read; /* a writing one may not look there */
+    MDB_val key, data;
+    uint64_t pages = 0;
+    size_t pinned = store->pin != NULL ? mdb_txn_id(store->pin) : SIZE_MAX;
+    store__check(mdb_txn_begin(store->env, NULL, MDB_RDONLY, &read), "read_begin");
+    store__check(mdb_cursor_open(read, FREE_TABLE, &cursor), "cursor");
+    while (mdb_cursor_get(cursor, &key, &data, MDB_NEXT) == 0 &&
+        *(const size_t *)key.mv_data < pinned)
+        pages += *(const size_t *)data.mv_data;
+    mdb_cursor_close(cursor);
+    mdb_txn_abort(read);
+    return pages * 4096;
+}
+
+static uint64_t disk_size(const struct store *store)
 {
     struct statvfs disk;
+    if (fstatvfs(store->directory, &disk) != 0)
+        return UINT64_MAX / 2;
+    return (uint64_t)disk.f_bavail * disk.f_frsize;
+}
+
+void store__room_ask(struct store *store)
+{
+    const uint64_t little = (uint64_t)FREE_TIGHT * FREE_RESERVE_SIZE;
     MDB_envinfo info;
     store__check(mdb_env_info(store->env, &info), "env_info");
     uint64_t used = (uint64_t)info.me_last_pgno * 4096;
     uint64_t left = info.me_mapsize > used ? info.me_mapsize - used : 0;
-    if (fstatvfs(store->directory, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < left)
-        left = (uint64_t)disk.f_bavail * disk.f_frsize;
-    store->free_size = left;
+    uint64_t disk = disk_size(store);
+    uint64_t log = disk + store__log_spare(store);
+    left = disk < left ? disk : left;
+    store->tight = left < little;
+    if (store->tight)
+        left += reusable_size(store);
+    store->free_size = log < left ? log : left;
     store->free_asked_ms = (uint64_t)store->now_ms;
 }
 
-bool store_has_room(struct store *store, uint64_t size)
+static bool has_room(struct store *store, uint64_t size, uint64_t reserve)
 {
     /* The value, the pages of trees that are copied to reach it, and the redo log. */
     uint64_t taken = 3 * size + FREE_WRITE_SIZE;
     uint64_t age_ms = (uint64_t)store->now_ms - store->free_asked_ms;
-    if (age_ms > FREE_ASK_MS || store->free_size <= FREE_RESERVE_SIZE + taken)
-        room_ask(store);
-    if (store->free_size <= FREE_RESERVE_SIZE + taken)
+    if (age_ms > FREE_ASK_MS || store->free_size <= reserve + taken)
+        store__room_ask(store);
+    if (store->free_size <= reserve + taken)
         return false;
     store->free_size -= taken; /* until it is asked for again: much is written in a second */
     return true;
+}
+
+bool store_has_room(struct store *store, uint64_t size)
+{
+    return has_room(store, size, FREE_RESERVE_SIZE);
+}
+
+bool store_may_follow(struct store *store, uint64_t size)
+{
+    return has_room(store, size, FREE_RESERVE_SIZE / 2);
 }
 
 void store_observe(struct store *store, const struct store_observer *observer)
@@ -228,6 +279,7 @@ struct store *store_open(const struct store_options *options, const char **error
     store__slots_load(store);
     store__log_open(store);
     store__sync_open(store);
+    store__room_ask(store);
     return store;
 }
 

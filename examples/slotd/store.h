@@ -71,6 +71,9 @@ int64_t store_time(const struct store *store);
 void store_commit(struct store *store);
 /* Whether a write of this size still fits on the disk and in the map. */
 bool store_has_room(struct store *store, uint64_t size);
+/* The same for a replica, which has less in reserve: of two equal disks the primary's is the one
+ * that is full first. */
+bool store_may_follow(struct store *store, uint64_t size);
 uint64_t store_commit_count(const struct store *store);
 
 /* Items of live slots. Expired ones count as absent everywhere, but stay until store_expire. */
@@ -93,8 +96,9 @@ struct bytes store_item_piece(
 struct reshard_digest store_item_digest(
     struct store *store, struct bytes name, const struct store_item *item);
 
-/* Called after each change of a live key. What the key is now: store_record_key. */
-typedef void (*store_changed)(void *user_data, const struct store_key *key);
+/* Called after each change of a live key. What the key is now: store_record_key. `kept`: so many
+ * bytes of its value are as before; only the expiry, and what follows them, is new. */
+typedef void (*store_changed)(void *user_data, const struct store_key *key, uint64_t kept);
 /* Asked before an expired key is removed: may it? */
 typedef bool (*store_may_expire)(void *user_data, const struct store_key *key);
 /* Whether a slot's keys are seen: others (copies on their way in, remains on their way out) are
@@ -143,6 +147,10 @@ uint64_t store_garbage_count(const struct store *store); /* retired generations 
  * put behind one another, is a valid stream. Applying one twice is harmless. */
 void store_record_key(struct store *store, const struct store_key *key, struct buffer *records);
 void store_record_clear(uint32_t slot, struct buffer *records);
+/* For who has the key as it was before: of a large value only what follows the `kept` bytes. Not
+ * harmless twice, and refused where the key is another. */
+void store_record_grown(
+    struct store *store, const struct store_key *key, uint64_t kept, struct buffer *records);
 /* The same without the bytes of a value in pieces: who gets it has to ask for those. */
 void store_record_head(struct store *store, const struct store_key *key, struct buffer *records);
 /* What a record holds of a key's value. */

@@ -31,21 +31,23 @@ void store_put(
     store__row_seek(store, key, false, &row);
     store__row_put(store, &row, value, expiry_ms, 0, 0);
     store__redo_put(store, key, &row.item);
-    store__row_told(store, &row);
+    store__row_told(store, &row, 0);
 }
 
 uint64_t store_append(struct store *store, const struct store_key *key, struct bytes tail)
 {
     struct row row;
+    uint64_t kept = 0;
     store__row_seek(store, key, false, &row);
     if (present(store, &row)) {
+        kept = row.item.value_size;
         store__row_append(store, &row, tail, 0);
         store__redo_append(store, key, row.item.version, tail);
     } else {
         store__row_put(store, &row, tail, 0, 0, 0);
         store__redo_put(store, key, &row.item);
     }
-    store__row_told(store, &row);
+    store__row_told(store, &row, kept);
     return row.item.value_size;
 }
 
@@ -57,7 +59,7 @@ bool store_expiry_set(struct store *store, const struct store_key *key, int64_t 
         return false;
     store__row_retouch(store, &row, expiry_ms, 0, false);
     store__redo_expiry(store, key, &row.item);
-    store__row_told(store, &row);
+    store__row_told(store, &row, row.item.value_size);
     return true;
 }
 
@@ -70,7 +72,7 @@ bool store_remove(struct store *store, const struct store_key *key)
         return false;
     store__row_remove(store, &row);
     store__redo_remove(store, key);
-    store__row_told(store, &row);
+    store__row_told(store, &row, 0);
     return was_present;
 }
 
@@ -112,7 +114,7 @@ static uint32_t expire_one(struct store *store, const uint8_t *entry, size_t siz
     if (may) {
         store__row_remove(store, &row);
         store__redo_remove(store, &item_key);
-        store__row_told(store, &row);
+        store__row_told(store, &row, 0);
     }
     buffer_free(&name);
     return may ? 1 : 0;

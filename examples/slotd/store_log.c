@@ -31,8 +31,10 @@ enum {
     FRAME_HEADER_SIZE = 32,
     PLACE_SIZE = 24,
     PENDING_KEEP_SIZE = 1 << 21,
-    FILE_STEP = 1 << 20,   /* a file grows by so much at once ... */
+    FILE_STEP = 1 << 17,   /* a file grows by so much at once ... */
     FILE_STEP_FRAME = 1 << 16, /* ... for frames up to this size; larger ones by themselves */
+    FILE_PIECE = 1 << 16, /* written at once: Linux keeps that together, and to sync a little of it
+                             costs by the whole */
     FILE_KEEP_SIZE = 128 << 20,
     QUICK_SIZE = 1 << 17,
     LARGE_SIZE = 8 << 20,
@@ -40,7 +42,7 @@ enum {
     REDO_COMMIT_PAGES = 16384
 };
 
-#define QUICK_NS ((uint64_t)500000) /* on average, of the last few syncs */
+#define QUICK_NS ((uint64_t)1500000) /* on average, of the last few syncs */
 
 static const char *const file_names[2] = {"redo.0", "redo.1"};
 static const char place_name[] = "redo"; /* in the meta table */
@@ -58,7 +60,8 @@ static uint64_t frame_sum(const uint8_t *frame, size_t size)
 static void file_write(int file, const uint8_t *data, size_t size, uint64_t offset)
 {
     while (size > 0) {
-        ssize_t written = pwrite(file, data, size, (off_t)offset);
+        size_t piece = size < FILE_PIECE ? size : FILE_PIECE;
+        ssize_t written = pwrite(file, data, piece, (off_t)offset);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
@@ -169,6 +172,12 @@ void store__log_turn(struct store *store)
     file->end = file->synced = 0;
     if (file->size > FILE_KEEP_SIZE && ftruncate(file->file, FILE_KEEP_SIZE) == 0)
         file->size = FILE_KEEP_SIZE;
+}
+
+uint64_t store__log_spare(const struct store *store)
+{
+    const struct store_log *log = &store->log;
+    return log->files[0].size + log->files[1].size - log->files[log->epoch % 2].end;
 }
 
 uint64_t store__log_size(const struct store *store)

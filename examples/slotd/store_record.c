@@ -5,13 +5,14 @@
  *          value size 8 | offset 8 | name | bytes of the value from offset on
  * Integers are little-endian; `size` counts the whole record. A value comes in one record or in
  * several with growing offsets; until the last one the key stays absent. A part that does not
- * continue what is there (version, offset) is dropped: a later state has replaced it.
+ * continue what is there (version, offset) is dropped: a later state has replaced it. A record that
+ * says GROW goes on at the end of a whole value, and is refused where that is another.
  */
 #include "store_room.h"
 
 #include <string.h>
 
-enum { RECORD_PUT = 1, RECORD_REMOVE = 2, RECORD_CLEAR = 3 };
+enum { RECORD_PUT = 1, RECORD_REMOVE = 2, RECORD_CLEAR = 3, RECORD_GROW = 4 };
 enum { RECORD_HEADER_SIZE = 48 };
 
 struct record {
@@ -49,8 +50,8 @@ static bool shape_sound(const struct record *record, size_t name_size)
         return false;
     if (record->kind == RECORD_REMOVE || record->kind == RECORD_CLEAR)
         return record->part.size == 0;
-    return record->kind == RECORD_PUT && record->expiry_ms >= 0 && record->version > 0 &&
-        record->offset <= record->value_size &&
+    return (record->kind == RECORD_PUT || record->kind == RECORD_GROW) &&
+        record->expiry_ms >= 0 && record->version > 0 && record->offset <= record->value_size &&
         record->part.size <= record->value_size - record->offset;
 }
 
@@ -78,7 +79,7 @@ static size_t record_read(struct bytes records, struct record *record)
 }
 
 /* The parts of an item from an offset on, until `room` bytes are used up; the offset behind. */
-static uint64_t parts_write(struct store *store, const struct store_key *key,
+static uint64_t kind_write(struct store *store, uint8_t kind, const struct store_key *key,
     const struct store_item *item, uint64_t offset, size_t room, struct buffer *records)
 {
     size_t end = records->size + room;
@@ -86,7 +87,7 @@ static uint64_t parts_write(struct store *store, const struct store_key *key,
         uint32_t index = (uint32_t)(offset / STORE_PIECE_SIZE);
         struct bytes piece = store_item_piece(store, item, index);
         size_t skipped = (size_t)(offset % STORE_PIECE_SIZE);
-        struct record record = {.kind = RECORD_PUT, .key = *key, .expiry_ms = item->expiry_ms,
+        struct record record = {.kind = kind, .key = *key, .expiry_ms = item->expiry_ms,
             .version = item->version, .value_size = item->value_size, .offset = offset};
         if (piece.size > skipped)
             record.part = (struct bytes){piece.data + skipped, piece.size - skipped};
@@ -94,6 +95,12 @@ static uint64_t parts_write(struct store *store, const struct store_key *key,
         offset += record.part.size;
     } while (offset < item->value_size && records->size < end);
     return offset;
+}
+
+static uint64_t parts_write(struct store *store, const struct store_key *key,
+    const struct store_item *item, uint64_t offset, size_t room, struct buffer *records)
+{
+    return kind_write(store, RECORD_PUT, key, item, offset, room, records);
 }
 
 uint64_t store__record_part(struct store *store, const struct store_key *key,
@@ -157,6 +164,17 @@ bool store_record_next(
     if (same)
         (void)parts_write(store, &part->key, &row.item, part->end, 0, records);
     return same;
+}
+
+void store_record_grown(
+    struct store *store, const struct store_key *key, uint64_t kept, struct buffer *records)
+{
+    struct row row;
+    store__row_seek(store, key, false, &row);
+    if (kept < STORE_PIECE_SIZE || !row.found || (row.flags & ROW_PARTIAL) != 0)
+        store_record_key(store, key, records);
+    else
+        (void)kind_write(store, RECORD_GROW, key, &row.item, kept, SIZE_MAX / 2, records);
 }
 
 void store_record_clear(uint32_t slot, struct buffer *records)
@@ -254,16 +272,33 @@ static void put_apply(struct store *store, const struct record *record, struct r
     }
 }
 
-static void key_apply(struct store *store, const struct record *record, bool to_staging)
+/* False: the key is not what the record goes on from. */
+static bool grow_apply(struct store *store, const struct record *record, struct row *row)
+{
+    if (!row->found || (row->flags & ROW_PARTIAL) != 0 || row->item.version > record->version ||
+        row->item.value_size != record->offset)
+        return false;
+    if (record->part.size > 0)
+        store__row_append(store, row, record->part, record->version);
+    else
+        store__row_retouch(store, row, record->expiry_ms, record->version, false);
+    return true;
+}
+
+static bool key_apply(struct store *store, const struct record *record, bool to_staging)
 {
     struct row row;
+    bool fits = true;
     store__row_seek(store, &record->key, to_staging, &row);
     if (record->kind == RECORD_PUT)
         put_apply(store, record, &row);
+    else if (record->kind == RECORD_GROW)
+        fits = grow_apply(store, record, &row);
     else if (row.found)
         store__row_remove(store, &row);
-    if (!to_staging)
-        store__row_told(store, &row);
+    if (fits && !to_staging)
+        store__row_told(store, &row, 0);
+    return fits;
 }
 
 int store_apply(struct store *store, struct bytes records, bool to_staging)
@@ -278,7 +313,8 @@ int store_apply(struct store *store, struct bytes records, bool to_staging)
         if (record.kind != RECORD_CLEAR) {
             if (!to_staging)
                 store__redo_record(store, (struct bytes){records.data, size});
-            key_apply(store, &record, to_staging);
+            if (!key_apply(store, &record, to_staging))
+                return -1;
         } else if (to_staging)
             store__slot_change(store, STORE_SLOT_STAGED, record.key.slot);
         else

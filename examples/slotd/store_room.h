@@ -70,6 +70,7 @@ struct store {
     MDB_txn *write; /* over many turns; NULL when it has just been committed */
     MDB_txn *read;  /* while there is no other; begun lazily, reset at the end of the turn */
     bool read_open;
+    MDB_cursor *copying; /* of `write`, where a copy that comes in stands in the data table */
     bool changed;       /* in this turn */
     uint32_t touched;   /* pages of the open transaction, about */
     uint64_t committed; /* pages since the last checkpoint, about */
@@ -87,6 +88,7 @@ struct store {
     uint64_t commit_count;
     uint64_t free_size;       /* of the disk, as last asked */
     uint64_t free_asked_ms;
+    bool tight;               /* little is left: what is freed must soon be used again */
     struct slot_state *slot_states;
     struct store_observer observer;
     struct store_listener listener;
@@ -114,6 +116,7 @@ struct row {
     struct bytes name;
     uint8_t key[ROW_KEY_SIZE_MAX];
     size_t key_size;
+    MDB_cursor *cursor; /* of a staged row; NULL: none stands near */
     bool found;
     uint8_t flags;
     struct store_item item;
@@ -130,6 +133,7 @@ struct row {
 MDB_txn *store__write(struct store *store);
 MDB_txn *store__read(struct store *store);
 void store__env_commit(struct store *store); /* LMDB's, at the end of a turn */
+void store__room_ask(struct store *store);
 
 /* Rows (store_row.c). Live or staged generation of the slot. */
 void store__row_seek(
@@ -146,7 +150,7 @@ void store__row_retouch(
     struct store *store, struct row *row, int64_t expiry_ms, uint64_t version, bool partial);
 /* Append to a found row; the version becomes the given one (0 = the next). */
 void store__row_append(struct store *store, struct row *row, struct bytes tail, uint64_t version);
-void store__row_told(struct store *store, const struct row *row);
+void store__row_told(struct store *store, const struct row *row, uint64_t kept);
 
 /* Values in pieces (store_piece.c). */
 void store__pieces_put(
@@ -185,6 +189,7 @@ void store__log_close(struct store *store);
 void store__log_turn(struct store *store);  /* a checkpoint begins: the other file */
 bool store__log_write(struct store *store); /* the turn's last frame; false: nothing was told */
 uint64_t store__log_size(const struct store *store); /* of this epoch */
+uint64_t store__log_spare(const struct store *store); /* of its files, that can be written over */
 void store__log_more(struct store *store);  /* a frame of this turn, of several */
 void store__log_position_put(struct store *store); /* LMDB is as new as the log is now */
 

@@ -74,6 +74,15 @@ static void long_seek(struct store *store, struct row *row)
     row->key[row->key_size - 1] = (uint8_t)index;
 }
 
+/* What a copy brings comes in the order of the rows: from the last one the next is not far, and
+ * LMDB need not come down from the tree's root. */
+static MDB_cursor *copy_cursor(struct store *store)
+{
+    if (store->copying == NULL && store->write != NULL)
+        store__check(mdb_cursor_open(store->write, store->data, &store->copying), "cursor");
+    return store->copying;
+}
+
 void store__row_seek(
     struct store *store, const struct store_key *key, bool staged, struct row *row)
 {
@@ -81,6 +90,7 @@ void store__row_seek(
     row->slot = key->slot;
     row->generation = staged ? state->staged : state->live;
     row->stats = staged ? &state->staged_stats : &state->live_stats;
+    row->cursor = staged ? copy_cursor(store) : NULL;
     row->name = key->name;
     row->found = false;
     row->flags = 0;
@@ -103,7 +113,9 @@ void store__row_seek(
     row->key_size += key->name.size;
     MDB_val row_key = {row->key_size, row->key};
     MDB_val data;
-    int result = mdb_get(store__read(store), store->data, &row_key, &data);
+    int result = row->cursor != NULL
+        ? mdb_cursor_get(row->cursor, &row_key, &data, MDB_SET)
+        : mdb_get(store__read(store), store->data, &row_key, &data);
     if (result == MDB_NOTFOUND)
         return;
     store__check(result, "get");
@@ -179,7 +191,11 @@ static void row_write(struct store *store, struct row *row)
     MDB_val data = {
         ROW_HEADER_SIZE + name_size + (pieced ? BLOB_HEADER_SIZE : row->item.value.size), NULL};
     row->flags = (uint8_t)((row->flags & ~ROW_LONG) | (is_long ? ROW_LONG : 0));
-    store__check(mdb_put(store__write(store), store->data, &key, &data, MDB_RESERVE), "put");
+    MDB_txn *write = store__write(store);
+    int result = row->cursor != NULL
+        ? mdb_cursor_put(row->cursor, &key, &data, MDB_RESERVE)
+        : mdb_put(write, store->data, &key, &data, MDB_RESERVE);
+    store__check(result, "put");
     uint8_t *at = data.mv_data;
     put_u32(at, row->flags);
     put_u32(at + 4, (uint32_t)name_size);
@@ -284,10 +300,10 @@ void store__row_append(struct store *store, struct row *row, struct bytes tail, 
     account(row, true);
 }
 
-void store__row_told(struct store *store, const struct row *row)
+void store__row_told(struct store *store, const struct row *row, uint64_t kept)
 {
     if (store->observer.changed == NULL)
         return;
     struct store_key key = {row->slot, row->name};
-    store->observer.changed(store->observer.user_data, &key);
+    store->observer.changed(store->observer.user_data, &key, kept);
 }

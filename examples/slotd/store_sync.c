@@ -50,7 +50,9 @@ enum {
     DUE_STAGED_SIZE = 8 << 20, /* or so long with a copy that comes in: fresh memory is dear, and
                                    two files that take turns soon need no more of it */
     DUE_PAGES = 32768,         /* when LMDB's file may grow by so much that it cannot use again, */
-    DUE_MS = 30000             /* or after so long */
+    DUE_MS = 30000,            /* or after so long; */
+    DUE_TIGHT_PAGES = 2048,    /* while little is left on the disk, */
+    DUE_TIGHT_MS = 1000        /* so that what was deleted makes room */
 };
 
 struct store_sync {
@@ -183,9 +185,9 @@ bool store_sync_due(const struct store *store)
     return store->syncing == NULL &&
         (store__log_size(store) >= DUE_LOG_SIZE ||
             (store->log.staged_size >= DUE_STAGED_SIZE && !atomic_load(&store->sync_still)) ||
-            store->committed >= DUE_PAGES ||
+            store->committed >= (store->tight ? DUE_TIGHT_PAGES : DUE_PAGES) ||
             (store->commit_count != store->checkpoint_commit_count &&
-                store->now_ms - store->checkpoint_ms >= DUE_MS));
+                store->now_ms - store->checkpoint_ms >= (store->tight ? DUE_TIGHT_MS : DUE_MS)));
 }
 
 struct store_sync *store_sync_begin(struct store *store)
@@ -200,6 +202,7 @@ struct store_sync *store_sync_begin(struct store *store)
     checkpoint_fill(store, sync->checkpoint, STATE_PINNED);
     store__log_turn(store);
     store__env_commit(store);
+    store__room_ask(store);
     store->committed = 0;
     store->checkpoint_ms = store->now_ms;
     store->checkpoint_commit_count = store->commit_count;

@@ -6,8 +6,8 @@ the wire is whole again it follows its heir."""
 import re
 import select
 
-from e2e import SLOTD, in_sync, ready, run, wait_for
-from shards import key_of, link_to, written
+from e2e import in_sync, run, wait_for
+from shards import key_of, link_to, shards, written
 from wire import CutCluster
 
 
@@ -25,15 +25,7 @@ def refused(reply):
 
 
 def test_who_is_cut_off_ceases_before_its_heir_serves():
-    with CutCluster(SLOTD, 4) as cluster:
-        replica = cluster.nodes.pop()
-        cluster.create()
-        primary = cluster.nodes[1]
-        cluster.manage("add-node", replica.address, primary.address, "--cluster-slave",
-                       "--cluster-master-id", cluster.name(primary))
-        cluster.nodes.append(replica)
-        cluster.settle()
-        ready(cluster)
+    with shards(CutCluster) as (cluster, _, primary, replica):
         key, _ = key_of(cluster.slots(primary), 0)
         written(primary, key, "old")
         wait_for(lambda: replica.ask("DBSIZE") == 1, "the replica")

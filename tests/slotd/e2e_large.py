@@ -8,7 +8,7 @@ import glob
 import os
 import random
 
-from e2e import SLOTD, Cluster, run, wait_for
+from e2e import SLOTD, Cluster, in_sync, ready, run, wait_for
 from harness import Connection, Error
 
 SIZE = 72 << 20  # more than a node sends at once otherwise
@@ -199,6 +199,41 @@ def test_a_full_node_refuses_and_loses_nothing():
             link = Connection(("127.0.0.1", node.port))
             assert all(link("GET", key) == key.encode() * 2000 for key in keys)
             assert link("DBSIZE") == len(keys)
+            # What is deleted makes room, again and again, also while nothing can be written.
+            for _ in range(2):
+                assert link("SET", keys[0], "x").startswith("OOM ")
+                assert all(link("DEL", key) == 1 for key in keys)
+                wait_for(lambda: link("SET", keys[0], "x") == "OK", "room")
+                more = filled_up(link, keys[0].split("}")[0][1:])
+                assert len(more) > len(keys) / 2, (len(more), len(keys))
+                keys = more
+
+
+def test_a_full_replica_waits_for_room():
+    """Its primary goes on without it; with more room it goes on from where it stood."""
+    with Cluster(SLOTD, 1) as cluster:
+        a = cluster.nodes[0]
+        a.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        cluster.options = ["--map-size", str(100 << 20)]
+        b = cluster.start_node()
+        cluster.manage("add-node", b.address, a.address, "--cluster-slave")
+        cluster.settle()
+        ready(cluster)
+        link = Connection(("127.0.0.1", a.port))
+        keys = [f"key:{number}" for number in range(10000)]
+        assert all(link("SET", key, key * 1000) == "OK" for key in keys)
+        wait_for(lambda: "slotd_replica_full:1" in b.ask("INFO", "replication"), "the full disk")
+        assert "event=replica_full" in b.log_tail(5) and 0 < b.ask("DBSIZE") < len(keys)
+        wait_for(lambda: not in_sync(b), "the end of its lease")
+        assert link("SET", "more", 1) == "OK" and link("GET", "key:7") == b"key:7" * 1000
+        b.stop()
+        b.command[b.command.index("--map-size") + 1] = str(1 << 30)
+        b.start()
+        ready(cluster)
+        copy = Connection(("127.0.0.1", b.port))
+        assert copy("READONLY") == "OK" and copy("DBSIZE") == len(keys) + 1
+        assert all(copy("GET", key) == key.encode() * 1000 for key in keys[::10])
+        cluster.check()
 
 
 if __name__ == "__main__":

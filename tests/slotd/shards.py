@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Three shards of which one has a replica, and what tests do with it: stop its process for a while,
-read there, write wherever the owner is."""
+"""Three shards with replicas, and what tests do with these: stop their process for a while, read
+there, write wherever the owner is."""
 import contextlib
 import os
 import signal
@@ -12,23 +12,31 @@ from harness import Connection
 
 
 @contextlib.contextmanager
-def shards():
-    """Three shards; the middle one, which runs no coordinator, has a replica."""
-    with Cluster(SLOTD, 4) as cluster:
-        spare = cluster.nodes.pop()
+def replicated(*followed, make=Cluster):
+    """Three shards, the first of which runs the coordinator, and their replicas: `followed` says
+    for each of these which shard it follows, by number. Yields the cluster and the replicas."""
+    with make(SLOTD, 3 + len(followed)) as cluster:
+        replicas = [cluster.nodes.pop() for _ in followed]
         cluster.create()
-        source = cluster.nodes[1]
-        cluster.manage("add-node", spare.address, source.address, "--cluster-slave",
-                       "--cluster-master-id", cluster.name(source))
-        cluster.nodes.append(spare)
-        cluster.settle()
+        for replica, primary in zip(replicas, [cluster.nodes[number] for number in followed]):
+            cluster.manage("add-node", replica.address, primary.address, "--cluster-slave",
+                           "--cluster-master-id", cluster.name(primary))
+            cluster.nodes.append(replica)
+            cluster.settle()
         ready(cluster)
         try:
-            yield cluster, cluster.nodes[0], source, spare
+            yield cluster, replicas
         except BaseException:
             for node in cluster.nodes:
                 print(f"--- node {node.port}\n{node.log_tail(30)}")
             raise
+
+
+@contextlib.contextmanager
+def shards(make=Cluster):
+    """The cluster, the coordinator's node, another one and its replica."""
+    with replicated(1, make=make) as (cluster, (replica,)):
+        yield cluster, *cluster.nodes[:2], replica
 
 
 def link_to(node):

@@ -218,6 +218,72 @@ COMMAND GETKEYS NOSUCH
 COMMAND GETKEYS GET
 COMMAND GETKEYS PING
 COMMAND NOSUCH
+SET a b EX 10 EX 100
+SET a b NX NX
+SET a b EX 10 PX
+SET a b EX 1.5
+SET a b EX " 1"
+SET a b EX +1
+SET a b EXAT -5
+INCRBY n 1.5
+INCRBY n ""
+INCRBY n +1
+INCRBY n 9223372036854775808
+DECRBY n 9223372036854775807
+DECRBY n 9223372036854775807
+SET n 00
+INCR n
+SET n -0
+INCR n
+SET n 1e3
+INCR n
+APPEND empty ""
+EXISTS empty
+EXPIRE a 9223372036854776
+PEXPIRE a -9223372036854775808
+EXISTS a
+SCAN 0 TYPE nonsense COUNT 100
+SCAN 0 MATCH x* COUNT 100
+SCAN 18446744073709551616
+FLUSHALL SYNC ASYNC
+HELLO 3 AUTH
+HELLO 2.0
+CLIENT LIST TYPE nonsense
+CLIENT LIST TYPE pubsub
+CLIENT LIST ID abc
+CLIENT LIST ID 99999
+CLIENT LIST BAD x
+CLIENT KILL 1.2.3.4:5
+CLIENT KILL ID 0
+CLIENT KILL ID 99999
+CLIENT KILL TYPE nonsense
+CLIENT KILL TYPE replica
+CLIENT KILL ADDR 1.2.3.4:5 LADDR 1.2.3.4:6
+CLIENT KILL ADDR 1.2.3.4:5 SKIPME yes
+CLIENT KILL ID 99999 SKIPME maybe
+CLIENT KILL USER nobody
+CLIENT KILL BAD x
+CLIENT KILL a b c
+CLIENT GETREDIR
+COMMAND COUNT x
+COMMAND LIST x
+COMMAND LIST FILTERBY
+COMMAND LIST FILTERBY PATTERN xyz*
+COMMAND LIST FILTERBY PATTERN MGET*
+COMMAND LIST FILTERBY MODULE x
+COMMAND GETKEYS MIGRATE h 1 "" 0 10 COPY KEYS a b
+COMMAND GETKEYS SET a
+CONFIG SET a
+CONFIG SET maxclients abc
+CONFIG SET maxclients 500 nosuch 1
+CONFIG SET loglevel warning loglevel notice
+CONFIG SET maxclients 500 maxclients
+CONFIG GET maxclients
+CONFIG REWRITE
+DEBUG DIGEST-VALUE
+WAIT 0 a
+WAIT 0 -1
+WAIT a 0
 DUMP none
 RESTORE k 0 junk
 RESTORE newkey 0 junk
@@ -392,6 +458,25 @@ def test_patterns_match_as_in_redis():
         for pattern in patterns:
             mine, real = sorted(ours("KEYS", pattern)), sorted(theirs("KEYS", pattern))
             assert mine == real, f"{pattern!r}: {mine} instead of {real}"
+
+
+def test_dumps_travel_both_ways():
+    values = [b"", b"abc", b"0", b"-1", b"127", b"128", b"-129", b"32767", b"-70000", b"2147483648",
+              b"012", b"a" * 21, b"y" * 64, b"z" * 16383, b"z" * 16384, b"hello world " * 1000,
+              bytes(range(256)) * 300, random.Random(1).randbytes(70000)]
+    with Slotd() as slotd, Redis() as redis:
+        ours, theirs = slotd.connect(), redis.connect()
+        for value in values:
+            for giver, taker in ((ours, theirs), (theirs, ours)):
+                assert giver("SET", "k", value) == "OK"
+                dump = giver("DUMP", "k")
+                assert taker("RESTORE", "k", 0, dump, "REPLACE") == "OK", (value[:20], dump[:20])
+                assert taker("GET", "k") == value
+                for spoilt in (dump[:-1] + bytes([dump[-1] ^ 1]), dump[:-10] + b"\xff" + dump[-9:]):
+                    assert ours("RESTORE", "k", 0, spoilt, "REPLACE") == theirs(
+                        "RESTORE", "k", 0, spoilt, "REPLACE")
+        assert theirs("RPUSH", "list", "a") == 1
+        assert ours("RESTORE", "list", 0, theirs("DUMP", "list")) == "ERR Bad data format"
 
 
 def test_protocol_errors_are_those_of_redis():

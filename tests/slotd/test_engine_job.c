@@ -99,6 +99,37 @@ Test(engine_job, request_that_is_repeated_is_carried_out_once)
     desk_remove(&desk);
 }
 
+/* redis-cli tells both ends, and goes on before the first of them has been heard. */
+Test(engine_job, what_meets_an_opening_waits_until_that_is_durable)
+{
+    desk_make(&desk);
+    struct buffer words = open_words(RESHARD_MODE_KEYWISE, 3, 3);
+    ask(1, 7, &words);
+    words = open_words(RESHARD_MODE_KEYWISE, 3, 3);
+    ask(1, 8, &words);
+    words = slot_words("setnode", 3);
+    words_add_number(&words, 2);
+    ask(1, 9, &words);
+    engine__jobs_run(&desk.engine);
+    engine__jobs_run(&desk.engine);
+    cr_expect_eq(answered(7), 0);
+    desk_pump(&desk);
+    engine__jobs_run(&desk.engine);
+    cr_expect_eq(answered(7), 1);
+    cr_expect_eq(answered(8), 1, "it is the same migration");
+    cr_expect_eq(answered(9), 0, "it is being finished");
+    cr_expect_eq(reshard_map_last_migration(map()), 1);
+    struct reshard_progress progress = {.struct_size = sizeof progress};
+    cr_assert_eq(
+        reshard_coordinator_progress(desk.engine.coordinator, 1, &progress), RESHARD_OK);
+    cr_expect(progress.state & RESHARD_RUN_FINISHING);
+    words = open_words(RESHARD_MODE_SNAPSHOT, 3, 3);
+    ask(1, 10, &words);
+    engine__jobs_run(&desk.engine);
+    cr_expect_eq(answered(10), 2, "another one is refused");
+    desk_remove(&desk);
+}
+
 Test(engine_job, migrations_before_one_that_is_refused_are_taken_back)
 {
     desk_make(&desk);

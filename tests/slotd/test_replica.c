@@ -61,10 +61,10 @@ static bool on_records(void *user_data, struct bytes records)
     return records.size > 0;
 }
 
-static void on_changed(void *user_data, const struct store_key *key)
+static void on_changed(void *user_data, const struct store_key *key, uint64_t kept)
 {
     struct side *side = user_data;
-    replica_key_changed(side->replica, key);
+    replica_key_changed(side->replica, key, kept);
 }
 
 static void side_make(struct rig *rig, int index)
@@ -177,6 +177,44 @@ Test(replica, has_a_copy_and_then_what_changes)
     rig_remove(rig);
 }
 
+static bool equal_slots(struct rig *rig, uint32_t slot)
+{
+    struct store_stats stats[2];
+    for (int index = 0; index < 2; index++)
+        store_slot_stats(rig->sides[index].place.store, slot, &stats[index]);
+    return stats[0].key_count == stats[1].key_count &&
+        memcmp(&stats[0].digest, &stats[1].digest, sizeof stats[0].digest) == 0;
+}
+
+/* What is added to a large value, and its expiry, cost the stream no more than what is new; while a
+ * copy is under way, which may have read a part of the value, they cost all of it. */
+Test(replica, large_value_that_grows_is_not_sent_again)
+{
+    enum { LARGE = 3 * STORE_PIECE_SIZE + 100, TAIL = 2 * STORE_PIECE_SIZE };
+    static const uint8_t bytes[LARGE] = {1, 2, 3};
+    static const struct store_key key = {7, {(const uint8_t *)"large", 5}};
+    struct rig *rig = rig_make();
+    struct store *store = rig->sides[0].place.store;
+    struct replica *primary = rig->sides[0].replica;
+    settle(rig);
+    store_put(store, &key, (struct bytes){bytes, LARGE}, 0);
+    settle(rig);
+    cr_expect(equal_slots(rig, 7));
+    uint64_t before = replica_offset(primary);
+    (void)store_append(store, &key, (struct bytes){bytes, 1});
+    cr_expect(store_expiry_set(store, &key, INT64_MAX / 2));
+    (void)store_append(store, &key, (struct bytes){bytes, TAIL});
+    settle(rig);
+    cr_expect(equal_slots(rig, 7));
+    cr_expect_lt(replica_offset(primary) - before, (uint64_t)TAIL + 2000);
+    cr_expect_eq(rig->sides[1].copies, 1, "the stream went on");
+    primary->followers->copying = true;
+    before = replica_offset(primary);
+    (void)store_append(store, &key, (struct bytes){bytes, 1});
+    cr_expect_gt(replica_offset(primary) - before, (uint64_t)LARGE);
+    rig_remove(rig);
+}
+
 Test(replica, is_waited_for_while_it_may_read)
 {
     struct rig *rig = rig_make();
@@ -266,10 +304,13 @@ Test(replica, heir_waits_until_the_primary_before_follows_it)
     cr_expect_eq(former_of(heir), PRIMARY);
     cr_expect(replica_settling(heir->replica));
     replica_tick(heir->replica);
-    cr_expect_eq(former_of(heir), PRIMARY);
+    cr_expect_not(replica_followed_by(heir->replica, PRIMARY));
     replica_role(deposed->replica, PRIMARY, REPLICA, 1); /* says so at once */
     cr_expect_geq(rig->count, 1);
     run_dry(rig);
+    cr_expect(replica_followed_by(heir->replica, PRIMARY));
+    cr_expect_eq(former_of(heir), PRIMARY, "another of the shard may not");
+    replica_former_gone(heir->replica);
     cr_expect_eq(former_of(heir), 0);
     cr_expect_not(replica_settling(heir->replica));
     rig_remove(rig);

@@ -158,9 +158,10 @@ struct capture {
     struct buffer records;
 };
 
-static void on_changed(void *user_data, const struct store_key *key)
+static void on_changed(void *user_data, const struct store_key *key, uint64_t kept)
 {
     struct capture *capture = user_data;
+    (void)kept;
     store_record_key(capture->store, key, &capture->records);
 }
 
@@ -229,6 +230,34 @@ Test(store, records_applied_twice_change_nothing)
     cr_assert(place_has(place.store, "k", NULL));
     buffer_free(&records);
     place_remove(&place);
+}
+
+Test(store, growth_of_another_value_is_refused)
+{
+    static const uint8_t bytes[STORE_PIECE_SIZE + 5] = {1};
+    static const struct store_key key = {7, {(const uint8_t *)"large", 5}};
+    struct place places[2] = {place_make(), place_make()};
+    struct buffer whole = {0}, grown = {0};
+    struct store *store = places[0].store, *other = places[1].store;
+    store_put(store, &key, (struct bytes){bytes, sizeof bytes}, 0);
+    store_record_key(store, &key, &whole);
+    (void)store_append(store, &key, (struct bytes){bytes, 3});
+    store_record_grown(store, &key, sizeof bytes, &grown);
+    const struct bytes growth = {grown.data, grown.size};
+    cr_assert_lt(grown.size, 200);
+    cr_expect_eq(store_apply(other, growth, false), -1, "it is not there");
+    cr_expect_eq(store_apply(other, (struct bytes){whole.data, whole.size}, false), 0);
+    cr_expect_eq(store_apply(other, growth, false), 0);
+    cr_expect_eq(store_apply(other, growth, false), -1, "it has grown already");
+    struct store_item item;
+    cr_assert(store_find(other, &key, &item));
+    cr_expect_eq(item.value_size, sizeof bytes + 3);
+    store_put(other, &key, (struct bytes){bytes, sizeof bytes}, 0);
+    cr_expect_eq(store_apply(other, growth, false), -1, "it was written anew");
+    buffer_free(&whole);
+    buffer_free(&grown);
+    place_remove(&places[0]);
+    place_remove(&places[1]);
 }
 
 Test(store, damaged_records_are_refused)

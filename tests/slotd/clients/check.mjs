@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: MIT
 // A checking load with a stock npm client: node check.mjs NODE_MODULES CLIENT PORT
-// Works until its stdin ends, then reads every key once and prints one JSON line. Each worker has
-// keys of its own, so it knows exactly what every read must answer. Exit 1 when anything differed.
+// Works until its stdin ends, then reads every key once and prints one JSON line; before that, one
+// for each line that comes. Each worker has keys of its own, so it knows exactly what every read
+// must answer. Exit 1 when anything differed.
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
@@ -122,7 +123,7 @@ async function work(client, worker) {
 }
 
 process.stdin.on('end', () => { ending = true; });
-process.stdin.resume();
+process.stdin.on('data', () => { console.log(JSON.stringify(result)); });
 process.on('unhandledRejection', (error) => { note(error); });
 const client = await makers[name]();
 console.log(JSON.stringify({ started: name }));

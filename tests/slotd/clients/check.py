@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """A checking load with python3-redis: check.py PORT. As check.mjs: works until stdin ends, reads
-every key once, prints one JSON line; exit 1 when anything differed."""
+every key once, prints one JSON line, and one for each line that comes; exit 1 when anything
+differed."""
 import json
 import sys
 import threading
@@ -65,7 +66,8 @@ def main():
     for thread in threads:
         thread.start()
     print(json.dumps({"started": RESULT["client"]}), flush=True)
-    sys.stdin.read()
+    while sys.stdin.readline():
+        print(json.dumps(RESULT), flush=True)
     ENDING.set()
     for thread in threads:
         thread.join()
