@@ -391,6 +391,10 @@ def random_call(source):
     key = lambda: f"{tag}k{source.randrange(6)}" if tag else f"solo{source.randrange(6)}"
     value = lambda: source.choice(["1", "-5", "abc", "", "9223372036854775806", "x" * 300])
     number = lambda: source.choice(["1", "-1", "10", "abc", "9223372036854775807", "100000"])
+    flags = lambda: source.sample(["NX", "XX", "GT", "LT"], source.randrange(3))
+    # From now on: never due in the test, never the same twice, as the two clocks are not one.
+    seconds = lambda: source.choice(["-1", "abc", "9223372036854775807",
+                                     str(200000 + 1000 * source.randrange(1000000))])
     calls = [
         lambda: ["GET", key()],
         lambda: ["SET", key(), value()],
@@ -410,9 +414,9 @@ def random_call(source):
         lambda: ["APPEND", key(), value()],
         lambda: ["STRLEN", key()],
         lambda: ["GETDEL", key()],
-        lambda: ["EXPIRE", key(), number()] + source.sample(
-            ["NX", "XX", "GT", "LT"], source.randrange(3)),
-        lambda: ["PEXPIREAT", key(), source.choice(["4102444800000", "1", "4102444900000"])],
+        lambda: ["EXPIRE", key(), seconds()] + flags(),
+        lambda: ["PEXPIREAT", key(), source.choice(["4102444800000", "1", "4102444900000"])]
+        + flags(),
         lambda: ["PERSIST", key()],
         lambda: ["TTL", key()],
         lambda: ["TYPE", key()],
