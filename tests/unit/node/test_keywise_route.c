@@ -194,6 +194,33 @@ Test(keywise_route, question_about_a_long_key_is_answered_whole_r22)
     rig_free(&rig);
 }
 
+/* A store that answers late: nobody asks any more, and what carried the question is given back. */
+Test(keywise_route, question_in_a_migration_that_was_closed_is_not_answered_r22)
+{
+    uint8_t key[2] = {3, 0};
+    rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_MOVE);
+    struct reshard__message message = rig_chunk(&rig, RESHARD__CHUNK_QUERY, 0);
+    message.flags = RESHARD__QUERY_BARE;
+    message.payload.data = key;
+    message.payload.size = sizeof key;
+    rig.automatic &= ~RIG_BIT(PICK);
+    rig_receive(&rig, 2, &message);
+    rig_decide(&rig, RESHARD_CHANGE_MIGRATION_ABORT);
+    rig_decide(&rig, RESHARD_CHANGE_MIGRATION_END);
+    rig_tick(&rig, 1);
+    rig_tick(&rig, UINT64_C(6000000000));
+    cr_assert(rig_part(&rig)->closed);
+    rig_clear(&rig);
+    struct reshard_completion none;
+    reshard_completion_init(&none);
+    none.done = 1;
+    cr_assert_eq(rig_complete(&rig, RESHARD_ACTION_PICK, &none), RESHARD_OK);
+    rig_run(&rig);
+    cr_assert_eq(rig_count(&rig, RESHARD__ACK, 0), 0);
+    cr_assert_null(rig_part(&rig));
+    rig_free(&rig);
+}
+
 /* What is remembered of answers is bounded: the oldest are asked for again. */
 Test(keywise_route, answers_are_remembered_up_to_a_limit_r22)
 {
