@@ -261,12 +261,34 @@ void cluster_route(struct cluster *cluster, const struct cluster_request *reques
         address_of(cluster, shard, verdict_out);
 }
 
-bool cluster_slot_clearable(const struct cluster *cluster, uint32_t slot)
+/* A slot that is ours by the newest map only counts as well: whoever looks has it here. */
+static int clear_kind(const struct cluster *cluster, uint32_t slot)
 {
+    reshard_shard_id shard = 0;
     uint32_t verdict =
-        reshard_node_route(engine_node(cluster->engine), slot, RESHARD_OP_REMOVE, NULL);
-    return verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE ||
+        reshard_node_route(engine_node(cluster->engine), slot, RESHARD_OP_REMOVE, &shard);
+    verdict = redirect_verdict(cluster, slot, verdict, &shard);
+    if (verdict == RESHARD_PARK)
+        return CLUSTER_PARK;
+    bool serves = verdict == RESHARD_SERVE || verdict == RESHARD_SERVE_CAPTURE ||
         verdict == RESHARD_DOWN;
+    return serves || !store_slot_visible(cluster->slotd->store, slot) ? CLUSTER_SERVE
+                                                                      : CLUSTER_TRYAGAIN;
+}
+
+int cluster_clear_kind(const struct cluster *cluster)
+{
+    int stand = engine_stand(cluster->engine);
+    int kind = CLUSTER_SERVE;
+    if (stand != ENGINE_SERVES)
+        return stand == ENGINE_WAITS ? CLUSTER_PARK : CLUSTER_DOWN;
+    if (replica_paused(engine_replica(cluster->engine)))
+        return CLUSTER_PARK;
+    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT && kind != CLUSTER_PARK; slot++) {
+        int found = clear_kind(cluster, slot);
+        kind = found == CLUSTER_SERVE ? kind : found;
+    }
+    return kind;
 }
 
 void cluster_slot_clear(struct cluster *cluster, uint32_t slot)

@@ -83,8 +83,8 @@ const char *cluster_epoch_set(struct cluster *cluster, int64_t epoch);
 /* Raise the own epoch unless it is the highest; returns it. */
 uint64_t cluster_epoch_bump(struct cluster *cluster, bool *bumped_out);
 bool cluster_slot_owned(const struct cluster *cluster, uint32_t slot);
-/* Whether all keys of a slot may be removed now; and do it. */
-bool cluster_slot_clearable(const struct cluster *cluster, uint32_t slot);
+/* Whether all keys of all slots may be removed now: CLUSTER_SERVE, or what speaks against it. */
+int cluster_clear_kind(const struct cluster *cluster);
 void cluster_slot_clear(struct cluster *cluster, uint32_t slot);
 
 /* A node by its name; false when there is none. */

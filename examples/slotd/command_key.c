@@ -181,13 +181,20 @@ void command_randomkey(struct call *call)
     buffer_free(&name);
 }
 
-static bool slots_clearable(const struct call *call)
+/* Waits like any write while slots are asleep. */
+static bool may_clear(struct call *call)
 {
-    for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++)
-        if (store_slot_visible(call->slotd->store, slot) &&
-            !cluster_slot_clearable(call->slotd->cluster, slot))
-            return false;
-    return true;
+    if (cluster_is_replica(call->slotd->cluster)) {
+        reply_error(call->reply, "READONLY You can't write against a read only replica.");
+        return false;
+    }
+    int kind = cluster_clear_kind(call->slotd->cluster);
+    if (kind == CLUSTER_DOWN)
+        reply_error(call->reply, "CLUSTERDOWN The cluster is down");
+    if (kind == CLUSTER_TRYAGAIN)
+        reply_error(call->reply, "TRYAGAIN Keys of this node are being moved one by one");
+    call->parked = kind == CLUSTER_PARK;
+    return kind == CLUSTER_SERVE;
 }
 
 void command_flushall(struct call *call)
@@ -201,10 +208,8 @@ void command_flushall(struct call *call)
     }
     struct cluster *cluster = call->slotd->cluster;
     struct store *store = call->slotd->store;
-    if (!slots_clearable(call)) {
-        reply_error(call->reply, "TRYAGAIN Slots of this node are being moved");
+    if (!may_clear(call))
         return;
-    }
     for (uint32_t slot = 0; slot < STORE_SLOT_COUNT; slot++) {
         struct store_stats stats;
         store_slot_stats(store, slot, &stats);

@@ -3,6 +3,8 @@
 """A replica that lags, its process stopped for a while, answers no read with what a later owner has
 overwritten: not after an atomic flip, not after a key moved, not when the primary has started
 again meanwhile. Its requests wait in its socket, so it sees them before what its primary sends."""
+import contextlib
+
 from e2e import in_sync, replicas_of, run, wait_for
 from harness import Error
 from shards import (TAGS, filled, key_of, link_to, reader, shards, stopped, waited_for,
@@ -36,15 +38,9 @@ def test_no_stale_read_after_a_restart_in_hold():
     """The hold is on the primary's disk and on no replica; it starts again, and holds."""
     with shards() as (cluster, target, source, replica):
         key, _ = key_of(cluster.slots(source), 0)
-        slots = sorted(cluster.slots(source))[:3000]
-        filled(source, slots, b"x" * 10000)  # so that the copy takes a while
         written(source, key, "old")
         link = reader(replica, key, b"old")
-        wait_for(lambda: in_sync(replica), "the replica's lease")
-        cluster.move_start({source: slots}, target)
-        wait_for(lambda: "COPY" in phases(cluster), "the copy", pause=0.001)
-        with stopped(replica):
-            wait_for(lambda: phases(cluster) in (["HOLD"], []), "the hold", pause=0.001)
+        with held(cluster, target, source, replica):
             source.kill()
             source.start()
             written(target, key, "new")
@@ -53,6 +49,39 @@ def test_no_stale_read_after_a_restart_in_hold():
         wait_for(lambda: in_sync(replica), "the replica's lease")
         cluster.settle()
         cluster.check()
+
+
+@contextlib.contextmanager
+def held(cluster, target, source, replica):
+    """The source holds slots, and waits with that for its replica, which sleeps."""
+    slots = sorted(cluster.slots(source))[:3000]
+    filled(source, slots[1:], b"x" * 10000)  # so that the copy takes a while
+    wait_for(lambda: in_sync(replica), "the replica's lease")
+    cluster.move_start({source: slots}, target)
+    wait_for(lambda: phases(cluster) != ["PREPARE"], "the copy", pause=0.001)
+    with stopped(replica):
+        wait_for(lambda: phases(cluster) in (["HOLD"], []), "the hold", pause=0.001)
+        yield
+
+
+def test_what_empties_a_node_waits_for_the_flip():
+    """FLUSHALL, like any write, also within EXEC; a replica refuses it."""
+    with shards() as (cluster, target, source, replica):
+        key, slot = key_of(cluster.slots(source), 4000)
+        written(source, key, "old")
+        assert link_to(replica)("FLUSHALL").startswith("READONLY ")
+        with held(cluster, target, source, replica):
+            links = link_to(source), link_to(source)
+            links[0].send("FLUSHALL")
+            for words in ("MULTI",), ("FLUSHALL",), ("SET", key, "new"), ("EXEC",):
+                links[1].send(*words)
+        assert links[0].read() == "OK"
+        assert [links[1].read() for _ in range(4)] == ["OK", "QUEUED", "QUEUED", ["OK", "OK"]]
+        cluster.settle()
+        cluster.check()
+        assert source.ask("DBSIZE") <= 1 and target.ask("DBSIZE") == 2999
+        assert links[0]("GET", key) in (b"new", None)
+        assert slot in cluster.slots(source)
 
 
 def opened(cluster, source, target, slot):
