@@ -375,9 +375,23 @@ void command_discard(struct call *call)
     reply_ok(call->reply);
 }
 
+/* Run one of EXEC's. When one before it has waited, its slots may have left meanwhile. */
+static void run_queued(struct call *call, bool waited)
+{
+    call->command = lookup(call);
+    if (call->command == NULL || !has_room(call, call->command))
+        return;
+    int kind = waited && call->session->ticket == NULL ? route_call(call, call->command)
+                                                       : CLUSTER_SERVE;
+    call->parked = kind == CLUSTER_PARK;
+    if (kind == CLUSTER_SERVE)
+        run(call);
+}
+
 void command_exec(struct call *call)
 {
     struct session *session = call->session;
+    bool waited = session->in_exec;
     if (!session->in_multi) {
         reply_error(call->reply, "ERR EXEC without MULTI");
         return;
@@ -396,9 +410,7 @@ void command_exec(struct call *call)
         const struct queued *queued = &session->queue[session->exec_at];
         struct call inner = {call->slotd, session, call->reply, NULL, queued->args,
             queued->arg_count, false};
-        inner.command = lookup(&inner);
-        if (inner.command != NULL && has_room(&inner, inner.command))
-            run(&inner);
+        run_queued(&inner, waited);
         if (inner.parked) {
             call->parked = true;
             return;

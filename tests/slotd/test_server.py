@@ -236,6 +236,10 @@ def test_multi_around_cluster_commands():
                         ("CLUSTER", "BUMPEPOCH")):
             assert c(*command) in ("OK", "QUEUED")
         assert c("EXEC") == ["OK", "OK", "BUMPED 1"]
+        for command in (("MULTI",), ("CLUSTER", "DELSLOTS", 15495), ("SET", "a", 1)):
+            assert c(*command) in ("OK", "QUEUED")
+        # Who has waited finds its slots anew.
+        assert c("EXEC") == ["OK", "CLUSTERDOWN Hash slot not served"] and c("DBSIZE") == 0
 
 
 def test_stock_tools_accept_it():
