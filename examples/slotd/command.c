@@ -375,14 +375,14 @@ void command_discard(struct call *call)
     reply_ok(call->reply);
 }
 
-/* Run one of EXEC's. When one before it has waited, its slots may have left meanwhile. */
-static void run_queued(struct call *call, bool waited)
+/* Run one of EXEC's; `anew`: its slots may have left since EXEC was routed. */
+static void run_queued(struct call *call, bool anew)
 {
     call->command = lookup(call);
     if (call->command == NULL || !has_room(call, call->command))
         return;
-    int kind = waited && call->session->ticket == NULL ? route_call(call, call->command)
-                                                       : CLUSTER_SERVE;
+    int kind = anew && call->session->ticket == NULL ? route_call(call, call->command)
+                                                     : CLUSTER_SERVE;
     call->parked = kind == CLUSTER_PARK;
     if (kind == CLUSTER_SERVE)
         run(call);
@@ -391,7 +391,7 @@ static void run_queued(struct call *call, bool waited)
 void command_exec(struct call *call)
 {
     struct session *session = call->session;
-    bool waited = session->in_exec;
+    bool anew = session->in_exec; /* one of them has waited, or has changed who owns what */
     if (!session->in_multi) {
         reply_error(call->reply, "ERR EXEC without MULTI");
         return;
@@ -410,12 +410,13 @@ void command_exec(struct call *call)
         const struct queued *queued = &session->queue[session->exec_at];
         struct call inner = {call->slotd, session, call->reply, NULL, queued->args,
             queued->arg_count, false};
-        run_queued(&inner, waited);
+        run_queued(&inner, anew);
         if (inner.parked) {
             call->parked = true;
             return;
         }
         call->slotd->statistics.commands++;
+        anew = anew || (inner.command != NULL && (inner.command->flags & COMMAND_ADMIN) != 0);
     }
     session_discard(session);
 }

@@ -238,7 +238,7 @@ def test_multi_around_cluster_commands():
         assert c("EXEC") == ["OK", "OK", "BUMPED 1"]
         for command in (("MULTI",), ("CLUSTER", "DELSLOTS", 15495), ("SET", "a", 1)):
             assert c(*command) in ("OK", "QUEUED")
-        # Who has waited finds its slots anew.
+        # What follows it finds its slots anew.
         assert c("EXEC") == ["OK", "CLUSTERDOWN Hash slot not served"] and c("DBSIZE") == 0
 
 
