@@ -157,7 +157,8 @@ RESHARD_API void reshard_node_destroy(struct reshard_node *node);
  * An answer to a client waits likewise for what it rests on, an ASK too: it says that the key is
  * not here, and a removal that a fail-over undoes would bring the key back behind what the other
  * side has answered since. Nor may a loss of power undo it: where clients' writes are answered
- * before they are durable, an ASK waits until the removals before it are.
+ * before they are durable, an ASK waits until the removals before it are, also on each replica
+ * that may be promoted.
  * A primary that starts again may find in its journal what no replica has: it begins when all have
  * it, or serve no more.
  * Then a read at a replica shows one state that the shard's primary had, never one that misses

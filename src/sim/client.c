@@ -234,9 +234,23 @@ void reshard__client_reply(struct reshard_sim *sim, const struct reply *reply)
 
 /* ---- the host's half ---- */
 
+/* A replica may be the next to lead: what an ASK rests on is durable there, too, before it goes. */
+static void followers_sync(struct reshard_sim *sim, const struct host *primary)
+{
+    for (size_t i = 0; i < sim->host_count && sim->set.unsynced; i++) {
+        struct host *host = sim->hosts[i];
+        if (host->shard != primary->shard || !reshard__follower_is(host) ||
+            !reshard__follower_counts(sim, host))
+            continue;
+        reshard__host_touch(host);
+        reshard__disk_synced(host->disk);
+    }
+}
+
 void reshard__reply_send(struct reshard_sim *sim, struct host *host, const struct reply *reply)
 {
-    (void)host;
+    if (reply->kind == REPLY_ASK)
+        followers_sync(sim, host);
     struct reply *copy = reshard__sim_resize(NULL, 1, sizeof *copy);
     *copy = *reply;
     struct happening happening = {.kind = EVENT_REPLY, .data = copy};
