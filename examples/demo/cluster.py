@@ -28,14 +28,19 @@ class Failed(Exception):
     """A step did not do what it should."""
 
 
-def wait_for(condition, what, seconds=20, pause=0.01):
-    """Poll, because another process decides when; the limit only ends a broken run."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+def wait_for(condition, what="another process", seconds=60, pause=0.01):
+    """Poll, because another process decides when; the limit only ends a broken run. A time in which
+    nothing ran here, as a busy host may stop a virtual machine, hardly counts."""
+    waited = 0
+    last = time.monotonic()
+    while waited < seconds:
         result = condition()
         if result:
             return result
         time.sleep(pause)
+        now = time.monotonic()
+        waited += min(now - last, 1)
+        last = now
     raise Failed(f"waited {seconds} s for {what}")
 
 
@@ -113,7 +118,12 @@ class Node:
         self.command = command
         self.process = None
         os.makedirs(self.directory, exist_ok=True)
-        self.start()
+        try:
+            self.start()
+        except BaseException:  # nobody else knows of it yet, and it writes into its directory
+            if self.process:
+                self.kill()
+            raise
 
     @property
     def address(self):
@@ -270,10 +280,10 @@ class Cluster:
         self.server = os.path.abspath(server)
         self.durability = durability
         self.options = list(options)
-        self.root = root or tempfile.mkdtemp(prefix="slotd-cluster-")
         self.nodes = []
         self.operators = []
         self.ports = free_ports(count)
+        self.root = root or tempfile.mkdtemp(prefix="slotd-cluster-")
         try:
             for _ in range(count):
                 self.start_node()

@@ -9,21 +9,14 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/demo"))
+from cluster import wait_for  # noqa: E402, F401 (for the tests, too)
+
 SLOTD = os.environ.get("SLOTD", "build/examples/slotd/slotd")
-
-
-def wait_for(condition, seconds=20):
-    """Poll, because another process decides when; the limit only ends a broken run."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        result = condition()
-        if result:
-            return result
-        time.sleep(0.005)
-    raise AssertionError("waited too long")
 
 
 class Error(str):

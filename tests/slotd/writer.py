@@ -32,31 +32,31 @@ class Writer(threading.Thread):
             self.links[port].socket.settimeout(10)
         return self.links[port]
 
-    def ask(self, key, *args, limit=2000):
+    def ask(self, key, *args):
         """A request, where redirects lead; connections that end are made again elsewhere."""
         port = self.owners.get(key)
-        for _ in range(limit):
+        asking, reply = False, None
+        end = time.monotonic() + 120  # by then a node is back, or has its heir
+        while time.monotonic() < end:
             port = port or random.choice(self.cluster.nodes).port
             try:
+                if asking:
+                    self.link(port)("ASKING")
                 reply = self.link(port)(*args)
             except OSError:
                 self.links.pop(port, None)
-                port = None
+                port, asking = None, False
                 time.sleep(0.01)
                 continue
             if not isinstance(reply, Error):
-                self.owners[key] = port
+                if not asking:
+                    self.owners[key] = port
                 return reply
             word = reply.split()[0]
             if word not in ("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"):
                 raise Failed(reply)
-            if word == "ASK":
-                target = int(reply.rsplit(":", 1)[1])
-                self.link(target)("ASKING")
-                reply = self.link(target)(*args)
-                if not isinstance(reply, Error):
-                    return reply
-            port = int(reply.rsplit(":", 1)[1]) if word == "MOVED" else None
+            asking = word == "ASK"
+            port = int(reply.rsplit(":", 1)[1]) if word in ("MOVED", "ASK") else None
             time.sleep(0.002)
         raise Failed(f"{args}: too many redirects, at last {reply}")
 
