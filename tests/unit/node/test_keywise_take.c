@@ -83,6 +83,7 @@ Test(keywise_take, chunk_out_of_line_is_dropped_r17)
     confirm(1);
     rig.store.live[3] = 77; /* a client that was asked here */
     struct reshard_digest before = rig_digest(&rig);
+    rig.automatic &= ~RIG_BIT(APPLY);
     rig_give(&rig, 1, 3, 33);
     rig_give(&rig, 3, 3, 34);
     rig.copy.n--;
@@ -90,6 +91,8 @@ Test(keywise_take, chunk_out_of_line_is_dropped_r17)
     rig.copy.n++;
     cr_assert(rig_same(before, rig_digest(&rig)));
     cr_assert_eq(rig.store.live[3], 77);
+    cr_assert_null(rig_find(&rig, RESHARD_ACTION_APPLY)); /* nor left to the store to drop */
+    rig.automatic |= RIG_BIT(APPLY);
     rig_give(&rig, 2, 4, 44);
     cr_assert_eq(rig.store.live[4], 44);
     struct reshard__message odd = rig_chunk(&rig, RESHARD__CHUNK_DATA, 3);
