@@ -460,12 +460,23 @@ static bool receiver_fits(const struct host *host, const struct packet *packet)
     return receiver == (host->node ? RESHARD_RECEIVER_NODE : RESHARD_RECEIVER_COORDINATOR);
 }
 
+/* Before a message that is watched. What waits for memory ends within the very call that brings it:
+ * it may be nothing for the receiver yet, and something the second time. */
+static bool receiver_rests(
+    struct reshard_sim *sim, struct host *host, const struct packet *packet)
+{
+    bool again = packet->twice && host->memory.failing == 0;
+    if (!again && !odd(packet) && !packet->foreign)
+        return false;
+    engine_settle(sim, host);
+    return true;
+}
+
 void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct packet *packet)
 {
     if (!odd(packet) && !receiver_fits(host, packet))
         return;
-    if (odd(packet) || packet->foreign)
-        engine_settle(sim, host);
+    bool rests = receiver_rests(sim, host, packet);
     if (!host->up)
         return;
     struct reshard_digest place;
@@ -474,7 +485,7 @@ void reshard__host_receive(struct reshard_sim *sim, struct host *host, struct pa
     int32_t status = engine_receive(sim, host, packet);
     receive_check(sim, host, packet, status, before);
     /* Without memory a part of what follows from it waits for the next call. */
-    bool taken = status == RESHARD_OK && host->memory.refusals == refusals;
+    bool taken = rests && status == RESHARD_OK && host->memory.refusals == refusals;
     reshard__host_drain(sim, host);
     if (packet->twice && taken && host->up)
         receive_again(sim, host, packet);
