@@ -164,8 +164,8 @@ void reshard__sim_report(const struct reshard_sim *sim, struct reshard_sim_repor
 
 void reshard__script_fail(struct script *script, const char *format, ...)
 {
-    if (script->failed || script->bad)
-        return;
+    if (script->failed || script->bad || script->sim->violated)
+        return; /* why it stops is told */
     struct text text = {0};
     va_list arguments;
     va_start(arguments, format);
