@@ -260,11 +260,27 @@ static bool queued_by(const struct session *session, const struct command *comma
     return session->in_multi && (command->flags & COMMAND_IMMEDIATE) == 0;
 }
 
+/* Who was answered OK by MIGRATE finds the keys gone, whatever it asks. */
+static bool gave_early(struct call *call, const struct command *command, bool is_exec)
+{
+    struct session *session = call->session;
+    bool asks = is_exec || ((command->flags & (COMMAND_READONLY | COMMAND_WRITE)) != 0 &&
+        (command->flags & COMMAND_OPERATOR) == 0);
+    if (session->gave_ns == 0 || !asks)
+        return false;
+    if (engine_leaves_since(call->slotd->engine, session->gave_ns))
+        return true;
+    session->gave_ns = 0;
+    return false;
+}
+
 /* What waits for the coordinator has begun already: it is not routed again. */
 static int admit_route(struct call *call, const struct command *command, bool is_exec)
 {
     if (call->session->ticket != NULL || call->session->in_exec)
         return CLUSTER_SERVE;
+    if (gave_early(call, command, is_exec))
+        return CLUSTER_PARK;
     return is_exec ? route_queue(call) : route_call(call, command);
 }
 
@@ -277,7 +293,9 @@ static bool looks_early(struct call *call)
     int64_t slot;
     if ((call->command->flags & COMMAND_LOOKS_SLOT) != 0)
         return bytes_number(call->args[2], &slot) && slot >= 0 && slot < STORE_SLOT_COUNT &&
-            engine_promised(engine, (uint32_t)slot, &shard) == PROMISE_OWNER;
+            (engine_promised(engine, (uint32_t)slot, &shard) == PROMISE_OWNER ||
+                (call->command->run == command_cluster_countkeysinslot &&
+                    engine_leaves(engine, (uint32_t)slot)));
     if ((call->command->flags & COMMAND_LOOKS) == 0)
         return false;
     if (session->look_ns == 0)

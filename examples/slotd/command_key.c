@@ -229,12 +229,15 @@ struct collection {
     uint64_t limit; /* stop when so many were looked at, or found */
     bool limit_found;
     bool none; /* of another type: there is none */
+    const struct engine *stays; /* not NULL: only keys that are not about to leave */
 };
 
 static bool collect(void *user_data, const struct store_key *key, const struct store_item *item)
 {
     struct collection *keys = user_data;
     (void)item;
+    if (keys->stays != NULL && engine_leaves_key(keys->stays, key->slot, key->name))
+        return true;
     keys->looked++;
     if (keys->none)
         return keys->looked < keys->limit;
@@ -271,6 +274,8 @@ void command_cluster_getkeysinslot(struct call *call)
     }
     struct collection keys = {.limit = (uint64_t)limit, .limit_found = true};
     keys.reply = (struct reply){&keys.buffer, call->reply->protocol, 0};
+    keys.stays =
+        engine_leaves(call->slotd->engine, (uint32_t)slot) ? call->slotd->engine : NULL;
     uint64_t position = (uint64_t)slot << 32;
     if (limit > 0)
         (void)store_walk(

@@ -127,16 +127,39 @@ static bool node_early(const struct call *call, uint32_t slot, reshard_shard_id 
     if (!early(call) || owner == 0)
         return false;
     if (id == 0)
-        return own != owner && (own != shard || opens(call, slot, shard));
+        return opens(call, slot, shard) || (own != owner && own != shard);
     return reshard_map_migration_find(map, id, &open) == RESHARD_OK &&
         open.mode == RESHARD_MODE_KEYWISE && open.target == shard &&
         open.decision != RESHARD_DECISION_ABORT;
 }
 
+static bool stays_visit(
+    void *user_data, const struct store_key *key, const struct store_item *item)
+{
+    const struct engine **engine = user_data;
+    (void)item;
+    if (engine_leaves_key(*engine, key->slot, key->name))
+        return true;
+    *engine = NULL;
+    return false;
+}
+
+/* Whether a key of the slot is here that is not about to leave. */
+static bool keeps(const struct call *call, uint32_t slot)
+{
+    const struct engine *engine = call->slotd->engine;
+    struct store_stats stats;
+    store_slot_stats(call->slotd->store, slot, &stats);
+    if (stats.key_count == 0 || !engine_leaves(engine, slot))
+        return stats.key_count > 0;
+    (void)store_walk(call->slotd->store, (uint64_t)slot << 32, ((uint64_t)slot + 1) << 32,
+        stays_visit, &engine);
+    return engine == NULL;
+}
+
 static void setslot_node(struct call *call, uint32_t slot)
 {
     struct buffer words = {0};
-    struct store_stats stats;
     reshard_shard_id own = cluster_my_shard(call->slotd->cluster);
     reshard_shard_id shard = 0;
     uint64_t node;
@@ -144,9 +167,8 @@ static void setslot_node(struct call *call, uint32_t slot)
         call_node_error(call, 4);
         return;
     }
-    store_slot_stats(call->slotd->store, slot, &stats);
-    if (shard != own && stats.key_count > 0 &&
-        reshard_map_slot_owner(cluster_map(call->slotd->cluster), slot) == own) {
+    if (shard != own && reshard_map_slot_owner(cluster_map(call->slotd->cluster), slot) == own &&
+        keeps(call, slot)) {
         reply_error_format(call->reply, "ERR Can't assign hashslot %u to a different node while I "
             "still hold keys for this hash slot.", slot);
         return;
@@ -176,27 +198,37 @@ static void setslot_stable(struct call *call, uint32_t slot)
     buffer_free(&words);
 }
 
-/* A command on a slot waits for what was promised of it, and is told what became of that. True: it
- * ends here. */
-static bool promise_waits(struct call *call, uint32_t slot)
+/* What became of a promise of the slot is told. True: the command ends here. */
+static bool promise_broken(struct call *call, uint32_t slot)
 {
     struct buffer error = {0};
-    reshard_shard_id shard;
     bool broken = engine_promise_broken(call->slotd->engine, slot, &error);
     if (broken)
         reply_error(call->reply, (const char *)error.data);
-    else
-        call->parked =
-            engine_promised(call->slotd->engine, slot, &shard) != PROMISE_NONE;
     buffer_free(&error);
-    return broken || call->parked;
+    return broken;
+}
+
+/* A command on a slot waits for what was promised of it; what names the owner takes keys that are
+ * about to leave as gone. True: it ends here. */
+static bool promise_waits(struct call *call, uint32_t slot)
+{
+    reshard_shard_id shard;
+    if (promise_broken(call, slot))
+        return true;
+    call->parked = engine_promised(call->slotd->engine, slot, &shard) != PROMISE_NONE ||
+        (!bytes_is(call->args[3], "NODE") && engine_leaves(call->slotd->engine, slot));
+    return call->parked;
 }
 
 /* Whether NODE comes behind an opening that this node has promised: it need not wait for that. */
 static bool node_behind(const struct call *call, uint32_t slot)
 {
-    return bytes_is(call->args[3], "NODE") &&
-        opens(call, slot, cluster_my_shard(call->slotd->cluster));
+    reshard_shard_id shard = 0;
+    uint64_t node;
+    return bytes_is(call->args[3], "NODE") && call->arg_count == 5 &&
+        cluster_node_find(call->slotd->cluster, call->args[4], &node, &shard) &&
+        opens(call, slot, shard);
 }
 
 static void setslot_word(struct call *call, uint32_t slot)
@@ -323,13 +355,20 @@ static bool migrate_read(struct call *call, struct migrate *migrate)
     return true;
 }
 
-static size_t present_count(struct call *call, const struct migrate *migrate)
+/* Keys that are here; `stay`: and not about to leave. */
+static size_t present_count(
+    struct call *call, const struct migrate *migrate, bool stay, uint64_t *size_out)
 {
     size_t count = 0;
+    *size_out = 0;
     for (size_t index = 0; index < migrate->key_count; index++) {
         struct store_key key = {cluster_key_slot(migrate->keys[index]), migrate->keys[index]};
         struct store_item item;
-        count += store_find(call->slotd->store, &key, &item) ? 1 : 0;
+        if (!store_find(call->slotd->store, &key, &item) ||
+            (stay && engine_leaves_key(call->slotd->engine, key.slot, key.name)))
+            continue;
+        *size_out += item.value_size;
+        count++;
     }
     return count;
 }
@@ -364,15 +403,38 @@ static int32_t keys_move(struct call *call, const struct migrate *migrate)
     return status;
 }
 
-static bool migrate_start(struct call *call, const struct migrate *migrate)
+/* OK may be given before the keys have gone, see engine_leave.c: their way is open, or will be, and
+ * few are ahead of them. */
+static bool migrate_early(struct call *call, const struct migrate *migrate, uint64_t size)
 {
-    if (migrate->key_count > 0 && promise_waits(call, migrate->slot))
+    reshard_shard_id target = 0;
+    return early(call) &&
+        engine_leave_room(call->slotd->engine, migrate->key_count, size) &&
+        cluster_address_find(
+            call->slotd->cluster, migrate->host, (int)migrate->port, &target) &&
+        (opens(call, migrate->slot, target) || migrate_fits(call, migrate));
+}
+
+static void migrate_promise(struct call *call, const struct migrate *migrate, uint64_t size)
+{
+    engine_leave(
+        call->slotd->engine, migrate->slot, migrate->keys, migrate->key_count, size);
+    engine_fed(call->slotd->engine);
+    call->session->wait_ns = 0;
+    call->session->gave_ns = clock_monotonic_ns();
+    reply_ok(call->reply);
+}
+
+/* False: it ends here. */
+static bool migrate_check(struct call *call, const struct migrate *migrate, uint64_t *size_out)
+{
+    if (migrate->key_count > 0 && promise_broken(call, migrate->slot))
         return false;
     if (migrate->copy) {
         reply_error(call->reply, "ERR COPY is not supported: a key has one owner");
         return false;
     }
-    if (present_count(call, migrate) == 0) {
+    if (present_count(call, migrate, true, size_out) == 0) {
         reply_status(call->reply, "NOKEY");
         return false;
     }
@@ -381,6 +443,22 @@ static bool migrate_start(struct call *call, const struct migrate *migrate)
             reply_error(call->reply, "CROSSSLOT Keys in request don't hash to the same slot");
             return false;
         }
+    return true;
+}
+
+static bool migrate_start(struct call *call, const struct migrate *migrate)
+{
+    reshard_shard_id shard;
+    uint64_t size;
+    if (!migrate_check(call, migrate, &size))
+        return false;
+    if (migrate_early(call, migrate, size)) {
+        migrate_promise(call, migrate, size);
+        return false;
+    }
+    call->parked = engine_promised(call->slotd->engine, migrate->slot, &shard) != PROMISE_NONE;
+    if (call->parked)
+        return false;
     if (migrate_fits(call, migrate))
         return true;
     reply_error_format(call->reply,
@@ -389,20 +467,25 @@ static bool migrate_start(struct call *call, const struct migrate *migrate)
     return false;
 }
 
-/* Called again after each wake, until no key is here or the time is over. */
+/* Called again after each wake, until no key is here, or that is promised, or the time is over. */
 void command_migrate(struct call *call)
 {
     struct session *session = call->session;
     struct migrate migrate;
     uint64_t now_ns = clock_monotonic_ns();
+    uint64_t size;
     if (!migrate_read(call, &migrate))
         return;
     bool first = session->wait_ns == 0;
     if (first && !migrate_start(call, &migrate))
         return;
-    if (!first && present_count(call, &migrate) == 0) {
+    if (!first && present_count(call, &migrate, false, &size) == 0) {
         session->wait_ns = 0;
         reply_ok(call->reply);
+        return;
+    }
+    if (!first && migrate_early(call, &migrate, size)) {
+        migrate_promise(call, &migrate, size);
         return;
     }
     if (first)

@@ -138,7 +138,7 @@ bool engine__node_start(struct engine *engine)
     struct reshard_journal journal;
     struct reshard_store store;
     engine->store = (struct host_store){.store = engine->slotd->store, .sync = &engine->sync,
-        .giver_send = engine__giver_send, .user_data = engine};
+        .giver_send = engine__giver_send, .removed = engine__leave_look, .user_data = engine};
     engine->sync.staged = (struct host_staged){0}; /* it asks anew how far a copy is */
     engine->node_journal = (struct host_journal){.store = engine->slotd->store,
         .sync = &engine->sync, .stream = HOST_STREAM_NODE};
@@ -233,6 +233,7 @@ void engine__node_stop(struct engine *engine)
     host_store_free(&engine->store);
     engine__messages_free(engine->held);
     engine->held = NULL;
+    engine__leaves_free(engine);
 }
 
 void engine__stop(struct engine *engine)
@@ -352,6 +353,7 @@ void engine_turn(struct engine *engine)
     if (engine->coordinator != NULL)
         engine__history_follow(engine);
     engine__jobs_run(engine);
+    engine__leaves_run(engine);
     engine__tickets_run(engine);
     if (engine->store.wake_wanted) {
         engine->store.wake_wanted = false;
@@ -409,6 +411,7 @@ void engine_tick(struct engine *engine)
     links_hold(engine);
     engine__tickets_resend(engine);
     engine__promises_tick(engine, now_ns);
+    engine__leaves_tick(engine);
     engine->store.wake_wanted = true; /* who waits looks at the clock */
     if (engine->swept_version != reshard_map_version(engine_map(engine))) {
         engine->swept_version = reshard_map_version(engine_map(engine));

@@ -142,10 +142,22 @@ void engine_promise(struct engine *engine, uint32_t promise, uint32_t when,
 /* What is promised of a slot and not yet so, and for which shard. */
 uint32_t engine_promised(
     const struct engine *engine, uint32_t slot, reshard_shard_id *shard_out);
-/* Whether anything promised until then is not yet so; what gathers goes. */
+/* Whether anything promised until then is not yet so, keys that leave too; what gathers goes. */
 bool engine_promises(struct engine *engine, uint64_t until_ns);
 /* A promise of this slot that could not be kept: its error, once. */
 bool engine_promise_broken(struct engine *engine, uint32_t slot, struct buffer *error);
+
+/* ---- keys that leave: what MIGRATE was answered OK for before they have (engine_leave.c) ---- */
+
+/* Whether so many more keys may be promised to leave; `size`: of their values. */
+bool engine_leave_room(const struct engine *engine, size_t key_count, uint64_t size);
+/* They leave: the slot's move from here by hand is open, or promised. The names are copied. */
+void engine_leave(struct engine *engine, uint32_t slot, const struct bytes *keys, size_t key_count,
+    uint64_t size);
+/* Whether keys of the slot, this key, or any key that was promised until then, are about to. */
+bool engine_leaves(const struct engine *engine, uint32_t slot);
+bool engine_leaves_key(const struct engine *engine, uint32_t slot, struct bytes name);
+bool engine_leaves_since(const struct engine *engine, uint64_t until_ns);
 
 /* Leave the cluster: a cluster of one again, under a new id, without slots. */
 void engine_reset(struct engine *engine);

@@ -93,10 +93,19 @@ uint32_t engine_promised(
     return PROMISE_NONE;
 }
 
+bool engine__promised_open(const struct engine *engine, uint32_t slot)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    for (const struct ticket *at = engine->tickets; at != NULL; at = at->next)
+        if (at->promise == PROMISE_OPEN && pending(at, now_ns) && slot_of(at) == slot)
+            return true;
+    return false;
+}
+
 bool engine_promises(struct engine *engine, uint64_t until_ns)
 {
     uint64_t now_ns = clock_monotonic_ns();
-    bool any = false;
+    bool any = engine_leaves_since(engine, until_ns);
     for (const struct ticket *at = engine->tickets; at != NULL; at = at->next)
         any = any || (pending(at, now_ns) && at->asked_ns <= until_ns);
     if (any)

@@ -106,6 +106,7 @@ struct engine {
     uint64_t swept_version;
     struct ticket *tickets;
     uint64_t next_ticket;
+    struct leave *leaves; /* newest first */
     struct job *jobs; /* newest first */
     size_t jobs_open; /* of them, those that are not done */
     struct history_entry *history; /* newest first */
@@ -208,6 +209,15 @@ void engine__promises_run(struct engine *engine, uint64_t now_ns);
 void engine__promises_tick(struct engine *engine, uint64_t now_ns);
 /* It has ended: a refusal is told. */
 void engine__promise_end(struct ticket *ticket);
+/* Whether it is promised that the slot's move opens. */
+bool engine__promised_open(const struct engine *engine, uint32_t slot);
+
+/* engine_leave.c */
+void engine__leaves_run(struct engine *engine);
+void engine__leaves_tick(struct engine *engine);
+void engine__leaves_free(struct engine *engine);
+/* The library has removed keys of the slot. */
+void engine__leave_look(void *user_data, uint32_t slot);
 
 /* engine_job.c */
 void engine__request_take(struct engine *engine, const struct bus_message *message);

@@ -81,7 +81,9 @@ struct host_fetch;
 struct host_store {
     struct store *store;
     host_giver_send giver_send;
-    void *user_data; /* of it */
+    /* Keys of the slot have been removed, as they are elsewhere now; NULL: nobody asks. */
+    void (*removed)(void *user_data, uint32_t slot);
+    void *user_data; /* of both */
     struct host_fetch *fetches;
     uint64_t last_fetch;
     struct host_sync *sync;

@@ -175,6 +175,8 @@ int32_t host_remove(void *user_data, const struct reshard_action *action,
     while (host_item_next(&list, &item)) {
         struct store_key key = key_of(item.key);
         (void)store_remove(host->store, &key);
+        if (host->removed != NULL)
+            host->removed(host->user_data, key.slot);
     }
     host->own_change = false;
     return list.size == 0 ? host_replicas_wait(host->sync, host->driver, action, completion)

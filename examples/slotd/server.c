@@ -244,7 +244,8 @@ static void handle_close(uv_handle_t *handle, void *user_data)
         uv_close(handle, NULL);
 }
 
-/* Clients whose answers are out go; the loop ends with the last one. */
+/* Clients whose answers are out go; the loop ends with the last one, and with what was answered
+ * before it is done. */
 static void shutdown_go_on(struct server *server)
 {
     struct session *session = server->slotd.sessions;
@@ -255,7 +256,10 @@ static void shutdown_go_on(struct server *server)
             client_shut(client);
         session = next;
     }
-    if (server->slotd.sessions == NULL && server->sync == NULL && server->log_sync == NULL)
+    bool promises = uv_is_active((uv_handle_t *)&server->grace) &&
+        engine_promises(server->slotd.engine, UINT64_MAX);
+    if (server->slotd.sessions == NULL && server->sync == NULL && server->log_sync == NULL &&
+        !promises)
         uv_stop(&server->loop);
 }
 

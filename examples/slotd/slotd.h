@@ -117,6 +117,7 @@ struct session {
     struct ticket *ticket; /* an operator's request that the command waits for */
     bool inquired;         /* FAILOVER: the ticket asks how new the map is */
     uint64_t wait_ns;      /* since when */
+    uint64_t gave_ns;      /* when MIGRATE was last answered before its keys had gone */
     uint64_t look_ns;      /* what was promised until then has to be seen */
     uint64_t wait_offset;  /* WAIT: what replicas have to have */
 };

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""SETSLOT answers before it is done (`--durability batch`): what was answered is what anybody sees,
-is done by itself or can be mended when a node is killed right behind the answer, and a promise that
-could not be kept is told by the next command."""
+"""SETSLOT and MIGRATE answer before it is done (`--durability batch`): what was answered is what
+anybody sees, is done by itself or can be mended when a node is killed right behind the answer, and
+a promise that could not be kept is told by the next command."""
 import contextlib
+import time
 
 from e2e import SLOTD, Cluster, Failed, mend, run, seeded, wait_for
 from harness import Error
-from shards import TAGS, link_to
+from shards import TAGS, link_to, stopped
 
 SOURCE = seeded()
 ROUNDS = 12
@@ -36,11 +37,16 @@ def filled(source, slot):
     return keys
 
 
-def moved_by_hand(names, source, target, slot, keys):
-    """All that redis-cli does before it names the new owner."""
+def opened_by_hand(names, source, target, slot):
     links = link_to(source), link_to(target)
     for link, word, other in ((links[1], "IMPORTING", source), (links[0], "MIGRATING", target)):
         assert link("CLUSTER", "SETSLOT", slot, word, names[other]) == "OK"
+    return links
+
+
+def moved_by_hand(names, source, target, slot, keys):
+    """All that redis-cli does before it names the new owner."""
+    links = opened_by_hand(names, source, target, slot)
     if keys:
         assert links[0]("MIGRATE", "127.0.0.1", target.port, "", 0, 9000, "KEYS", *keys) == "OK"
     assert links[0]("CLUSTER", "GETKEYSINSLOT", slot, 10) == []
@@ -116,6 +122,72 @@ def test_kill_right_behind_an_answer_loses_nothing():
             assert [owner("GET", key) for key in keys] == [key.encode() for key in keys]
             assert owner("DEL", *keys) == KEYS
     print(f"   {ends[True]} done, {ends[False]} mended")
+
+
+def test_keys_leave_behind_the_answer():
+    """The target stands still: who was answered sees the keys gone, they are kept here, and whoever
+    asks for more soon hears that something is wrong."""
+    with three() as (cluster, names):
+        source, target = cluster.nodes[1:]
+        slot = sorted(cluster.slots(source))[7]
+        keys = filled(source, slot)
+        link, _ = opened_by_hand(names, source, target, slot)
+        source.ask("CLUSTER", "NODES")
+        migrate = "MIGRATE", "127.0.0.1", target.port, "", 0, 200, "KEYS"
+        with stopped(target):
+            assert link(*migrate, *keys[2:]) == "OK"
+            assert link(*migrate, keys[1]) == "OK"
+            assert link(*migrate, *keys[1:]) == "NOKEY"
+            assert link("CLUSTER", "GETKEYSINSLOT", slot, 10) == [keys[0].encode()]
+            assert "still hold keys" in link("CLUSTER", "SETSLOT", slot, "NODE", names[target])
+            assert link_to(source)("GET", keys[1]) == keys[1].encode()
+            time.sleep(0.6)
+            assert "IOERR" in link(*migrate, *keys)
+            link.send("GET", keys[1])
+            link.socket.settimeout(0.3)
+            with contextlib.suppress(TimeoutError):
+                raise AssertionError(f"answered: {link.socket.recv(100)}")
+        link.socket.settimeout(60)
+        assert link.read() == f"ASK {slot} 127.0.0.1:{target.port}"
+        assert link(*migrate, *keys) in ("OK", "NOKEY")
+        for node in target, source:
+            assert node.ask("CLUSTER", "SETSLOT", slot, "NODE", names[target]) == "OK"
+        assert [link_to(target)("GET", key) for key in keys] == [key.encode() for key in keys]
+
+
+def test_kill_right_behind_migrate_loses_nothing():
+    """Nobody has named the new owner: the slot stays open, until it is mended."""
+    with three() as (cluster, names):
+        for number in range(ROUNDS):
+            source, target = SOURCE.sample(cluster.nodes, 2)
+            slot = SOURCE.choice(sorted(cluster.slots(source)))
+            keys = filled(source, slot)
+            moved_by_hand(names, source, target, slot, keys)
+            victim = (source, target, cluster.nodes[0])[number % 3]
+            victim.kill()
+            victim.start()
+            cluster.settle()
+            mend(cluster)
+            cluster.settle()
+            cluster.check()
+            owner = link_to(cluster.owners()[slot])
+            assert [owner("GET", key) for key in keys] == [key.encode() for key in keys]
+            assert owner("DEL", *keys) == KEYS
+            assert sum(node.ask("DBSIZE") for node in cluster.nodes) == 0
+
+
+def test_what_was_answered_is_done_before_a_node_ends():
+    with three() as (cluster, names):
+        source, target = cluster.nodes[1:]
+        for slot in sorted(cluster.slots(source))[:ROUNDS]:
+            keys = filled(source, slot)
+            moved_by_hand(names, source, target, slot, keys)
+            source.stop()
+            assert link_to(target)("CLUSTER", "COUNTKEYSINSLOT", slot) == KEYS
+            source.start()
+            cluster.settle()
+            for node in target, source:
+                assert node.ask("CLUSTER", "SETSLOT", slot, "NODE", names[target]) == "OK"
 
 
 def test_a_promise_that_was_not_kept_is_told():
