@@ -81,6 +81,8 @@ struct engine_health engine_health(const struct engine *engine, uint64_t node);
 struct bus_link_state;
 bool engine_link_at(const struct engine *engine, uint32_t index, struct bus_link_state *link_out);
 
+/* Whether slots move by hand: redis-cli does not wait for what is done for them. */
+bool engine_moves_by_hand(const struct engine *engine);
 /* The source of a slot that moves by hand is to give all keys that it still has. */
 void engine_give_ask(struct engine *engine, uint32_t slot);
 
