@@ -3,6 +3,7 @@
 """Slots move under a checking load, driven by the stock redis-cli and by CLUSTER MIGRATESLOTS:
 there and back, key by key and atomically, one after the other and at once."""
 import contextlib
+import subprocess
 import threading
 
 from e2e import SLOTD, Cluster, Failed, Refused, loaded, right, run, seeded, some_slots
@@ -90,6 +91,28 @@ def test_slots_without_a_key_move_as_well():
             slots = some_slots(cluster, source, SOURCE.randrange(1, 300), SOURCE)
             moves = cluster.move_start({source: slots}, target)
             assert cluster.move_settled(moves, target), cluster.migrations(source)[0]
+
+
+def test_redis_benchmark_runs_through():
+    """The stock one, in its cluster mode, while slots move atomically."""
+    with Cluster(SLOTD, 3) as cluster:
+        cluster.create()
+        a, b, _ = cluster.nodes
+        moved, told = 0, []
+        with subprocess.Popen(
+                ["redis-benchmark", "--cluster", "-p", str(a.port), "-t", "set,get,incr,mset",
+                 "-n", "20000", "-r", "5000", "-P", "4", "-q"], stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as bench:
+            reader = threading.Thread(target=lambda: told.append(bench.stdout.read()))
+            reader.start()
+            while bench.poll() is None:
+                slots = some_slots(cluster, a, 500, SOURCE)
+                cluster.move({a: slots}, b)
+                cluster.move({b: slots}, a)
+                moved += 2
+            reader.join()
+        assert bench.returncode == 0 and "rror" not in told[0], told[0][-500:]
+        print(f"   {moved} moves meanwhile")
 
 
 def test_fix_closes_what_an_operator_left_open():
