@@ -99,7 +99,7 @@ def some_slots(cluster, node, count, source):
 
 def mend(cluster):
     """`fix` needs the nodes to see each other again; it says so until then."""
-    for _ in range(30):
+    for _ in range(100):
         try:
             cluster.manage("fix", cluster.nodes[0].address, "--cluster-yes")
             return

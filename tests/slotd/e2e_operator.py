@@ -184,14 +184,14 @@ def test_plans_are_paused_resumed_and_taken_back():
         paused = aborted = 0
         for _ in range(5):
             before = counts(cluster)
-            reshard(cluster, *words)
-            reshard(cluster, "PAUSE")
+            cluster.nodes[0].ask_many([("CLUSTER", "RESHARD", *each)
+                                       for each in (words, ("PAUSE",))])  # before it has ended
             progress = cluster.reshard_progress()
             if progress["plan"] == "paused":
                 paused += 1
                 assert "being carried out" in refused(cluster, *words)
-            reshard(cluster, "RESUME")
-            reshard(cluster, "ABORT")
+            cluster.nodes[0].ask_many([("CLUSTER", "RESHARD", each)
+                                       for each in ("RESUME", "ABORT")])
             wait_for(lambda: cluster.reshard_progress()["plan"] in ("ended", "none"), "the end")
             wait_for(lambda: not cluster.reshard_progress()["migrations"], "the way back")
             cluster.settle()
