@@ -90,6 +90,8 @@ def test_keys_go_on_one_by_one():
         assert target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", cluster.name(source)) == "OK"
         assert source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", cluster.name(target)) == "OK"
         assert links[0]("MIGRATE", "127.0.0.1", target.port, names[0], 0, 9000) == "OK"
+        # It was answered before the slot was open; who counts waits until the key has gone.
+        assert links[0]("CLUSTER", "COUNTKEYSINSLOT", slot) == len(names) - 1
         coordinator.kill()
         served(cluster, load)
         assert links[0]("MIGRATE", "127.0.0.1", target.port, names[1], 0, 9000) == "OK"
