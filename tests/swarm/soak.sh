@@ -4,12 +4,14 @@
 #
 #   tests/swarm/soak.sh SIMULATE [HOURS [FOLDER]]
 #
-# 8 hours by default, one process a processor, each on seeds of its own that no run had before. A
-# failing seed is shrunk and kept in FOLDER (soak/) as replay-SEED.txt, and told in its log and,
-# with the command that runs it again, at the end; a simulator that does not run at all counts as a
-# failure, and ends the soak. A terminal sees how far it is. The last line counts what all runs into
-# this folder did, also one that is stopped (Ctrl-C, TERM); exit status 0: nothing failed.
+# 8 hours by default, one process a processor, each on seeds of its own that no run had before: as
+# they are, and by turns such that look at one phase (`focus` in floors.txt). A failing seed is
+# shrunk and kept in FOLDER (soak/) as replay-SEED.txt, and told in its log and, with the command
+# that runs it again, at the end; a simulator that does not run at all counts as a failure, and ends
+# the soak. A terminal sees how far it is. The last line counts what all runs into this folder did,
+# also one that is stopped (Ctrl-C, TERM); exit status 0: nothing failed.
 set -u
+mapfile -t looks < <(sed -n 's/^focus \([a-z]* [A-Z]*\) .*/\1/p' "$(dirname "$0")/floors.txt")
 simulate=$(realpath "${1:?usage: soak.sh SIMULATE [HOURS [FOLDER]]}")
 hours=${2:-8}
 case $hours in
@@ -24,15 +26,17 @@ end=$((SECONDS + $(awk "BEGIN { print int($hours * 3600) }")))
 base=$(date +%s%N)
 
 worker() {
-  local seed=$((base + $1 * 1000000000000000)) log=log-$base-$1.txt
+  local seed=$((base + $1 * 1000000000000000)) log=log-$base-$1.txt turn=$1 look
   while [ "$SECONDS" -lt "$end" ]; do
-    "$simulate" swarm "$seed" 500 shrink 2>>"$log" | grep -v '^rows' >>"$log"
+    look=()
+    [ $((turn % 2)) -eq 0 ] || read -ra look <<<"${looks[turn / 2 % ${#looks[@]}]}"
+    "$simulate" swarm "$seed" 500 shrink "${look[@]}" 2>>"$log" | grep -v '^rows' >>"$log"
     status=${PIPESTATUS[0]}
     if [ "$status" -gt 1 ]; then # it did not run: no other seeds will
       echo "0 seeds, 1 failed: $simulate ends with $status" | tee -a "$log" >&2
       return
     fi
-    seed=$((seed + 500))
+    seed=$((seed + 500)) turn=$((turn + 1))
   done
 }
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """What soak.sh promises, with a simulator that only says what a real one says: soak_test.py
 
-Failures are kept and counted, over several runs into one folder; a run that is stopped says what it
-did, and leaves no process behind; one whose simulator does not run ends at once, and fails.
+Seeds as they are and seeds that look at a phase run by turns. Failures are kept and counted, over
+several runs into one folder; a run that is stopped says what it did, and leaves no process behind;
+one whose simulator does not run ends at once, and fails.
 """
 import os
 import pathlib
@@ -18,7 +19,7 @@ import time
 # and all later ones stay until they are stopped.
 FAKE = r"""#!/bin/bash
 exec 9>>"$CALLS"; flock 9
-echo "$2 $3" >&9
+echo "$2 $3 $5" >&9
 call=$(wc -l <"$CALLS"); flock -u 9
 if [ "$call" -le 3 ]; then
   [ "$call" -ne 2 ] || touch "replay-$2.txt"
@@ -64,6 +65,14 @@ def stays(pid):
     return True
 
 
+def turns(calls):
+    """What is wrong with calls: FROM COUNT, and what the seeds look at, if at anything. Four calls
+    of three workers or fewer: two of them are one worker's."""
+    looks = {int(call.split()[0]): call.split()[2:] for call in calls}
+    pairs = [(look, looks[seed + 500]) for seed, look in looks.items() if seed + 500 in looks]
+    return [f"{pair} follow each other" for pair in pairs if bool(pair[0]) == bool(pair[1])]
+
+
 def main():
     failed = []
     with tempfile.TemporaryDirectory() as place:
@@ -80,6 +89,7 @@ def main():
             first = sorted(call.split()[0] for call in calls.read_text().splitlines())
             if len(first) != len(set(first)):
                 failed.append(f"run {run}: a seed twice")
+            failed += [f"run {run}: {fault}" for fault in turns(calls.read_text().splitlines())]
         fake.write_text("#!/bin/sh\nexit 127\n")
         status, line = soak(place / "none", fake, place / "calls", 0)
         workers = len(os.sched_getaffinity(0))
