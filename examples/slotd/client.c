@@ -50,7 +50,7 @@ void client_turn(struct client *client)
 
 static bool backlogged(const struct client *client)
 {
-    return client->hold != 0 ||
+    return client->held ||
         client->output.size + client->sending.size > CLIENT_OUTPUT_SIZE_MAX;
 }
 
@@ -237,20 +237,21 @@ static void send_output(struct client *client)
 
 /* --durability always: what was answered outlives a fail-over: answers wait for replicas. So does
  * an ASK always: an heir to which the key's removal is news would serve what the other node, which
- * goes by the key's absence here, has overwritten. */
+ * goes by the key's absence here, has overwritten. So would this node after a loss of power. */
 static bool held(struct client *client)
 {
     const struct slotd *slotd = &client->server->slotd;
     bool waits = slotd->settings.durability == DURABILITY_ALWAYS || client->session.asked;
     if (!waits || client->output.size == 0)
         return false;
-    if (client->hold == 0)
+    if (!client->held) {
         client->hold = engine_logged(slotd->engine);
-    if (engine_released(slotd->engine) < client->hold)
-        return true;
-    client->hold = 0;
-    client->session.asked = false;
-    return false;
+        client->removal = client->session.asked ? engine_removal(slotd->engine) : 0;
+    }
+    client->held = engine_released(slotd->engine) < client->hold ||
+        !engine_removal_kept(slotd->engine, client->removal);
+    client->session.asked = client->held && client->session.asked;
+    return client->held;
 }
 
 void client_flush(struct client *client)

@@ -425,6 +425,16 @@ bool engine_sync_wanted(const struct engine *engine)
     return host_sync_wanted(&engine->sync);
 }
 
+uint64_t engine_removal(const struct engine *engine)
+{
+    return engine->sync.removal;
+}
+
+bool engine_removal_kept(struct engine *engine, uint64_t removal)
+{
+    return host_removal_kept(&engine->sync, removal);
+}
+
 void engine_sync_begun(struct engine *engine)
 {
     host_sync_begun(&engine->sync);
@@ -432,7 +442,8 @@ void engine_sync_begun(struct engine *engine)
 
 void engine_sync_ended(struct engine *engine)
 {
-    host_sync_ended(&engine->sync);
+    if (host_sync_ended(&engine->sync))
+        engine->store.wake_wanted = true;
     engine->dirty = true;
 }
 

@@ -65,6 +65,10 @@ uint32_t engine_missed_slots(const struct engine *engine);
 /* Replication under `always`: the end of what this node has changed, and what may be answered. */
 uint64_t engine_logged(const struct engine *engine);
 uint64_t engine_released(const struct engine *engine);
+/* The commit with the newest removal of a key (another node may go by its absence), and whether
+ * no loss of power undoes it; if one may, a sync is asked for, and clients are woken behind it. */
+uint64_t engine_removal(const struct engine *engine);
+bool engine_removal_kept(struct engine *engine, uint64_t removal);
 bool engine_coordinates(const struct engine *engine);
 void engine_message_counts(
     const struct engine *engine, uint64_t *sent_out, uint64_t *received_out);

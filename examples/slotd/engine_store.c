@@ -23,6 +23,14 @@ static void on_changed(void *user_data, const struct store_key *key, uint64_t ke
     engine->dirty = true;
 }
 
+/* Whichever slot it is in: it may be about to move, one key after the other. */
+static void on_removed(void *user_data)
+{
+    struct engine *engine = user_data;
+    if (!engine->store.own_change)
+        host_removed(&engine->sync);
+}
+
 static bool on_may_expire(void *user_data, const struct store_key *key)
 {
     struct engine *engine = user_data;
@@ -48,6 +56,6 @@ static bool on_visible(void *user_data, uint32_t slot)
 void engine__store_observe(struct engine *engine)
 {
     struct store *store = engine->slotd->store;
-    store_observe(
-        store, &(struct store_observer){engine, on_changed, on_may_expire, on_visible});
+    store_observe(store, &(struct store_observer){
+        engine, on_changed, on_removed, on_may_expire, on_visible});
 }

@@ -37,6 +37,9 @@ struct host_sync {
     struct host_wait *waiting; /* for the next sync */
     struct host_wait *running; /* for the one that is under way */
     uint32_t store_count;      /* of them a node's store actions */
+    uint64_t removal; /* commit with the newest removal by a client, or because a key expired */
+    bool removal_wanted;  /* somebody waits for the next sync because of it ... */
+    bool removal_running; /* ... or for the one that is under way */
     struct host_staged staged;
 };
 
@@ -52,9 +55,14 @@ int32_t host_replicas_wait(struct host_sync *sync, struct reshard_driver *driver
     const struct reshard_action *action, const struct reshard_completion *completion);
 /* Replicas have applied more. */
 void host_replicas_applied(struct host_sync *sync);
+/* Such a removal was made in this turn. */
+void host_removed(struct host_sync *sync);
+/* Whether no loss of power undoes this commit; false: a sync is wanted. */
+bool host_removal_kept(struct host_sync *sync, uint64_t removal);
 bool host_sync_wanted(const struct host_sync *sync);
 void host_sync_begun(struct host_sync *sync);
-void host_sync_ended(struct host_sync *sync);
+/* True when somebody waited because of a removal. */
+bool host_sync_ended(struct host_sync *sync);
 /* A driver is about to go: nothing of it is completed any more. */
 void host_sync_forget(struct host_sync *sync, const struct reshard_driver *driver);
 

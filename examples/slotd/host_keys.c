@@ -158,11 +158,13 @@ int32_t host_pick(void *user_data, const struct reshard_action *action,
     else
         status = pick_walk(&pick, action, completion);
     buffer_free(&pick.items);
-    /* The other node goes by a key's absence here: no heir may find it again. */
+    /* The other node goes by a key's absence here: no heir may find it again, nor this node. */
     bool absent = action->payload_size > 0 && action->capacity == 0 && completion->keys == 0;
-    if (status == RESHARD_OK && absent)
-        status = host_replicas_wait(host->sync, host->driver, action, completion);
-    return status;
+    if (status != RESHARD_OK || !absent)
+        return status;
+    return host_removal_kept(host->sync, host->sync->removal)
+        ? host_replicas_wait(host->sync, host->driver, action, completion)
+        : host_sync_wait(host->sync, host->driver, action, completion);
 }
 
 int32_t host_remove(void *user_data, const struct reshard_action *action,

@@ -59,15 +59,31 @@ int32_t host_power_wait(struct host_sync *sync, struct reshard_driver *driver,
         ? RESHARD_OK : wait_add(sync, &sync->waiting, driver, action, completion, 0);
 }
 
+void host_removed(struct host_sync *sync)
+{
+    sync->removal = store_commit_count(sync->store) + 1;
+}
+
+bool host_removal_kept(struct host_sync *sync, uint64_t removal)
+{
+    uint64_t done = store_commit_count(sync->store);
+    bool kept = sync->durability != DURABILITY_BATCH ||
+        removal <= done - store_unsynced_count(sync->store);
+    sync->removal_wanted = sync->removal_wanted || !kept;
+    return kept;
+}
+
 bool host_sync_wanted(const struct host_sync *sync)
 {
-    return sync->waiting != NULL;
+    return sync->waiting != NULL || sync->removal_wanted;
 }
 
 void host_sync_begun(struct host_sync *sync)
 {
     sync->running = sync->waiting;
     sync->waiting = NULL;
+    sync->removal_running = sync->removal_wanted;
+    sync->removal_wanted = false;
     sync->staged.syncing = sync->staged.applied;
 }
 
@@ -95,12 +111,15 @@ void host_replicas_applied(struct host_sync *sync)
     list_end(sync, all);
 }
 
-void host_sync_ended(struct host_sync *sync)
+bool host_sync_ended(struct host_sync *sync)
 {
+    bool wakes = sync->removal_running;
     struct host_wait *all = sync->running;
     sync->running = NULL;
+    sync->removal_running = false;
     sync->staged.synced = sync->staged.syncing;
     list_end(sync, all);
+    return wakes;
 }
 
 static void list_forget(

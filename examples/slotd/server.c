@@ -122,7 +122,7 @@ void server_wake(struct server *server)
 {
     for (struct session *at = server->slotd.sessions; at != NULL; at = at->next) {
         struct client *client = (struct client *)at;
-        if (!client->parked && client->hold == 0)
+        if (!client->parked && !client->held)
             continue;
         client->parked = false;
         client_turn(client);

@@ -36,7 +36,9 @@ struct client {
     bool starved;          /* the input ends inside a request */
     bool ended;            /* no more input will come */
     bool closed;
-    uint64_t hold;         /* answers that wait for replicas to have so much; 0 = none do */
+    bool held;             /* answers wait: for replicas to have `hold`, */
+    uint64_t hold;
+    uint64_t removal;      /* and for a sync of the store's commit of this number */
     bool in_turn;          /* on the list below */
     struct client *next_in_turn;
 };

@@ -99,6 +99,8 @@ struct reshard_digest store_item_digest(
 /* Called after each change of a live key. What the key is now: store_record_key. `kept`: so many
  * bytes of its value are as before; only the expiry, and what follows them, is new. */
 typedef void (*store_changed)(void *user_data, const struct store_key *key, uint64_t kept);
+/* Called after a live key, or all of a slot, was removed. */
+typedef void (*store_removed)(void *user_data);
 /* Asked before an expired key is removed: may it? */
 typedef bool (*store_may_expire)(void *user_data, const struct store_key *key);
 /* Whether a slot's keys are seen: others (copies on their way in, remains on their way out) are
@@ -107,6 +109,7 @@ typedef bool (*store_visible)(void *user_data, uint32_t slot);
 struct store_observer {
     void *user_data;
     store_changed changed;       /* NULL: nobody asks */
+    store_removed removed;       /* NULL: nobody asks */
     store_may_expire may_expire; /* NULL: all may */
     store_visible visible;       /* NULL: all are */
 };

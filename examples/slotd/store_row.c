@@ -302,6 +302,8 @@ void store__row_append(struct store *store, struct row *row, struct bytes tail, 
 
 void store__row_told(struct store *store, const struct row *row, uint64_t kept)
 {
+    if (!row->found && store->observer.removed != NULL)
+        store->observer.removed(store->observer.user_data);
     if (store->observer.changed == NULL)
         return;
     struct store_key key = {row->slot, row->name};

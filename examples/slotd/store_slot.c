@@ -159,6 +159,8 @@ void store_slot_discard(struct store *store, uint32_t slot)
 void store_slot_clear(struct store *store, uint32_t slot)
 {
     slot_change(store, STORE_SLOT_CLEARED, slot);
+    if (store->observer.removed != NULL)
+        store->observer.removed(store->observer.user_data);
 }
 
 /* Delete one row under the cursor with what hangs on it. Sums do not matter any more. */

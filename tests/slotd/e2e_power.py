@@ -12,6 +12,7 @@ import sys
 import time
 
 from e2e import Failed, SLOTD, Cluster, mend, no_orphans, run, seeded, some_slots, wait_for
+from shards import TAGS, link_to
 from writer import KEYS, Writer
 
 SOURCE = seeded()
@@ -19,8 +20,8 @@ ROUNDS = {"atomic": 5, "keywise": 2}
 PAGE = 4096
 
 
-def tear(node):
-    """Files as the loss of power leaves them."""
+def tear(node, share=None):
+    """Files as the loss of power leaves them; `share` of what was not synced is there."""
     data, synced = (os.path.join(node.directory, name) for name in ("data", "synced"))
     assert os.path.isdir(synced), "this server was not built with power.c"
     for name in os.listdir(data):
@@ -33,20 +34,20 @@ def tear(node):
         with open(path, "rb") as file:
             new = file.read()
         # Each round of its own kind: nothing of what was not synced is there, or most, or half.
-        share = SOURCE.choice((0, 0.1, 0.5, 0.9))
-        size = max(len(old), len(new) if SOURCE.random() < share else 0)
+        kept = SOURCE.choice((0, 0.1, 0.5, 0.9)) if share is None else share
+        size = max(len(old), len(new) if SOURCE.random() < kept else 0)
         with open(path, "wb") as file:
             for at in range(0, size, PAGE):
-                written = SOURCE.random() < share
+                written = SOURCE.random() < kept
                 page = new[at:at + PAGE] if written else old[at:at + PAGE]
                 file.write(page.ljust(min(PAGE, size - at), b"\0"))
 
 
-def lose_power(nodes):
+def lose_power(nodes, share=None):
     for node in nodes:
         node.kill()
     for node in nodes:
-        tear(node)
+        tear(node, share)
     os.environ["SLOTD_BOOT_ID"] = f"boot {SOURCE.random()}"
     for node in nodes:
         node.start()
@@ -145,6 +146,30 @@ def test_always_loses_no_answered_write():
 
 def test_batch_loses_the_last_writes_at_most_and_never_ownership():
     play("batch")
+
+
+def test_batch_brings_no_key_back_whose_absence_was_told():
+    os.environ["SLOTD_BOOT_ID"] = "first boot"
+    with Cluster(SLOTD, 3, "batch") as cluster:
+        cluster.create()
+        for number in range(8):
+            source, target = SOURCE.sample(cluster.nodes, 2)
+            slot = SOURCE.choice(sorted(cluster.slots(source)))
+            key, names = f"{{{TAGS[slot]}}}k", [cluster.name(node) for node in (source, target)]
+            giver, taker = link_to(source), link_to(target)
+            assert giver("SET", key, "old") == "OK"
+            for link, word, other in ((taker, "IMPORTING", names[0]),
+                                      (giver, "MIGRATING", names[1])):
+                assert link("CLUSTER", "SETSLOT", slot, word, other) == "OK"
+            assert giver("DEL", key) == 1
+            if number % 2:  # else the target asks the source by itself
+                wait_for(lambda: str(giver("GET", key)).startswith("ASK "), "the move's begin")
+            wait_for(lambda: taker("ASKING") == "OK" and taker("SET", key, "new") == "OK", "a SET")
+            lose_power([source], 0)
+            assert link_to(source)("CLUSTER", "GETKEYSINSLOT", slot, 10) == [], "it is back"
+            mend(cluster)
+            cluster.check()
+            assert cluster.cli("-c", "-p", source.port, "GET", key).strip() == "new"
 
 
 if __name__ == "__main__":

@@ -177,7 +177,8 @@ Test(store, copy_under_writes_ends_equal)
     uint64_t state = 42424242;
     for (int step = 0; step < 400; step++)
         change(source.store, &state, value);
-    store_observe(source.store, &(struct store_observer){&capture, on_changed, NULL, NULL});
+    store_observe(
+        source.store, &(struct store_observer){.user_data = &capture, .changed = on_changed});
     store_slot_stage(target.store, slot);
     struct store_export export_state = {.position = (uint64_t)slot << 32};
     bool done = false;
@@ -335,7 +336,8 @@ Test(store, hidden_slots_are_not_seen)
     struct buffer name = {0};
     place_put(place.store, "k", "v");
     bool visible = false;
-    store_observe(place.store, &(struct store_observer){&visible, NULL, NULL, visible_if});
+    store_observe(
+        place.store, &(struct store_observer){.user_data = &visible, .visible = visible_if});
     cr_assert_not(store_slot_visible(place.store, key.slot));
     struct sums sums = {.store = place.store};
     cr_assert_eq(store_walk(place.store, 0, STORE_END, sum_visit, &sums), STORE_END);
@@ -361,7 +363,7 @@ Test(store, expiry_asks_first_and_leaves_staging_alone)
     struct store_key key = place_key("k");
     struct buffer records = {0};
     bool may = false;
-    store_observe(place.store, &(struct store_observer){&may, NULL, may_not, NULL});
+    store_observe(place.store, &(struct store_observer){.user_data = &may, .may_expire = may_not});
     store_put(place.store, &key, bytes_of("v"), store_time(place.store) + 10);
     store_record_key(place.store, &key, &records);
     store_slot_stage(place.store, key.slot);
