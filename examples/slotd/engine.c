@@ -151,6 +151,8 @@ bool engine__node_start(struct engine *engine)
     config.chunk_size = HOST_CHUNK_SIZE;
     config.window_size = HOST_WINDOW_SIZE;
     config.flight_size = HOST_FLIGHT_SIZE;
+    if (engine->sync.durability == DURABILITY_BATCH) /* elsewhere a sync is not waited for */
+        config.gather_ns = ENGINE_SETTLE_NS;
     reshard_transport_init(&transport);
     transport.user_data = engine;
     transport.send = on_node_send;

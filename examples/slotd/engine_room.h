@@ -22,6 +22,7 @@ enum {
 #define ENGINE_HELD_NS ((uint64_t)5000000)  /* look again at what lets a pause go first */
 #define ENGINE_ASKED_NS ((uint64_t)5000000) /* clients ask until so long after the last request */
 #define ENGINE_GATHER_NS ((uint64_t)5000000) /* until redis-cli opens the next slot */
+#define ENGINE_SETTLE_NS ((uint64_t)20000000) /* until the next slot's records are synced */
 #define ENGINE_RESEND_NS ((uint64_t)200000000)
 #define ENGINE_ANSWER_NS ((uint64_t)30000000000)
 #define ENGINE_MEET_NS ((uint64_t)3000000000) /* for a link to the node that is met */

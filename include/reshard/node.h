@@ -42,6 +42,10 @@ struct reshard_node_config {
     uint64_t flight_size;   /**< bytes of a copy sent and not yet applied, a migration, above which
                                  no more is read: window_size. A small one keeps the memory that a
                                  copy passes through small, and what is sent behind it near */
+    uint64_t gather_ns;     /**< RESHARD_MIGRATION_OPERATOR, keywise: the record that settles a side
+                                 waits so long, at most, to be synced with others, and is told once
+                                 it is; 0 = it is synced at once. A SYNC that ends it must cover the
+                                 journal, too */
 };
 
 /** Bits of `flags`. */

@@ -222,10 +222,21 @@ static void append_push(struct reshard_node *node)
     struct reshard__entry *entry =
         reshard__journal_push(&log->journal, &node->outbox, RESHARD_ACTION_APPEND);
     entry->action.durability = durability_needed(node);
+    log->synced = entry->action.durability == RESHARD_DURABILITY_FULL;
     for (size_t i = 0; i < node->part_count; i++)
         node->parts[i]->writing = node->parts[i]->want.kind != 0;
     log->map_version = reshard_map_version(node->next);
     log->quarantine_changes = node->quarantine_changes;
+}
+
+/* What settled a part is synced with any record that is: it stands before it. */
+static void parts_kept(struct reshard_node *node)
+{
+    for (size_t i = 0; i < node->part_count && node->log.synced; i++) {
+        uint32_t kind = node->parts[i]->stored.kind;
+        node->parts[i]->kept |= kind == RESHARD__RECORD_RELEASED ||
+                                kind == RESHARD__RECORD_PURGE || kind == RESHARD__RECORD_ACTIVE;
+    }
 }
 
 /* What was written is durable: the map follows, then the parts' records. NOMEM: go on later. */
@@ -246,6 +257,7 @@ static int32_t follow(struct reshard_node *node)
         part->want.kind = 0;
         part->writing = false;
     }
+    parts_kept(node);
     reshard__journal_settled(&log->journal);
     node->quarantine_durable = log->quarantine_changes;
     log->identity = true;
@@ -298,6 +310,7 @@ static void compact(struct reshard_node *node)
         return;
     }
     (void)reshard__journal_push(&log->journal, &node->outbox, RESHARD_ACTION_COMPACT);
+    log->synced = false; /* it may wait in the store's log as others do */
     log->map_version = reshard_map_version(node->map);
     log->quarantine_changes = node->quarantine_changes;
 }

@@ -160,6 +160,7 @@ struct reshard__part {
     bool activated;
     bool keeping; /* a SYNC of the record that settles the part is under way ... */
     bool kept;    /* ... or has ended */
+    uint64_t keep_ns; /* until then the record waits for a sync of others, 0 = it is not told yet */
 
     /* source, snapshot */
     struct reshard__stream stream;
@@ -201,6 +202,7 @@ struct reshard__log {
     uint64_t quarantine_changes; /* that the open write carries */
     uint64_t waiting_ns;         /* since when changes of the map wait to be written, 0 = none do */
     bool identity;               /* the first record stands */
+    bool synced;                 /* the open write outlives a loss of power, and all before it */
 };
 
 struct reshard_node {
@@ -279,10 +281,14 @@ void reshard__part_depose(struct reshard_node *node, struct reshard__part *part)
 /* The stance that the part's records and the durable map's decision command, at start and when a
  * decision arrives. */
 void reshard__part_settle_stance(struct reshard_node *node, struct reshard__part *part);
-/* Whether what was settled last is safe from a loss of power; else a SYNC is asked for. */
+/* Whether what was settled last is safe from a loss of power; else a SYNC is asked for: at once,
+ * or, where an operator works by hand, when nothing else was synced for a while. */
 bool reshard__part_kept(struct reshard_node *node, struct reshard__part *part);
 /* Whether the records that settle the part may be loose until then: a write that is answered is
- * behind them in the same log, and nothing is told before. */
+ * behind them in the same log, and nothing is told before. So the coordinator counts nobody whose
+ * record can go with the power, and repeats SETTLE. Who lost it stands as in HOLD, of which all is
+ * synced: a source that serves nothing (and by hand has no key left), a sealed target that has all
+ * keys and is not yet the owner. Neither can go back: the decision is durable. */
 bool reshard__part_settles_loose(
     const struct reshard_node *node, const struct reshard__part *part);
 /* A new fence; its number is reached by fence_done when it completed. */

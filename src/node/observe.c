@@ -39,6 +39,14 @@ static void target_deadline(
         earlier(deadline, part->chunk_ns + node->config.retry_ns / 2);
 }
 
+/* What settled the part has waited long enough for a sync of others. */
+static void keep_deadline(
+    const struct reshard_node *node, const struct reshard__part *part, uint64_t *deadline)
+{
+    if (part->keep_ns > node->now_ns && !part->kept)
+        earlier(deadline, part->keep_ns);
+}
+
 static uint64_t part_deadline(const struct reshard_node *node, const struct reshard__part *part)
 {
     uint64_t deadline = UINT64_MAX;
@@ -53,6 +61,7 @@ static uint64_t part_deadline(const struct reshard_node *node, const struct resh
     if (purges && part->busy == 0 && !waits)
         earlier(&deadline, node->now_ns + 1);
     target_deadline(node, part, &deadline);
+    keep_deadline(node, part, &deadline);
     if (part->keywise)
         earlier(&deadline, reshard__keywise_deadline(node, part));
     return deadline;

@@ -209,14 +209,19 @@ bool reshard__part_by_hand(const struct reshard__part *part)
 bool reshard__part_settles_loose(
     const struct reshard_node *node, const struct reshard__part *part)
 {
-    return part->mode == RESHARD_MODE_SNAPSHOT && node->config.flags & RESHARD_NODE_ONE_LOG;
+    if (part->mode == RESHARD_MODE_KEYWISE)
+        return reshard__part_by_hand(part) && node->config.gather_ns > 0;
+    return node->config.flags & RESHARD_NODE_ONE_LOG;
 }
 
 bool reshard__part_kept(struct reshard_node *node, struct reshard__part *part)
 {
     if (!reshard__part_settles_loose(node, part))
         return true;
-    if (!part->kept && !part->keeping)
+    bool gathers = part->mode == RESHARD_MODE_KEYWISE;
+    if (part->keep_ns == 0)
+        part->keep_ns = node->now_ns + (gathers ? node->config.gather_ns : 0);
+    if (!part->kept && !part->keeping && node->now_ns >= part->keep_ns)
         part->keeping =
             reshard__part_ask(node, part, RESHARD_ACTION_SYNC, RESHARD__BUSY_SYNC) != NULL;
     return part->kept;

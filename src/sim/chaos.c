@@ -276,8 +276,8 @@ static void data(struct reshard_sim *sim)
     reshard__host_drain(sim, host);
 }
 
-/* As long as faults come something is on the move; where an end waits for the next opening, that
- * comes before it. */
+/* As long as faults come something is on the move; where an end, or what settles a side, waits for
+ * the next opening, that comes before it. */
 static void keep_moving(struct reshard_sim *sim, uint32_t mode)
 {
     bool rests = sim->steps % 16 == 0 &&

@@ -77,7 +77,8 @@ bool reshard__hands_rest(const struct reshard_sim *sim)
 {
     for (size_t i = 0; i < sim->moving_count; i++) {
         const struct moving *moving = &sim->movings[i];
-        if (!moving->closed && moving->phase != RESHARD_PHASE_DONE &&
+        bool settles = moving->phase == RESHARD_PHASE_SETTLE && sim->set.settle_ns > 0;
+        if (!moving->closed && !settles && moving->phase != RESHARD_PHASE_DONE &&
             moving->phase != RESHARD_PHASE_REVERTED)
             return false;
     }

@@ -114,6 +114,7 @@ static int32_t node_start(struct reshard_sim *sim, struct host *host)
     config.pick_size = sim->set.pick_size;
     config.conflict = sim->set.conflict;
     config.conflict_limit = sim->set.conflict_limit;
+    config.gather_ns = sim->set.settle_ns;
     config.check = RESHARD_CHECK_PAYLOADS; /* no damaged message may be taken */
     config.allocator = reshard__memory_of(sim, host);
     struct {

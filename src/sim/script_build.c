@@ -42,7 +42,7 @@ static const struct number numbers[] = {
 
 static const char *const times_names[] = {"retry", "freeze", "linger", "backoff", "alarm",
     "latency", "store", "append", "execute", "timeout", "lease", "resync",
-    "gather", "think", NULL};
+    "gather", "settle", "think", NULL};
 static const char *const sabotage_names[] = {"none", "fence", "sync", "record", "purge", "discard",
     "digest", "journal", "fence-term", "route", "map", "wake", "corrupt", "depose",
     "apply", "clock", "expiry", "follow", "order", "reads", "death", NULL};
@@ -71,7 +71,7 @@ static bool set_time(struct script *script)
     uint64_t *times[] = {&set->retry_ns, &set->freeze_ns, &set->linger_ns, &set->backoff_ns,
         &set->alarm_ns, &set->latency_ns, &set->store_ns, &set->append_ns, &set->execute_ns,
         &set->timeout_ns, &set->lease_ns, &set->resync_ns, &set->gather_ns,
-        &set->think_ns};
+        &set->settle_ns, &set->think_ns};
     for (uint32_t i = 0; times_names[i]; i++) {
         if (!reshard__script_word(script, times_names[i]))
             continue;

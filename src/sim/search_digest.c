@@ -144,6 +144,8 @@ static void put_part(
     blank(&copy.retry_at_ns, now_ns);
     blank(&copy.freeze_deadline_ns, now_ns);
     blank(&copy.chunk_ns, now_ns);
+    copy.kept &= node->config.gather_ns > 0; /* elsewhere nobody asks for it */
+    copy.keep_ns = copy.kept ? 0 : moment(copy.keep_ns, now_ns);
     stream_blank(&copy.stream, now_ns);
     put(sink, &copy, sizeof copy);
     put_number(sink, part->stream.send_next ? part->stream.send_next->sequence : 0);
@@ -198,6 +200,7 @@ static void put_node(struct sink *sink, const struct reshard_node *node)
     const uint64_t fields[] = {node->next_snapshot, node->map_missed,
         node->map_missed ? node->map_from : node->map_from != 0, log->map_version,
         log->quarantine_changes, log->identity, node->following,
+        log->synced && node->config.gather_ns > 0 && log->journal.state != RESHARD__JOURNAL_IDLE,
         moment(log->waiting_ns, node->now_ns), node->parts_missing, node->shard, node->primary,
         node->quarantine_changes, node->quarantine_durable, node->purge_cursor,
         moment(node->purge_retry_ns, node->now_ns), node->purge_open, node->part_count};
@@ -338,6 +341,8 @@ static void put_disk(struct sink *sink, const struct reshard_sim *sim, const str
     put(sink, disk->values, sim->set.key_count * sizeof *disk->values);
     for (size_t i = 0; i < disk->staging_count; i++)
         put_staging(sink, &disk->stagings[i]);
+    for (size_t i = 0; sim->set.unsynced && i < disk->loose.count; i++)
+        put(sink, &disk->loose.entries[i], sizeof disk->loose.entries[i]);
 }
 
 static void put_stream(struct sink *sink, const struct stream *stream)

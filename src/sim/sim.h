@@ -325,7 +325,7 @@ struct settings {
     uint64_t seed, unread; /* unread: bits of keys below 64 that the last reads leave out */
     uint64_t chunk_size, window_size, tail_size;
     uint64_t retry_ns, freeze_ns, linger_ns, backoff_ns, alarm_ns, lag_size, bandwidth,
-        bandwidth_total, gather_ns;
+        bandwidth_total, gather_ns, settle_ns;
     uint32_t conflict, conflict_limit, attempt_limit, copy_limit, in_flight_limit;
     uint64_t latency_ns, store_ns, append_ns, execute_ns, timeout_ns, lease_ns, resync_ns,
         think_ns;

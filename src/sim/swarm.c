@@ -43,13 +43,16 @@ static void sizes_choose(struct reshard_sim *sim, uint64_t *state)
     set->resync_ns = pick(state, 0, 4) * SIM_MILLI;
 }
 
-/* In a third of all seeds ends of migrations wait for what comes next. What a host's own store
- * calls its keys only it knows: nobody names them by hand. */
+/* In a third of all seeds ends of migrations wait for what comes next; in half of those what
+ * settles a side does, too. What a host's own store calls its keys only it knows: nobody names them
+ * by hand. */
 static void gather_choose(struct reshard_sim *sim, uint64_t seed)
 {
     uint64_t state = ~seed;
-    if (pick(&state, 0, 2) == 0 && !sim->store)
-        sim->set.gather_ns = pick(&state, 1, 20) * SIM_MILLI;
+    if (pick(&state, 0, 2) || sim->store)
+        return;
+    sim->set.gather_ns = pick(&state, 1, 20) * SIM_MILLI;
+    sim->set.settle_ns = pick(&state, 0, 1) * pick(&state, 1, 20) * SIM_MILLI;
 }
 
 static void faults_choose(struct reshard_sim *sim, uint64_t *state)

@@ -102,3 +102,125 @@ Test(parts, part_made_late_takes_over_its_slots)
     cr_assert_eq(rig_route(&rig, 0, RESHARD_OP_WRITE), RESHARD_SERVE_CAPTURE);
     rig_free(&rig);
 }
+
+/* ---- by hand, what settles a side waits for a sync of others ---- */
+
+static const uint64_t GATHER_NS = UINT64_C(10000000);
+
+static uint32_t append_durability(void)
+{
+    uint32_t durability = rig_find(&rig, RESHARD_ACTION_APPEND)->durability;
+    rig_do(&rig, RESHARD_ACTION_APPEND);
+    return durability;
+}
+
+/* An operator's migration of empty slots, committed; the order to settle is about to come. */
+static void hand_to_settle(reshard_node_id id)
+{
+    rig_boot(&rig, id);
+    rig.node->config.gather_ns = GATHER_NS;
+    rig.migration_flags = RESHARD_MIGRATION_OPERATOR;
+    rig_open(&rig, 1, RESHARD_MODE_KEYWISE);
+    rig_order(&rig, RESHARD_PHASE_PREPARE);
+    rig_order(&rig, RESHARD_PHASE_MOVE);
+    rig_none_pending(&rig, 3 - id);
+    rig_order(&rig, RESHARD_PHASE_HOLD);
+    rig_decide(&rig, RESHARD_CHANGE_MIGRATION_COMMIT);
+    rig.automatic &= ~(RIG_BIT(APPEND) | RIG_BIT(SYNC));
+    rig_clear(&rig);
+}
+
+/* Settled, and not yet told. */
+static void hand_settles(reshard_node_id id)
+{
+    hand_to_settle(id);
+    rig_order(&rig, RESHARD_PHASE_SETTLE);
+    cr_assert_eq(append_durability(), RESHARD_DURABILITY_WRITE);
+    cr_assert_eq(rig_route(&rig, 3, RESHARD_OP_WRITE), id == 1 ? RESHARD_MOVED : RESHARD_SERVE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING);
+    cr_assert_null(rig_find(&rig, RESHARD_ACTION_SYNC));
+    cr_assert_eq(reshard_node_deadline(rig.node), rig.now_ns + GATHER_NS);
+}
+
+/* A change of the map is written at once, and as durably as it must be. */
+static void map_writes(struct reshard_change change, uint32_t durability)
+{
+    rig_change(&rig, change);
+    rig_map(&rig);
+    cr_assert_eq(append_durability(), durability);
+}
+
+Test(parts, side_by_hand_says_that_it_settled_when_anything_else_is_synced)
+{
+    static const struct reshard_range other = {12, 12};
+    for (reshard_node_id id = 1; id <= 2; id++) {
+        hand_settles(id);
+        map_writes((struct reshard_change){.kind = RESHARD_CHANGE_SHARD_PUT, .shard = 9,
+                       .weight = 1.0},
+            RESHARD_DURABILITY_WRITE);
+        cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING, "that was no sync");
+        map_writes((struct reshard_change){.kind = RESHARD_CHANGE_UNASSIGN, .shard = 1,
+                       .ranges = &other, .range_count = 1},
+            RESHARD_DURABILITY_FULL);
+        cr_assert_eq(rig_result(&rig), RESHARD__RESULT_SETTLED);
+        cr_assert_null(rig_find(&rig, RESHARD_ACTION_SYNC));
+        cr_assert_gt(reshard_node_deadline(rig.node), rig.now_ns + GATHER_NS);
+        rig_free(&rig);
+    }
+}
+
+Test(parts, side_by_hand_asks_for_a_sync_when_nobody_else_does)
+{
+    for (reshard_node_id id = 1; id <= 2; id++) {
+        hand_settles(id);
+        rig_tick(&rig, GATHER_NS - 1);
+        cr_assert_null(rig_find(&rig, RESHARD_ACTION_SYNC));
+        rig_tick(&rig, 1);
+        rig_again(&rig, RESHARD_PHASE_SETTLE);
+        cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING);
+        rig_do(&rig, RESHARD_ACTION_SYNC);
+        cr_assert_eq(rig_result(&rig), RESHARD__RESULT_SETTLED);
+        rig_free(&rig);
+    }
+}
+
+Test(parts, side_by_hand_says_nothing_of_what_a_restart_finds_before_it_is_synced)
+{
+    hand_settles(1);
+    rig.automatic |= RIG_BIT(APPEND);
+    rig_restart(&rig);
+    rig.node->config.gather_ns = GATHER_NS;
+    rig_clear(&rig);
+    rig_again(&rig, RESHARD_PHASE_SETTLE);
+    cr_assert_eq(rig_route(&rig, 3, RESHARD_OP_READ), RESHARD_MOVED);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING);
+    rig_tick(&rig, GATHER_NS);
+    rig_do(&rig, RESHARD_ACTION_SYNC);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_SETTLED);
+    rig_free(&rig);
+}
+
+Test(parts, compaction_is_not_taken_for_a_sync)
+{
+    hand_settles(1);
+    rig.node->log.journal.compact_count = 1;
+    rig.node->log.journal.compact_at = 0;
+    rig.automatic &= ~RIG_BIT(COMPACT);
+    rig_tick(&rig, 1);
+    rig_do(&rig, RESHARD_ACTION_COMPACT);
+    rig_again(&rig, RESHARD_PHASE_SETTLE);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_WORKING);
+    rig_free(&rig);
+}
+
+Test(parts, who_moves_keys_by_itself_waits_for_its_record)
+{
+    rig_source_to(&rig, RESHARD_MODE_KEYWISE, RESHARD_PHASE_HOLD);
+    rig.node->config.gather_ns = GATHER_NS;
+    rig_decide(&rig, RESHARD_CHANGE_MIGRATION_COMMIT);
+    rig.automatic &= ~(RIG_BIT(APPEND) | RIG_BIT(SYNC));
+    rig_order(&rig, RESHARD_PHASE_SETTLE);
+    cr_assert_eq(append_durability(), RESHARD_DURABILITY_FULL);
+    cr_assert_eq(rig_result(&rig), RESHARD__RESULT_SETTLED);
+    rig_free(&rig);
+}
