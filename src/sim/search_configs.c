@@ -16,6 +16,7 @@ enum { TARGET = 1, SOURCE = 2, COORDINATOR = 4 };
 #define OWNED(nodes) "nodes " nodes "\nstart unowned\nown s2 0-1\nload 2"
 #define EMPTY "nodes 2\nstart unowned\nown s2 0-1"
 #define GATHER "slots 2 gather 50s"
+#define SETTLE "slots 2 settle 50s unsynced 1"
 #define HEIR_OF(shard) "nodes 2\nreplica n3 of " shard " follows\nstart\nload 2"
 
 #define SLOW(kind) (UINT32_C(1) << RESHARD_ACTION_##kind)
@@ -245,6 +246,16 @@ static const struct search_config table[] = {
     {KEYWISE("gather-doubt", 36514, 85798), .words = GATHER, .nodes = EMPTY, .by_hand = 1,
         .limits = {[MOVE_OPEN] = 1, [MOVE_FAULT] = 1}, .second = {.source = 2, .target = 1},
         .slow = SLOW_LEDGER, .faults = COORDINATOR},
+    /* What settles a side waits for a sync of others, and a crash is a loss of power. */
+    {KEYWISE("settle-power", 3648, 6688), .words = SETTLE, .nodes = EMPTY, .by_hand = 1,
+        .limits = {[MOVE_CRASH] = 1}, .crashes = SOURCE | TARGET},
+    {KEYWISE("settle-powers", 105242, 214049), .words = SETTLE, .nodes = EMPTY, .by_hand = 1,
+        .limits = {[MOVE_CRASH] = 2, [MOVE_WAIT] = 2}, .crashes = SOURCE | TARGET},
+    {KEYWISE("settle-drop-power", 19164, 40934), .words = SETTLE, .nodes = EMPTY, .by_hand = 1,
+        .limits = {[MOVE_DROP] = 1, [MOVE_CRASH] = 1}, .crashes = SOURCE | TARGET},
+    {KEYWISE("settle-both-power", 344604, 730014), .words = SETTLE, .nodes = EMPTY, .by_hand = 1,
+        .limits = {[MOVE_OPEN] = 1, [MOVE_CRASH] = 1}, .second = {.source = 2, .target = 1},
+        .crashes = SOURCE | TARGET},
 };
 
 bool reshard__search_config(uint32_t index, struct search_config *config_out)

@@ -121,10 +121,16 @@ static void add_happenings(
     }
 }
 
-/* How many outcomes a crash has: appends under way and unsynced pieces are lost or not. */
-static uint32_t crash_fates(const struct host *host)
+/* In an unsynced world the power goes: with it as much of what was written since the last sync. */
+static size_t power_takes(const struct reshard_sim *sim, const struct host *host)
 {
-    size_t fates = 1;
+    return sim->set.unsynced && host->disk ? host->disk->loose.count : 0;
+}
+
+/* How many outcomes a crash has: appends under way and unsynced pieces are lost or not. */
+static uint32_t crash_fates(const struct reshard_sim *sim, const struct host *host)
+{
+    size_t fates = 1 + power_takes(sim, host);
     for (size_t i = 0; i < host->task_count; i++)
         if (host->tasks[i].running && host->tasks[i].action.kind == RESHARD_ACTION_APPEND)
             fates = host->disk || host->tasks[i].action.record_count > 1 ? 3 : 2;
@@ -200,7 +206,7 @@ static void add_host(const struct reshard_sim *sim, const struct search_config *
     add_jump(sim, config, list, index);
     add_losses(sim, list, index);
     if (sim->allowance.left[MOVE_CRASH] && config->crashes >> index & 1)
-        for (uint32_t fate = 0; fate < crash_fates(host); fate++)
+        for (uint32_t fate = 0; fate < crash_fates(sim, host); fate++)
             add(list, MOVE_CRASH, index, fate);
 }
 
@@ -347,7 +353,10 @@ static void do_crash(struct reshard_sim *sim, const struct search_config *config
     struct host *host = sim->hosts[move.index];
     reshard__sim_say(sim, "%h crashes", host->id);
     sim->choices.forced[CHOICE_TORN] = move.value;
-    reshard__host_crash(sim, host);
+    if (sim->set.unsynced)
+        reshard__host_power(sim, host);
+    else
+        reshard__host_crash(sim, host);
     sim->choices.forced[CHOICE_TORN] = 0;
 }
 

@@ -68,6 +68,8 @@ ROWS = (
      lambda w: "COORDINATOR" in w.limits and FAULTS & set(w.limits)),
     ("two migrations", lambda w: "OPEN" in w.limits),
     ("an end gathered with the next opening", lambda w: w.has(r"\bgather \d")),
+    ("a loss of power, and what settles a side waits for a sync of others",
+     lambda w: w.has(r"\bsettle \d+s unsynced 1")),
     ("fail-over to a replica", lambda w: "FAILOVER" in w.limits),
 )
 
