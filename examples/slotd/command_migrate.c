@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define REST_NS ((uint64_t)50000000)
+#define KEEPS_NS ((uint64_t)1000000000)
 
 /* ---- SETSLOT ---- */
 
@@ -157,6 +158,22 @@ static bool keeps(const struct call *call, uint32_t slot)
     return engine == NULL;
 }
 
+/* Until its move is open clients may have made keys since redis-cli saw none. They come along with
+ * what the target was told; unless nothing was: Redis refuses to leave keys behind. */
+static void setslot_keeps(struct call *call, uint32_t slot, reshard_shard_id shard)
+{
+    struct session *session = call->session;
+    uint64_t now_ns = clock_monotonic_ns();
+    if (session->wait_ns == 0)
+        session->wait_ns = now_ns;
+    call->parked = now_ns - session->wait_ns < KEEPS_NS &&
+        (opens(call, slot, shard) ||
+            opened(call, slot, cluster_my_shard(call->slotd->cluster), shard));
+    if (!call->parked)
+        reply_error_format(call->reply, "ERR Can't assign hashslot %u to a different node while I "
+            "still hold keys for this hash slot.", slot);
+}
+
 static void setslot_node(struct call *call, uint32_t slot)
 {
     struct buffer words = {0};
@@ -169,8 +186,7 @@ static void setslot_node(struct call *call, uint32_t slot)
     }
     if (shard != own && reshard_map_slot_owner(cluster_map(call->slotd->cluster), slot) == own &&
         keeps(call, slot)) {
-        reply_error_format(call->reply, "ERR Can't assign hashslot %u to a different node while I "
-            "still hold keys for this hash slot.", slot);
+        setslot_keeps(call, slot, shard);
         return;
     }
     if (reshard_map_slot_owner(cluster_map(call->slotd->cluster), slot) == shard) {

@@ -4,6 +4,7 @@
 anybody sees, is done by itself or can be mended when a node is killed right behind the answer, and
 a promise that could not be kept is told by the next command."""
 import contextlib
+import threading
 import time
 
 from e2e import SLOTD, Cluster, Failed, mend, run, seeded, wait_for
@@ -92,6 +93,43 @@ def test_check_is_clean_right_behind_redis_cli():
                 assert "[OK] All nodes agree" in text and "open" not in text.replace(
                     "Check for open slots", ""), text
                 assert len(cluster.view(node)[target.port][2]) == before + 50
+
+
+class Creator(threading.Thread):
+    """Makes new keys in these slots at one node, as long as that takes them."""
+
+    def __init__(self, node, slots):
+        super().__init__(daemon=True)
+        self.link = link_to(node)
+        self.slots = slots
+        self.made = []
+        self.over = False
+
+    def run(self):
+        number = 0
+        while not self.over:
+            number += 1
+            key = f"{{{TAGS[SOURCE.choice(self.slots)]}}}new{number}"
+            if self.link("SET", key, key) == "OK":
+                self.made.append(key)
+
+
+def test_keys_that_are_created_meanwhile_come_along():
+    """Until its move is open the source takes new keys of a slot, of which redis-cli was told that
+    it is empty."""
+    with three() as (cluster, names):
+        a, b, _ = cluster.nodes
+        creator = Creator(a, sorted(cluster.slots(a))[:60])
+        creator.start()
+        try:
+            cluster.reshard(60, b, a)
+        finally:
+            creator.over = True
+            creator.join()
+        owner = link_to(b)
+        assert [owner("GET", key) for key in creator.made] == [
+            key.encode() for key in creator.made]
+        print(f"   {len(creator.made)} keys")
 
 
 def test_kill_right_behind_an_answer_loses_nothing():
