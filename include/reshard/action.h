@@ -63,7 +63,8 @@ enum {
      * none follows. buffer and payload: those of the listed keys that are here; done = all were
      * looked for. capacity 0: write nothing, tell in `keys` how many are here (of the listed ones,
      * or of all). A first key that does not fit: E_SPACE with size = needed. From reading a key to
-     * completing the action the host executes no write to it: from then on it is locked. */
+     * completing the action the host executes no write to it: from then on it is locked. Where
+     * the completion is answered by E_NOMEM, nothing is: read anew before the next. */
     RESHARD_ACTION_PICK = 13,
     /** keywise giver: delete the keys in payload, durably. Receiver: drop its copy of them. */
     RESHARD_ACTION_REMOVE = 14,

@@ -167,7 +167,9 @@ RESHARD_API int32_t reshard_driver_restore(
 RESHARD_API int32_t reshard_driver_receive(struct reshard_driver *driver, reshard_node_id from,
     const uint8_t *bytes, size_t size);
 
-/** Complete an action whose hook said RESHARD_PENDING, or is about to. The next run takes it.
+/** Complete an action whose hook said RESHARD_PENDING, or is about to. The next run that returns
+ * RESHARD_OK has taken it, and not before that are the keys of a PICK locked: no write to them till
+ * then. A hook of a PICK is called again where the engine had no memory for what it read.
  * @param driver [in,out] non-NULL.
  * @param id [in] of that action.
  * @param completion [in, copied] how it ended; NULL = RESHARD_OK and nothing else.

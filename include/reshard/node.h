@@ -276,7 +276,7 @@ RESHARD_API int32_t reshard_node_action_next(
  * @param completion [in] how it ended; NULL = RESHARD_OK and nothing else.
  * @param now_ns [in] the host's time.
  * @return RESHARD_OK, or E_NULL, E_ARGUMENT (no such action open), E_STRUCT_SIZE, E_STRUCT_TAIL,
- *   E_NOMEM (nothing changed, complete it again).
+ *   E_NOMEM (nothing changed, complete it again; a PICK with what is read then).
  * Calls: allocator.  Allocates: yes.  Threads: owner.  Re-entry: E_REENTRANT.
  */
 RESHARD_API int32_t reshard_node_complete(struct reshard_node *node, uint64_t id,

@@ -84,14 +84,27 @@ static void waiters_release(struct reshard_driver *driver, struct reshard__entry
     }
 }
 
+/* The host may write to what a PICK read before the engine has memory to lock it: its hook reads
+ * anew. */
+static void pick_again(struct reshard_driver *driver, struct reshard__entry *entry)
+{
+    if (entry->action.kind != RESHARD_ACTION_PICK)
+        return;
+    (void)reshard__queue_pop(&driver->done);
+    entry->state = RESHARD__ENTRY_READY;
+    reshard__queue_push(&driver->ready, entry);
+}
+
 static int32_t completions_feed(struct reshard_driver *driver)
 {
     struct reshard__entry *entry;
     while ((entry = driver->done.first) != NULL) {
         int32_t status = driver->ops->complete(
             driver->object, entry->action.id, &entry->completion, driver->now_ns);
-        if (status == RESHARD_E_NOMEM)
+        if (status == RESHARD_E_NOMEM) {
+            pick_again(driver, entry);
             return status;
+        }
         (void)reshard__queue_pop(&driver->done);
         waiters_release(driver, entry);
         if (entry->message)

@@ -480,6 +480,8 @@ void reshard__task_run(struct reshard_sim *sim, struct host *host, uint64_t id)
         task = task_find(host, id);
         task_drop(host, task);
     } else {
+        task = task_find(host, id);
+        task->done = task->action.kind != RESHARD_ACTION_PICK; /* its keys may be written to */
         task_schedule(sim, host, id, SIM_MILLI);
     }
 }

@@ -340,6 +340,23 @@ Test(run, a_message_from_inside_a_hook_is_taken_after_it)
     cr_assert(puppet_end(puppet));
 }
 
+Test(run, a_pick_is_read_anew_when_the_engine_had_no_memory_for_it)
+{
+    struct puppet *puppet = puppet_new();
+    puppet->driver->hooks[RESHARD_ACTION_PICK] = puppet->driver->hooks[RESHARD_ACTION_SYNC];
+    puppet->nomem_complete = 1;
+    puppet->outcome.keys = 5;
+    puppet_ask(puppet, RESHARD_ACTION_PICK, 0);
+    puppet_ask(puppet, RESHARD_ACTION_SEND, 1);
+    cr_assert_eq(run(puppet), RESHARD_E_NOMEM);
+    puppet->outcome.keys = 4; /* one was deleted in between */
+    cr_assert_eq(reshard_driver_run(puppet->driver, 2, 1, NULL), RESHARD_OK);
+    cr_assert_eq(puppet->last.keys, 4);
+    cr_assert_eq(run(puppet), RESHARD_OK);
+    cr_assert_str_eq(puppet_log(puppet), "T2 S1 T2 S1 C1 T2 S2 C2");
+    cr_assert(puppet_end(puppet));
+}
+
 Test(run, a_message_waits_while_the_engine_has_no_memory)
 {
     struct puppet *puppet = puppet_new();
