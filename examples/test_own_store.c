@@ -431,13 +431,25 @@ static enum mistake mistake_read(const char *word)
     return MISTAKES;
 }
 
-/* The fewest decisions under which the same checker still fires. */
+static void print(void *user_data, const char *text, size_t size)
+{
+    (void)user_data;
+    (void)fwrite(text, 1, size, stdout);
+}
+
+/* The fewest decisions under which the same checker still fires, and what happens then. */
 static void failure_tell(struct reshard_sim_swarm *swarm, struct reshard_sim_decision *decisions,
     const struct reshard_sim_report *report)
 {
+    struct reshard_sim_report again;
     uint64_t count = report->decision_count;
     if (reshard_sim_shrink(swarm, decisions, &count, report->checker))
         count = report->decision_count;
+    swarm->replay = 1;
+    swarm->decisions = decisions;
+    swarm->decision_count = count;
+    reshard_sim_report_init(&again);
+    (void)reshard_sim_swarm_run(swarm, print, NULL, NULL, 0, &again);
     printf("seed %llu: %s, after %llu faults; %llu would do\n", (unsigned long long)swarm->seed,
         report->checker, (unsigned long long)report->decision_count, (unsigned long long)count);
 }
