@@ -104,6 +104,13 @@ static void unconfirmed_set(struct engine *engine, uint64_t since_ns)
             "or mend the network between\"", (unsigned long long)engine->node_id);
 }
 
+/* As a primary with replicas: an heir has not yet. */
+static bool has_served(const struct engine *engine)
+{
+    return engine->unconfirmed_ns == 0 && engine->lease_end_ns != 0 &&
+        engine->lease_end_ns != UINT64_MAX;
+}
+
 static void lease_look(struct engine *engine, reshard_shard_id shard)
 {
     uint64_t now_ns = clock_monotonic_ns();
@@ -114,9 +121,11 @@ static void lease_look(struct engine *engine, reshard_shard_id shard)
     if (loyal > engine->confirmed_ns)
         engine->confirmed_ns = loyal;
     bool known = engine->confirmed_ns != 0;
+    bool served = has_served(engine);
     engine->lease_end_ns = known ? engine->confirmed_ns + PRIMARY_LEASE_NS : 0;
     if (!known || now_ns - engine->confirmed_ns > ASK_NS)
         confirming_begin(engine);
+    engine->lapsed |= served && now_ns > engine->lease_end_ns;
     unconfirmed_set(engine, now_ns > engine->lease_end_ns ? now_ns : 0);
 }
 
@@ -151,6 +160,9 @@ static void former_look(struct engine *engine, reshard_shard_id shard)
 void engine__fence_follow(struct engine *engine, const struct reshard_map_shard *shard)
 {
     bool alone = shard->node_count < 2;
+    /* Deposed; was it seen in time? */
+    engine->lapsed |= !engine->leads && engine->confirmed_ns != 0 &&
+        engine->unconfirmed_ns == 0 && clock_monotonic_ns() > engine->lease_end_ns;
     if (!engine->leads || alone) {
         /* Who was alone when a replica came knows that it is no heir yet. */
         engine->confirmed_ns = engine->leads ? clock_monotonic_ns() : 0;
@@ -170,10 +182,17 @@ void engine__fence_tick(struct engine *engine)
 
 bool engine_lapsed(struct engine *engine)
 {
-    if (engine->unconfirmed_ns != 0 || clock_monotonic_ns() <= engine->lease_end_ns)
-        return false;
-    engine__fence_tick(engine);
-    return engine->unconfirmed_ns != 0;
+    if (engine->unconfirmed_ns == 0 && clock_monotonic_ns() > engine->lease_end_ns)
+        engine__fence_tick(engine);
+    bool lapsed = engine->lapsed;
+    engine->lapsed = false;
+    return lapsed;
+}
+
+/* A process that stood still may meet requests before it has looked at its lease again. */
+static bool lease_over(const struct engine *engine)
+{
+    return engine->lease_end_ns != UINT64_MAX && clock_monotonic_ns() > engine->lease_end_ns;
 }
 
 int engine_stand(const struct engine *engine)
@@ -182,7 +201,7 @@ int engine_stand(const struct engine *engine)
     if (replica_former(engine->replica, &led_ns) != 0)
         return ENGINE_WAITS;
     if (engine->unconfirmed_ns == 0)
-        return ENGINE_SERVES;
+        return lease_over(engine) ? ENGINE_WAITS : ENGINE_SERVES;
     return clock_monotonic_ns() - engine->unconfirmed_ns < PARK_NS ? ENGINE_WAITS : ENGINE_DOWN;
 }
 

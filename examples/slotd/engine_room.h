@@ -121,6 +121,7 @@ struct engine {
     uint64_t confirmed_ns;   /* the newest moment at which it was; by its own clock */
     uint64_t lease_end_ns;   /* it serves until then */
     uint64_t unconfirmed_ns; /* since when it does not know; 0 = it does */
+    bool lapsed;             /* its lease was over before this node saw that */
     struct peer *peers;
     uint64_t told_ns; /* how far this node is */
     reshard_job_id plan; /* newest that was asked for, 0 = none in this run */
