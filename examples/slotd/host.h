@@ -23,7 +23,6 @@ struct host_staged {
     uint64_t applied;
     uint64_t syncing; /* a sync that is under way has so much */
     uint64_t synced;
-    uint64_t told; /* of it, to the library */
 };
 
 /* Actions that wait for a power-safe point. */
@@ -106,7 +105,7 @@ struct host_store {
 
 enum {
     HOST_CHUNK_SIZE = 524288, /* fits a record with a whole piece of a value */
-    HOST_WINDOW_SIZE = 16 << 20,
+    HOST_WINDOW_SIZE = 32 << 20, /* a quarter of it is sent before anybody asks for a sync */
     HOST_FLIGHT_SIZE = 1 << 20 /* what a turn reads at once at most, too; and memory that is used
                                   again is warm */
 };

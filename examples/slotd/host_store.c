@@ -171,8 +171,27 @@ static void staged_follow(struct host_store *host, reshard_migration_id migratio
     struct host_staged *staged = &host->sync->staged;
     if (!staged_here(staged, migration, position))
         *staged = (struct host_staged){.migration = migration, .copy_term = position->copy_term,
-            .copy_n = position->copy_n, .told = UINT64_MAX};
+            .copy_n = position->copy_n};
     staged->applied = position->sequence;
+}
+
+/* A copy that is lost in part is sent again from its position: only what rests on it, its seal
+ * before all, needs it on the disk. */
+static bool chunk_apply(struct host_store *host, const struct reshard_action *action,
+    struct host_position *position)
+{
+    bool bulk = host->sync->durability == DURABILITY_BATCH;
+    if (bulk)
+        store_bulk_begin(host->store);
+    bool sound = store_apply(host->store,
+        (struct bytes){action->payload, action->payload_size}, true) == 0;
+    if (sound) {
+        position->sequence = action->sequence;
+        host_position_put(host->store, action->migration, position);
+    }
+    if (bulk)
+        store_bulk_end(host->store, action->payload_size);
+    return sound;
 }
 
 static int32_t on_apply(void *user_data, const struct reshard_action *action,
@@ -186,13 +205,8 @@ static int32_t on_apply(void *user_data, const struct reshard_action *action,
     if (action->mode == RESHARD_MODE_KEYWISE)
         return items_apply(host, action, &position, completion);
     host->worked = true;
-    if (action->sequence > position.sequence) {
-        if (store_apply(
-                host->store, (struct bytes){action->payload, action->payload_size}, true) != 0)
-            return RESHARD_E_TYPE;
-        position.sequence = action->sequence;
-        host_position_put(host->store, action->migration, &position);
-    }
+    if (action->sequence > position.sequence && !chunk_apply(host, action, &position))
+        return RESHARD_E_TYPE;
     staged_follow(host, action->migration, &position);
     if (host->sync->durability != DURABILITY_BATCH && host->sync->logged <= host->sync->released)
         completion->sequence = position.sequence;
@@ -209,12 +223,12 @@ static int32_t on_sync(void *user_data, const struct reshard_action *action,
         completion->sequence = position.sequence;
         completion->copy_term = position.copy_term;
         completion->copy_n = position.copy_n;
-        /* What goes on is synced as it comes: its next chunks need not wait for that. Who asks
-         * again, with no sync between, waits for one. */
-        struct host_staged *staged = &host->sync->staged;
+        /* What goes on is synced as it comes, or within a second: its next chunks need not wait
+         * for that. */
+        const struct host_staged *staged = &host->sync->staged;
         if (host->sync->durability == DURABILITY_BATCH && host->sync->released == UINT64_MAX &&
-            staged_here(staged, action->migration, &position) && staged->synced != staged->told) {
-            completion->sequence = staged->told = staged->synced;
+            staged_here(staged, action->migration, &position)) {
+            completion->sequence = staged->synced;
             return RESHARD_OK;
         }
     }

@@ -138,14 +138,6 @@ static void on_sync_work(uv_work_t *work)
     store_sync_work(server->sync);
 }
 
-static void on_sync_done(uv_work_t *work, int status)
-{
-    struct server *server = work->data;
-    (void)status;
-    (void)store_sync_end(server->sync);
-    server->sync = NULL;
-}
-
 static void on_log_work(uv_work_t *work)
 {
     struct server *server = work->data;
@@ -156,13 +148,31 @@ static void log_sync_end(struct server *server)
 {
     store_log_sync_end(server->log_sync);
     server->log_sync = NULL;
+    server->log_worked = false;
     engine_sync_ended(server->slotd.engine);
+}
+
+static void log_sync_follow(struct server *server)
+{
+    if (server->log_worked && store_log_sync_whole(server->log_sync))
+        log_sync_end(server);
 }
 
 static void on_log_done(uv_work_t *work, int status)
 {
+    struct server *server = work->data;
     (void)status;
-    log_sync_end(work->data);
+    server->log_worked = true;
+    log_sync_follow(server);
+}
+
+static void on_sync_done(uv_work_t *work, int status)
+{
+    struct server *server = work->data;
+    (void)status;
+    (void)store_sync_end(server->sync);
+    server->sync = NULL;
+    log_sync_follow(server);
 }
 
 static void work_queue(

@@ -57,6 +57,7 @@ struct server {
     uv_tcp_t metrics;
     struct store_sync *sync;
     struct store_log_sync *log_sync;
+    bool log_worked; /* its work is done, and a checkpoint's may not be */
     uint64_t sync_asked_ns;
     uint64_t routed_seen; /* requests for keys, as of the last tick */
     struct client *in_turn; /* clients with answers to send, or requests to run */

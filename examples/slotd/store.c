@@ -70,6 +70,9 @@ void store__env_commit(struct store *store)
     store__check(mdb_txn_commit(store->write), "commit");
     store->write = NULL;
     store->changed = false;
+    if (store->bulk > store->bulk_committed)
+        store__write_back_start(store);
+    store->bulk_committed = store->bulk;
     store->committed += store->touched;
     store->touched = 0;
 }
@@ -87,12 +90,26 @@ void store_commit(struct store *store)
     if (!store->changed)
         return;
     store->changed = false;
+    bool rests = store->log.rests && store->bulk > store->bulk_committed;
     if (store__log_write(store))
         store->commit_count++;
     if (store->durability == DURABILITY_ALWAYS)
         store__synced(store, store->commit_count);
-    if (env_commit_due(store))
+    if (rests || env_commit_due(store))
         store__env_commit(store);
+}
+
+void store_bulk_begin(struct store *store)
+{
+    store->log.open = false;
+    store->bulk++;
+}
+
+void store_bulk_end(struct store *store, uint64_t size)
+{
+    store->log.open = true;
+    store->log.bulk_dirty += size;
+    store->touched += 1 + (uint32_t)(size / 4096);
 }
 
 uint64_t store_commit_count(const struct store *store)

@@ -2,8 +2,8 @@
 /* Room store (slotd): keys, values, expiry and the library's journal in one LMDB environment.
  *
  * Guarantees: all changes between two store_commit calls become durable together or not at all,
- * in their order, journal records included. Per slot it keeps the number of keys and an
- * order-independent digest.
+ * in their order, journal records included (but see store_bulk_begin). Per slot it keeps the
+ * number of keys and an order-independent digest.
  * A slot's rows carry a generation: a staged generation is invisible until store_slot_activate
  * makes it the live one in O(1); retired generations are purged in bounded steps.
  * An error of LMDB ends the process (log_fatal): nothing half done is ever acknowledged.
@@ -69,6 +69,11 @@ int64_t store_time(const struct store *store);
 /* End of a turn: make the changes since the last one durable, as the setting says. Cheap when
  * nothing changed. Every borrowed item ends here. */
 void store_commit(struct store *store);
+/* What is changed between these is bulk, `size` bytes of it, and goes without the redo log: it may
+ * be lost in any end before the next power-safe point. What is changed in the journal, by name or
+ * in slots behind it is never there without it; a client's write may be. */
+void store_bulk_begin(struct store *store);
+void store_bulk_end(struct store *store, uint64_t size);
 /* Whether a write of this size still fits on the disk and in the map. */
 bool store_has_room(struct store *store, uint64_t size);
 /* The same for a replica, which has less in reserve: of two equal disks the primary's is the one
@@ -225,7 +230,7 @@ void store_listen(struct store *store, const struct store_listener *listener);
 
 /* Power-safe point: everything committed before `begin` survives power loss once `end` has been
  * called. `begin` and `end` on the loop thread, `work` on any. One at a time: begin returns NULL
- * while one runs. It syncs the redo log and nothing else. */
+ * while one runs. It syncs the redo log and nothing else; a checkpoint has the bulk. */
 struct store_log_sync;
 /* Whether a change may not survive power loss yet. */
 bool store_log_dirty(const struct store *store);
@@ -235,6 +240,9 @@ bool store_log_sync_large(const struct store *store);
 bool store_log_sync_quick(const struct store *store);
 struct store_log_sync *store_log_sync_begin(struct store *store);
 void store_log_sync_work(struct store_log_sync *sync);
+/* Behind the work: whether checkpoints have all bulk that it covers; one is due while not. It ends
+ * after that only. */
+bool store_log_sync_whole(const struct store_log_sync *sync);
 void store_log_sync_end(struct store_log_sync *sync);
 /* Checkpoint: what came before it is in LMDB and needs no redo log. In the same three steps, beside
  * the other. */

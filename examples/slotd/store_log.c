@@ -5,16 +5,23 @@
  * (store_sync.c). A turn's changes go behind the log, as frames: after a kill they are in the page
  * cache, after a loss of power as far as the log was synced. When the store is opened they are done
  * again, from the place that LMDB's newest commit (or the checkpoint's) names in itself. So what is
- * there is always a prefix of all turns, whatever was lost. A turn of several frames counts when
- * its last one is there.
+ * there is always a prefix of all turns, whatever was lost; but bulk (below) may lack. A turn
+ * of several frames counts when its last one is there.
  *
  * Two files take turns: one is begun with each checkpoint, so the other holds what came before it
  * for as long as it may be needed. Files keep their size and are written over: a sync that changes
  * no size is the cheapest. A frame belongs to its epoch (the checkpoint's turn) and follows the one
  * before; the first that does not ends the log.
  *
- * frame = size 4 | 1: more of this turn follows 4 | epoch 8 | number 8 | checksum 8 | operations
- * place = epoch 8 | offset 8 | number of the next frame 8
+ * Bulk, which copies on their way in are, is not told: LMDB alone has it, from its next commit on,
+ * and after a loss of power from the next checkpoint on. A frame names the runs of bulk that were
+ * before it, when its changes may rest on them; it counts only where LMDB has those, and nothing
+ * behind it does otherwise. So LMDB commits with such a frame's turn, and a sync of the log ends
+ * when a checkpoint has all bulk as well that was there when it began.
+ *
+ * frame = size 4 | 1: more of this turn follows 4 | epoch 8 | number 8 | bulk 8 | checksum 8 |
+ *         operations
+ * place = epoch 8 | offset 8 | number of the next frame 8 | bulk 8
  */
 #include "store_room.h"
 
@@ -27,9 +34,10 @@
 #include <unistd.h>
 
 enum {
-    FRAME_SUM = 24,
-    FRAME_HEADER_SIZE = 32,
-    PLACE_SIZE = 24,
+    FRAME_BULK = 24,
+    FRAME_SUM = 32,
+    FRAME_HEADER_SIZE = 40,
+    PLACE_SIZE = 32,
     PENDING_KEEP_SIZE = 1 << 21,
     FILE_STEP = 1 << 17,   /* a file grows by so much at once ... */
     FILE_STEP_FRAME = 1 << 16, /* ... for frames up to this size; larger ones by themselves */
@@ -38,7 +46,6 @@ enum {
     FILE_KEEP_SIZE = 128 << 20,
     QUICK_SIZE = 1 << 17,
     LARGE_SIZE = 8 << 20,
-    LARGE_STAGED_SIZE = 1 << 20,
     REDO_COMMIT_PAGES = 16384
 };
 
@@ -91,6 +98,7 @@ static void frame_write(struct store *store, uint32_t more)
     put_u32(head + 4, more);
     put_u64(head + 8, log->epoch);
     put_u64(head + 16, log->number++);
+    put_u64(head + FRAME_BULK, log->rests ? store->bulk : 0);
     memcpy(log->pending.data, head, sizeof(head));
     put_u64(log->pending.data + FRAME_SUM, frame_sum(log->pending.data, log->pending.size));
     if (log->pending.size <= FILE_STEP_FRAME && file->end + log->pending.size > file->size)
@@ -121,6 +129,7 @@ bool store__log_write(struct store *store)
         return false;
     log->more = false;
     frame_write(store, 0);
+    log->rests = false;
     if (store->durability != DURABILITY_ALWAYS)
         return true;
     struct store_log_file *file = &log->files[log->epoch % 2];
@@ -194,6 +203,7 @@ void store__log_position_put(struct store *store)
     put_u64(place, log->epoch);
     put_u64(place + 8, log->files[log->epoch % 2].end);
     put_u64(place + 16, log->number);
+    put_u64(place + 24, store->bulk);
     MDB_val key = {sizeof(place_name) - 1, (void *)(uintptr_t)place_name};
     MDB_val data = {sizeof(place), place};
     store__check(mdb_put(store__write(store), store->meta, &key, &data, 0), "place_put");
@@ -208,6 +218,7 @@ static bool place_get(struct store *store)
     log->epoch = get_u64(place.data);
     log->files[log->epoch % 2].end = get_u64(place.data + 8);
     log->number = get_u64(place.data + 16);
+    store->bulk = store->bulk_committed = get_u64(place.data + 24);
     return true;
 }
 
@@ -226,7 +237,7 @@ bool store_log_dirty(const struct store *store)
 {
     const struct store_log *log = &store->log;
     return log->operations > 0 || log->more || log->syncing != NULL || log->files[0].dirty ||
-        log->files[1].dirty;
+        log->files[1].dirty || store->bulk > store->bulk_synced;
 }
 
 /* A copy on its way in is on its way to the disk early, so that the sync that its seal waits for
@@ -235,7 +246,7 @@ bool store_log_sync_large(const struct store *store)
 {
     const struct store_log *log = &store->log;
     const struct store_log_file *file = &log->files[log->epoch % 2];
-    bool large = file->end - file->synced >= LARGE_SIZE || log->staged_dirty >= LARGE_STAGED_SIZE;
+    bool large = file->end - file->synced >= LARGE_SIZE || log->bulk_dirty >= LARGE_SIZE;
     return large && !atomic_load(&store->sync_still);
 }
 
@@ -244,7 +255,7 @@ bool store_log_sync_quick(const struct store *store)
     const struct store_log *log = &store->log;
     const struct store_log_file *file = &log->files[log->epoch % 2];
     return log->sync_ns < QUICK_NS && store->syncing == NULL &&
-        file->end - file->synced < QUICK_SIZE;
+        file->end - file->synced < QUICK_SIZE && store->bulk == store->bulk_synced;
 }
 
 struct store_log_sync *store_log_sync_begin(struct store *store)
@@ -263,9 +274,11 @@ struct store_log_sync *store_log_sync_begin(struct store *store)
         log->files[index].dirty = false;
         log->files[index].synced = log->files[index].end;
     }
-    log->staged_dirty = 0;
+    log->bulk_dirty = 0;
     log->syncing = sync;
+    log->bulk_awaited = store->bulk;
     atomic_store(&log->waited_for, true);
+    atomic_store(&log->bulk_waited_for, store->bulk > store->bulk_synced);
     return sync;
 }
 
@@ -278,6 +291,12 @@ void store_log_sync_work(struct store_log_sync *sync)
             sync->result = errno;
     }
     sync->took_ns = clock_monotonic_ns() - begin_ns;
+    atomic_store(&sync->store->log.waited_for, false); /* checkpoints go on */
+}
+
+bool store_log_sync_whole(const struct store_log_sync *sync)
+{
+    return sync->store->log.bulk_awaited <= sync->store->bulk_synced;
 }
 
 void store_log_sync_end(struct store_log_sync *sync)
@@ -287,7 +306,8 @@ void store_log_sync_end(struct store_log_sync *sync)
     store__synced(sync->store, sync->commit_count);
     sync->store->log.sync_ns += sync->took_ns / 4 - sync->store->log.sync_ns / 4;
     sync->store->log.syncing = NULL;
-    atomic_store(&sync->store->log.waited_for, false);
+    sync->store->log.bulk_awaited = 0;
+    atomic_store(&sync->store->log.bulk_waited_for, false);
     free(sync);
 }
 
@@ -305,12 +325,14 @@ static size_t frame_next(struct bytes bytes, uint64_t epoch, uint64_t number)
     return next ? size : 0;
 }
 
-/* Frames of the first whole turn; 0 when there is none. */
-static uint32_t turn_count(struct bytes bytes, uint64_t epoch, uint64_t number)
+/* Frames of the first whole turn; 0 when there is none, or bulk that it rests on is not there. */
+static uint32_t turn_count(struct bytes bytes, uint64_t epoch, uint64_t number, uint64_t bulk)
 {
     uint32_t count = 0;
     size_t size;
     while ((size = frame_next(bytes, epoch, number + count)) > 0) {
+        if (get_u64(bytes.data + FRAME_BULK) > bulk)
+            return 0;
         count++;
         if (get_u32(bytes.data + 4) == 0)
             return count;
@@ -327,7 +349,7 @@ static bool turn_redo(struct store *store, struct bytes content)
     if (file->end > content.size)
         return false;
     struct bytes rest = {content.data + file->end, content.size - file->end};
-    uint32_t count = turn_count(rest, log->epoch, log->number);
+    uint32_t count = turn_count(rest, log->epoch, log->number, store->bulk);
     for (uint32_t index = 0; index < count; index++) {
         const uint8_t *frame = content.data + file->end;
         size_t size = get_u32(frame);

@@ -24,13 +24,15 @@ enum {
 
 /* ---- telling ---- */
 
-/* Begin one; the caller appends the body and calls operation_end. */
+/* Begin one; the caller appends the body and calls operation_end. Clients' writes and single chunks
+ * of a copy rest on no bulk; the library's records, and what it does to slots, may. */
 static struct buffer *operation_begin(struct store *store, uint8_t kind)
 {
     struct store_log *log = &store->log;
     uint8_t head[OPERATION_HEADER_SIZE] = {0, 0, 0, 0, kind};
     if (!log->open)
         return NULL;
+    log->rests = log->rests || kind < REDO_STAGED;
     log->operation = log->pending.size;
     log->last_slot = UINT32_MAX;
     buffer_append(&log->pending, head, sizeof(head));
@@ -130,7 +132,6 @@ void store__redo_apply(struct store *store, struct bytes records)
         return;
     buffer_append(body, records.data, records.size);
     store->log.staged_size += records.size;
-    store->log.staged_dirty += records.size;
     operation_end(store);
 }
 

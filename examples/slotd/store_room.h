@@ -53,15 +53,18 @@ struct store_log {
     uint32_t operations;   /* in it */
     uint64_t epoch;        /* turn of the checkpoint that the frames follow */
     uint64_t number;       /* of the next frame */
-    uint64_t staged_size;  /* bytes of copies on their way in, in this epoch */
-    uint64_t staged_dirty; /* of them, since the last sync began */
+    uint64_t staged_size;  /* bytes of copies on their way in that are told, in this epoch */
+    uint64_t bulk_dirty;   /* bytes of bulk since the last sync began */
     bool more;             /* frames of this turn have been written */
+    bool rests;            /* this turn's changes may rest on bulk before them */
+    uint64_t bulk_awaited; /* by a sync that is under way */
     size_t operation;      /* the last one in `pending` */
     uint32_t last_slot;    /* where that one ends, when it is of slots */
     uint8_t last_change;
     struct store_log_sync *syncing;
     uint64_t sync_ns; /* that one takes, of late */
     atomic_bool waited_for; /* a sync of it is under way; checkpoints look from their thread */
+    atomic_bool bulk_waited_for; /* ... which ends with a checkpoint */
 };
 
 struct store {
@@ -72,6 +75,8 @@ struct store {
     bool read_open;
     MDB_cursor *copying; /* of `write`, where a copy that comes in stands in the data table */
     bool changed;       /* in this turn */
+    /* Runs of bulk so far; behind LMDB's last commit; behind the last checkpoint. */
+    uint64_t bulk, bulk_committed, bulk_synced;
     uint32_t touched;   /* pages of the open transaction, about */
     uint64_t committed; /* pages since the last checkpoint, about */
     int64_t checkpoint_ms;
@@ -181,6 +186,8 @@ const char *store__recover(struct store *store, const char *path);
 void store__sync_first(struct store *store); /* before anything is changed */
 void store__sync_open(struct store *store);
 void store__sync_close(struct store *store);
+/* What LMDB has written goes on its way to the disk; nobody waits for it. */
+void store__write_back_start(struct store *store);
 void store__synced(struct store *store, uint64_t commit_count);
 
 /* Redo log (store_log.c). */

@@ -60,6 +60,7 @@ struct store_sync {
     MDB_txn *pin;
     uint64_t size; /* of the environment's file */
     uint64_t commit_count;
+    uint64_t bulk;
     int result;
     uint8_t checkpoint[CHECKPOINT_SIZE];
 };
@@ -183,7 +184,8 @@ static void meta_save(struct store *store, uint8_t *meta)
 bool store_sync_due(const struct store *store)
 {
     return store->syncing == NULL &&
-        (store__log_size(store) >= DUE_LOG_SIZE ||
+        (store->log.bulk_awaited > store->bulk_synced ||
+            store__log_size(store) >= DUE_LOG_SIZE ||
             (store->log.staged_size >= DUE_STAGED_SIZE && !atomic_load(&store->sync_still)) ||
             store->committed >= (store->tight ? DUE_TIGHT_PAGES : DUE_PAGES) ||
             (store->commit_count != store->checkpoint_commit_count &&
@@ -198,6 +200,7 @@ struct store_sync *store_sync_begin(struct store *store)
     struct store_sync *sync = memory_take(sizeof(*sync));
     sync->store = store;
     sync->commit_count = store->commit_count;
+    sync->bulk = store->bulk;
     store->syncing = sync;
     checkpoint_fill(store, sync->checkpoint, STATE_PINNED);
     store__log_turn(store);
@@ -216,11 +219,11 @@ struct store_sync *store_sync_begin(struct store *store)
     return sync;
 }
 
-/* A checkpoint has time; what waits for a sync of the redo log has none. */
+/* A checkpoint has time, unless somebody waits for it; who waits for the log's sync has none. */
 static void others_pass(const struct store *store, int *left_ms)
 {
     const struct timespec pause = {0, 1000000};
-    while (*left_ms > 0 &&
+    while (*left_ms > 0 && !atomic_load(&store->log.bulk_waited_for) &&
         (atomic_load(&store->log.waited_for) || atomic_load(&store->sync_still))) {
         (void)nanosleep(&pause, NULL);
         --*left_ms;
@@ -245,6 +248,17 @@ static void pages_write_back(const struct store_sync *sync)
     }
 #else
     (void)sync;
+#endif
+}
+
+void store__write_back_start(struct store *store)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+    mdb_filehandle_t file;
+    if (mdb_env_get_fd(store->env, &file) == 0)
+        (void)sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);
+#else
+    (void)store;
 #endif
 }
 
@@ -273,6 +287,7 @@ int store_sync_end(struct store_sync *sync)
         /* What the page cache holds after a failed sync is anybody's guess: restart and verify. */
         log_fatal("store_failed", "call=sync error=\"%s\"", strerror(result));
     store__synced(store, sync->commit_count);
+    store->bulk_synced = sync->bulk;
     if (store->pin != NULL)
         mdb_txn_abort(store->pin);
     store->pin = sync->pin;

@@ -214,6 +214,127 @@ static void cleared_and_restaged(struct store *store)
     log_sync(store);
 }
 
+static uint64_t staged_count(const struct store *store, uint32_t slot)
+{
+    struct store_stats stats;
+    store_staged_stats(store, slot, &stats);
+    return stats.key_count;
+}
+
+/* A copy's chunk, and how far that is, as bulk. */
+static void bulk_apply(struct store *store, const char *name, const char *position)
+{
+    struct buffer records = records_of(store, SLOT_B, name);
+    store_bulk_begin(store);
+    cr_assert_eq(store_apply(store, (struct bytes){records.data, records.size}, true), 0);
+    store_meta_put(store, "position", bytes_of(position));
+    store_bulk_end(store, records.size);
+    buffer_free(&records);
+    store_commit(store);
+}
+
+/* What rests on bulk comes behind it, and what does not. */
+static void bulk_and_more(struct store *store)
+{
+    struct store_key key = {SLOT_A, bytes_of("key")};
+    store_slot_stage(store, SLOT_B);
+    store_meta_put(store, "position", bytes_of("0"));
+    store_commit(store);
+    bulk_apply(store, "a", "1");
+    bulk_apply(store, "b", "2");
+    store_put(store, &key, bytes_of("value"), 0);
+    store_commit(store);
+    record_put(store, 1, "seal");
+    store_commit(store);
+}
+
+static void bulk_unsynced(struct store *store)
+{
+    bulk_and_more(store);
+    struct store_log_sync *sync = store_log_sync_begin(store);
+    store_log_sync_work(sync);
+    cr_assert_not(store_log_sync_whole(sync));
+    cr_assert(store_sync_due(store));
+}
+
+static void bulk_expect(struct store *store, uint64_t count, const char *position)
+{
+    struct bytes value;
+    cr_expect_eq(staged_count(store, SLOT_B), count);
+    cr_assert(store_meta_get(store, "position", &value));
+    cr_expect(bytes_equal(value, bytes_of(position)));
+}
+
+Test(store_log, record_behind_bulk_is_not_there_without_it)
+{
+    struct store *store = after_kill(bulk_and_more);
+    bulk_expect(store, 2, "2");
+    cr_expect_eq(live_count(store, SLOT_A), 1);
+    record_expect(store, 1, "seal");
+    store_close(store);
+    end();
+    begin();
+    store = after_power_loss(bulk_unsynced);
+    bulk_expect(store, 0, "0");
+    cr_expect_eq(live_count(store, SLOT_A), 1, "a client's write rests on no bulk");
+    record_expect(store, 1, NULL);
+    store_close(store);
+    /* The numbers of what was lost come again: the record that rested on them does not. */
+    store = open_here("after");
+    bulk_apply(store, "a", "1");
+    bulk_apply(store, "b", "2");
+    store_close(store);
+    store = open_here("after");
+    record_expect(store, 1, NULL);
+    store_close(store);
+}
+
+static void bulk_synced(struct store *store)
+{
+    bulk_and_more(store);
+    struct store_log_sync *log = store_log_sync_begin(store);
+    store_log_sync_work(log);
+    struct store_sync *sync = store_sync_begin(store);
+    store_sync_work(sync);
+    cr_assert_not(store_log_sync_whole(log));
+    (void)store_sync_end(sync);
+    cr_assert(store_log_sync_whole(log));
+    store_log_sync_end(log);
+    cr_assert_not(store_log_dirty(store));
+    cr_assert_not(store_sync_due(store));
+    file_copy("data.mdb", "data.synced");
+    record_put(store, 2, "active");
+    log_sync(store);
+}
+
+Test(store_log, bulk_that_a_checkpoint_has_carries_what_rests_on_it)
+{
+    struct store *store = after_power_loss(bulk_synced);
+    bulk_expect(store, 2, "2");
+    record_expect(store, 1, "seal");
+    record_expect(store, 2, "active");
+    store_close(store);
+}
+
+static void bulk_alone(struct store *store)
+{
+    struct store_key key = {SLOT_A, bytes_of("key")};
+    store_slot_stage(store, SLOT_B);
+    store_meta_put(store, "position", bytes_of("0"));
+    store_commit(store);
+    bulk_apply(store, "a", "1");
+    store_put(store, &key, bytes_of("value"), 0);
+    store_commit(store);
+}
+
+Test(store_log, bulk_that_is_lost_takes_no_clients_write_with_it)
+{
+    struct store *store = after_kill(bulk_alone);
+    cr_expect_eq(live_count(store, SLOT_A), 1);
+    bulk_expect(store, 0, "0");
+    store_close(store);
+}
+
 Test(store_log, generations_change_in_the_same_order)
 {
     struct store *store = after_power_loss(cleared_and_restaged);
