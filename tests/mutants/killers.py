@@ -111,7 +111,7 @@ class Swarm:
     def seeds(programs, mode, first, count):
         """[(seed, checker)] that fail, and the outcome."""
         outcome = run(
-            [programs["simulate"], "swarm", str(first), str(count), mode], 5 + 0.3 * count)
+            [programs["simulate"], "swarm", str(first), str(count), mode], 20 + 0.3 * count)
         found = [(int(seed), checker) for seed, checker, _ in FAILED_SEED.findall(outcome.text)]
         if outcome.died() and count == 1:
             found = [(first, outcome.died())]
