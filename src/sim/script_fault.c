@@ -222,7 +222,7 @@ void reshard__say_wipe(struct script *script)
     reshard__script_need(
         script, host && !host->up, "a node that is down: `crash` before `wipe`");
     reshard__script_need(script, !script->sim->store, "the built-in store");
-    if (!script->bad)
+    if (host && !script->bad)
         reshard__disk_wipe(host->disk);
 }
 
@@ -230,7 +230,7 @@ void reshard__say_wipe(struct script *script)
 void reshard__say_spoil(struct script *script)
 {
     struct host *host = reshard__script_node(script);
-    if (!script->bad && !reshard__disk_spoil(host->disk))
+    if (host && !script->bad && !reshard__disk_spoil(host->disk))
         reshard__script_fail(script, "nothing is staged");
 }
 
@@ -241,7 +241,7 @@ void reshard__say_rollback(struct script *script)
     uint64_t count = reshard__script_number(script);
     reshard__script_need(
         script, host && !host->up, "a node that is down: `crash` before `rollback`");
-    if (!script->bad)
+    if (host && !script->bad)
         reshard__own_rollback(host->disk, count);
     if (host && !reshard__sabotaged(script->sim, RESHARD_SABOTAGE_JOURNAL))
         host->seen_version = host->seen_term = 0;
@@ -382,7 +382,7 @@ void reshard__say_failover(struct script *script)
     reshard__script_need(script, heir && heir->shard == shard, "a replica of this shard");
     reshard__script_need(
         script, !stale || !heir || !heir->follows, "no `stale` of a replica that follows");
-    if (script->bad)
+    if (script->bad || !heir)
         return;
     if (heir->follows && !heir->acting && !reshard__follower_counts(script->sim, heir)) {
         reshard__script_fail(script, "its primary has not waited for it");

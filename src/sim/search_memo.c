@@ -372,8 +372,8 @@ static bool lane_apply(struct catalogue *catalogue, const uint32_t *words, uint3
     line.ordered = queue->ordered;
     if (line.count)
         memcpy(line.notes, catalogue->items + queue->first, line.count * sizeof *line.notes);
-    for (; i < count && words[2 * i] / EDIT_COUNT == lane; i++)
-        if (!line_edit(catalogue, &line, words[2 * i] % EDIT_COUNT, words[2 * i + 1]))
+    for (const uint32_t *edit = words; i < count && edit[0] / EDIT_COUNT == lane; i++, edit += 2)
+        if (!line_edit(catalogue, &line, edit[0] % EDIT_COUNT, edit[1]))
             return false;
     reshard__view_lane(
         catalogue, view, lane, reshard__queue_number(catalogue, line.notes, line.count));

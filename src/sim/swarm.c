@@ -52,7 +52,8 @@ static void gather_choose(struct reshard_sim *sim, uint64_t seed)
     if (pick(&state, 0, 2) || sim->store)
         return;
     sim->set.gather_ns = pick(&state, 1, 20) * SIM_MILLI;
-    sim->set.settle_ns = pick(&state, 0, 1) * pick(&state, 1, 20) * SIM_MILLI;
+    if (pick(&state, 0, 1))
+        sim->set.settle_ns = pick(&state, 1, 20) * SIM_MILLI;
 }
 
 static void faults_choose(struct reshard_sim *sim, uint64_t *state)
