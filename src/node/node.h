@@ -165,6 +165,7 @@ struct reshard__part {
     /* source, snapshot */
     struct reshard__stream stream;
     struct reshard__order_id opened; /* newest copy that was opened here, live or lost since */
+    struct reshard__order_id early;  /* a copy that was greeted before its order came here */
     uint64_t frozen_attempt;         /* 0 = not frozen */
     uint64_t frozen_fence;
     uint64_t expired_attempt; /* highest attempt that ran out */

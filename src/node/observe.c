@@ -144,9 +144,9 @@ static void hash_part(
         part->activated, stream->copy.term, stream->copy.n, stream->greeted, stream->exported,
         stream->cursor, stream->numbered_last, stream->sent, stream->applied, stream->durable,
         stream->captured_bytes, stream->unapplied_bytes, part->opened.term, part->opened.n,
-        part->frozen_attempt, part->frozen_final, part->expired_attempt, part->position_known,
-        part->receiving, part->queued, part->applied, part->synced, part->apply_open,
-        part->fin_attempt, part->fin_final, part->mismatch_attempt,
+        part->early.term, part->early.n, part->frozen_attempt, part->frozen_final,
+        part->expired_attempt, part->position_known, part->receiving, part->queued, part->applied,
+        part->synced, part->apply_open, part->fin_attempt, part->fin_final, part->mismatch_attempt,
         reshard__part_stance(node, part)};
     (void)XXH3_128bits_update(state, fields, sizeof fields);
 }

@@ -89,6 +89,8 @@ void reshard__stream_open(
 {
     reshard__stream_drop(node, part);
     part->stream.copy = copy;
+    part->stream.greeted = reshard__order_equal(part->early, copy);
+    part->early = (struct reshard__order_id){0, 0};
     part->stream.progress_ns = node->now_ns;
     part->keys = 0;
     part->bytes = 0;
@@ -330,10 +332,21 @@ static bool acknowledgement_fits(
            message->durable_sequence <= message->sequence && message->sequence >= stream->durable;
 }
 
+/* The target may have the order to copy before the source, and greets only once in a while. Kept is
+ * what may still come: a copy is opened by a newer order, of this run, or never (R7). */
+static void greeting_keep(struct reshard__part *part, const struct reshard__message *message)
+{
+    if (part->prepared_live && message->sequence == 0 &&
+        reshard__order_above(message->copy, part->order) &&
+        reshard__order_above(message->copy, part->early))
+        part->early = message->copy;
+}
+
 void reshard__stream_acknowledged(
     struct reshard_node *node, struct reshard__part *part, const struct reshard__message *message)
 {
     struct reshard__stream *stream = &part->stream;
+    greeting_keep(part, message);
     if (!acknowledgement_fits(stream, message))
         return;
     bool first = !stream->greeted;

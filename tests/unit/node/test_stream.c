@@ -70,6 +70,57 @@ Test(stream, nothing_is_sent_before_the_target_is_ready)
     rig_free(&rig);
 }
 
+/* A greeting of the copy that the next orders open, `ahead` of the newest one. */
+static void greet_early(uint64_t ahead, uint64_t sequence)
+{
+    struct reshard__message early = rig_ack(&rig, sequence, 0);
+    early.copy = (struct reshard__order_id){rig.order_term, rig.order_n + ahead};
+    rig_receive(&rig, 2, &early);
+}
+
+/* The target may be in the copy before the source is: it says so only once in a while. */
+Test(stream, target_that_was_ready_before_the_own_order_is_not_waited_for)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
+    greet_early(1, 0);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, 0), 0);
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    size_t sent = rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA);
+    cr_assert_gt(sent, 0);
+    rig_tick(&rig, 1000); /* what is lost comes again by the clock, as ever */
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 2 * sent);
+    rig_free(&rig);
+}
+
+Test(stream, target_that_was_ready_for_another_copy_counts_for_nothing)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
+    greet_early(2, 0); /* one that is lost before it is opened here */
+    greet_early(1, 0); /* late */
+    rig_order(&rig, RESHARD_PHASE_COPY);
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, 0), 0);
+    rig_order(&rig, RESHARD_PHASE_COPY); /* the one that was greeted ends with the one before */
+    cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, 0), 0);
+    rig_free(&rig);
+}
+
+Test(stream, greeting_that_cannot_be_of_a_copy_to_come_changes_nothing)
+{
+    rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
+    greet_early(2, 0);
+    struct reshard_digest before = rig_digest(&rig);
+    greet_early(2, 0);
+    greet_early(1, 0);
+    greet_early(0, 0);
+    greet_early(3, 1); /* has chunks of a copy that nobody opened */
+    cr_assert(rig_same(before, rig_digest(&rig)));
+    rig_restart(&rig);
+    before = rig_digest(&rig);
+    greet_early(1, 0); /* no copy is opened before a new PREPARE (R7) */
+    cr_assert(rig_same(before, rig_digest(&rig)));
+    rig_free(&rig);
+}
+
 Test(stream, window_that_is_full_stops_the_export)
 {
     rig_source_to(&rig, RESHARD_MODE_SNAPSHOT, RESHARD_PHASE_PREPARE);
