@@ -186,24 +186,26 @@ static void pick_failed(struct reshard__part *part, const struct reshard_complet
     }
 }
 
-/* The keys that were picked: locked from here on. A try that comes again may carry fewer than were
- * locked, when values grew: only what is in the chunk is removed in the end. */
-static bool flight_load(struct reshard_node *node, struct reshard__part *part,
+/* The keys that were picked: locked from here on, or NOMEM. A try that comes again may carry fewer
+ * than were locked, when values grew: only what is in the chunk is removed in the end. */
+static int32_t flight_load(struct reshard_node *node, struct reshard__part *part,
     struct reshard__chunk *chunk, const struct reshard_completion *completion)
 {
     struct reshard__keywise *keywise = part->keywise;
     chunk->size = completion->size;
     if (!reshard__key_items_sound(chunk->data, chunk->size))
-        return false;
+        return RESHARD_E_TRUNCATED;
     bool again = keywise->keys.count > 0;
     reshard__keys_clear(&keywise->sent);
-    if (reshard__keys_add_items(&node->mem, &keywise->sent, chunk->data, chunk->size))
-        return false;
-    if (!again && reshard__keys_add_items(&node->mem, &keywise->keys, chunk->data, chunk->size))
-        return false;
+    int32_t status =
+        reshard__keys_add_items(&node->mem, &keywise->sent, chunk->data, chunk->size);
+    if (status == RESHARD_OK && !again)
+        status = reshard__keys_add_items(&node->mem, &keywise->keys, chunk->data, chunk->size);
+    if (status)
+        return status;
     keywise->chunk = chunk;
     keywise->tries = again ? keywise->tries + 1 : 0;
-    return true;
+    return RESHARD_OK;
 }
 
 /* The number and the locks that a pick brings. */
@@ -248,9 +250,11 @@ static bool picked(struct reshard_node *node, struct reshard__part *part,
     bool none = completion->size == 0;
     if (walked)
         walk_follow(keywise, &entry->action, completion);
-    if (!none && !flight_load(node, part, entry->attachment, completion)) {
-        reshard__event_tell(
-            node, RESHARD_EVENT_HOOK_FAILED, part, RESHARD_E_TRUNCATED, RESHARD_ACTION_PICK);
+    int32_t status = none ? RESHARD_OK : flight_load(node, part, entry->attachment, completion);
+    if (status) {
+        uint32_t kind =
+            status == RESHARD_E_NOMEM ? RESHARD_EVENT_NO_MEMORY : RESHARD_EVENT_HOOK_FAILED;
+        reshard__event_tell(node, kind, part, status, RESHARD_ACTION_PICK);
         part->retry_at_ns = node->now_ns + node->config.retry_ns;
         return false;
     }

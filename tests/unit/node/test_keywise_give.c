@@ -279,6 +279,25 @@ Test(keywise_give, pick_that_fails_or_lies_is_asked_again)
     rig_free(&rig);
 }
 
+Test(keywise_give, pick_that_cannot_be_locked_tells_of_memory_and_is_asked_again)
+{
+    for (uint64_t call = 1; call <= 4; call++) { /* of the keys that go, of the locked ones */
+        move_begin(RESHARD_CONFLICT_LOCK);
+        rig.automatic &= ~RIG_BIT(PICK);
+        rig_none_pending(&rig, 2);
+        (void)rig_events(&rig, RESHARD_EVENT_NO_MEMORY);
+        rig.alloc.fail_at = rig.alloc.calls + call;
+        rig_do(&rig, RESHARD_ACTION_PICK);
+        rig.alloc.fail_at = 0;
+        cr_assert_eq(rig_events(&rig, RESHARD_EVENT_NO_MEMORY), 1);
+        cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 0);
+        rig_tick(&rig, 1000);
+        rig_do(&rig, RESHARD_ACTION_PICK);
+        cr_assert_eq(rig_count(&rig, RESHARD__CHUNK, RESHARD__CHUNK_DATA), 1);
+        rig_free(&rig);
+    }
+}
+
 Test(keywise_give, pick_asks_for_as_much_as_is_configured)
 {
     move_begin(RESHARD_CONFLICT_LOCK);
