@@ -23,7 +23,7 @@ import listing
 from build import Build, JOBS, PatchError, ROOT, read
 from killers import TECHNIQUES
 
-FLOOR = 107
+FLOOR = 109
 EVENTS_MAX = 25
 SHRINK_MS = 60000
 SMALL_SHARE = 0.9

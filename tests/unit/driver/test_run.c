@@ -357,6 +357,25 @@ Test(run, a_pick_is_read_anew_when_the_engine_had_no_memory_for_it)
     cr_assert(puppet_end(puppet));
 }
 
+/* The host writes between two runs, whatever the engine has taken until then. */
+Test(run, random_picks_bring_what_is_there_when_they_are_taken)
+{
+    struct puppet *puppet = puppet_new();
+    uint64_t random = 1;
+    puppet->driver->hooks[RESHARD_ACTION_PICK] = puppet->driver->hooks[RESHARD_ACTION_SYNC];
+    puppet->quiet = true;
+    for (int i = 0; i < 1000; i++) {
+        puppet_ask(puppet, RESHARD_ACTION_PICK, 0);
+        do {
+            puppet->outcome.keys = reshard__random_next(&random);
+            puppet->nomem_complete = reshard__random_next(&random) % 2;
+        } while (run(puppet) == RESHARD_E_NOMEM);
+        cr_assert_eq(puppet->last.keys, puppet->outcome.keys);
+    }
+    cr_assert_eq(puppet->driver->table.open_count, 0);
+    cr_assert(puppet_end(puppet));
+}
+
 Test(run, a_message_waits_while_the_engine_has_no_memory)
 {
     struct puppet *puppet = puppet_new();
