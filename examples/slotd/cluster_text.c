@@ -114,7 +114,7 @@ static void node_line(
         (unsigned long long)epoch, health.down ? "disconnected" : "connected");
     if (is_primary)
         ranges_append(cluster, node->shard, text);
-    if (myself)
+    if (myself && is_primary) /* a replica has no part in it, and may hear of its end late */
         markers_append(cluster, text);
     buffer_append_text(text, "\n");
 }

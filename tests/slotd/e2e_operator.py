@@ -177,6 +177,29 @@ def refusal(node, *words):
     raise Failed(f"{words} was not refused")
 
 
+def test_only_primaries_show_open_slots():
+    """As with Redis. A replica hears of a move's end a moment later than redis-cli looks."""
+    with Cluster(SLOTD, 4) as cluster:
+        spare = cluster.nodes.pop()
+        cluster.create()
+        a, b, _ = cluster.nodes
+        cluster.manage("add-node", spare.address, a.address, "--cluster-slave",
+                       "--cluster-master-id", cluster.name(a))
+        cluster.nodes.append(spare)
+        cluster.settle()
+        b.ask("CLUSTER", "SETSLOT", 5, "IMPORTING", cluster.name(a))
+        a.ask("CLUSTER", "SETSLOT", 5, "MIGRATING", cluster.name(b))
+        for node, wanted in ((a, "[5->-"), (b, "[5-<-"), (spare, "")):
+            wait_for(lambda: "slotd_migrations_open:1" in node.ask("CLUSTER", "INFO"), "the move")
+            nodes = node.ask("CLUSTER", "NODES")
+            assert wanted in nodes and ("[" in nodes) == (node is not spare), nodes
+        a.ask("CLUSTER", "SETSLOT", 5, "STABLE")
+        cluster.settle()
+        for _ in range(10):
+            cluster.reshard(3, b, a)
+            cluster.check()
+
+
 def test_plans_are_paused_resumed_and_taken_back():
     with loaded(3, "--size", 3000, keys=20000) as (cluster, load):
         b = cluster.nodes[1]
