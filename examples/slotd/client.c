@@ -254,15 +254,22 @@ static bool held(struct client *client)
     return client->held;
 }
 
+/* Whoever has gone waits for nothing: WAIT may have no limit. What waits for slots only runs. */
+static bool finished(const struct client *client)
+{
+    const struct session *session = &client->session;
+    bool gave_up = client->parked && session->wait_ns != 0 && !session->in_exec;
+    return session->closing ||
+        (client->ended && (gave_up || (!client->ready && !client_can_work(client))));
+}
+
 void client_flush(struct client *client)
 {
     if (client->writing || client->closed || held(client))
         return;
     if (client->output.size > 0)
         send_output(client);
-    bool finished = client->session.closing ||
-        (client->ended && !client->ready && !client_can_work(client));
-    if (finished && !client->writing)
+    if (finished(client) && !client->writing)
         client_shut(client);
     reading_update(client); /* the answers that held it up may be out */
 }

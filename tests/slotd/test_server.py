@@ -171,6 +171,17 @@ def test_a_half_closed_client_gets_its_answers():
         assert all(c.read() == "PONG" for _ in range(5000)) and c.file.read(1) == b""
 
 
+def test_who_has_gone_waits_for_nothing():
+    """WAIT without a limit, for replicas that there are not."""
+    with Slotd() as slotd:
+        stays = slotd.connect()
+        for _ in range(5):
+            leaver = slotd.connect()
+            leaver.send("WAIT", 1, 0)
+            leaver.close()
+        wait_for(lambda: stays("CLIENT", "LIST").count(b"\n") == 1, "the others to be gone")
+
+
 def test_passwords_are_asked_for():
     with Slotd("--requirepass", "secret", slots=False) as slotd:
         c = slotd.connect()
