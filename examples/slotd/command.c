@@ -89,8 +89,11 @@ static const struct command *lookup(struct call *call)
     }
     int64_t count = (int64_t)call->arg_count;
     if (command->arity > 0 ? count != command->arity : count < -command->arity) {
-        reply_error_format(
-            call->reply, "ERR wrong number of arguments for '%s' command", command->name);
+        reply_error_format(call->reply, "%s wrong number of arguments for '%s' command",
+            command->run == command_exec ? "EXECABORT Transaction discarded because of:" : "ERR",
+            command->name);
+        if (command->run == command_exec)
+            session_discard(call->session);
         return NULL;
     }
     return command;

@@ -2,6 +2,9 @@
 /* Room command: keys of any kind: removal, expiry, walks. */
 #include "command.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 void command_del(struct call *call)
@@ -283,14 +286,18 @@ void command_cluster_getkeysinslot(struct call *call)
     collection_reply(call, &keys);
 }
 
-/* SCAN's cursor: decimal, unsigned. */
+/* SCAN's cursor: decimal, unsigned; "" is 0 and -1 the largest, as with Redis. */
 static bool cursor_read(struct bytes text, uint64_t *cursor)
 {
-    int64_t number;
-    if (!bytes_number(text, &number) || number < 0)
+    char digits[NUMBER_TEXT_SIZE] = {0};
+    char *end;
+    if (text.size >= sizeof(digits) || (text.size > 0 && isspace(text.data[0])))
         return false;
-    *cursor = (uint64_t)number;
-    return true;
+    if (text.size > 0)
+        memcpy(digits, text.data, text.size);
+    errno = 0;
+    *cursor = strtoull(digits, &end, 10);
+    return end == digits + text.size && errno == 0;
 }
 
 struct scan_options {

@@ -174,6 +174,31 @@ static void flags_reply(struct reply *reply, uint32_t flags)
             reply_status(reply, names[index].name);
 }
 
+/* ACL categories: those that follow from flags and group. */
+static void categories_reply(struct reply *reply, const struct command *command, bool container)
+{
+    static const struct {
+        const char *group;
+        const char *name;
+    } groups[] = {{"string", "@string"}, {"generic", "@keyspace"}, {"connection", "@connection"},
+        {"transactions", "@transaction"}};
+    const char *names[6];
+    size_t count = 0;
+    if ((command->flags & (COMMAND_READONLY | COMMAND_WRITE)) != 0)
+        names[count++] = (command->flags & COMMAND_WRITE) != 0 ? "@write" : "@read";
+    names[count++] = (command->flags & COMMAND_FAST) != 0 ? "@fast" : "@slow";
+    if ((command->flags & COMMAND_ADMIN) != 0) {
+        names[count++] = "@admin";
+        names[count++] = "@dangerous";
+    }
+    for (size_t at = 0; !container && at < sizeof(groups) / sizeof(groups[0]); at++)
+        if (strcmp(command->group, groups[at].group) == 0)
+            names[count++] = groups[at].name;
+    reply_set(reply, count);
+    for (size_t at = 0; at < count; at++)
+        reply_status(reply, names[at]);
+}
+
 static const struct command *sub_next(const struct command *container, const struct command *at)
 {
     size_t size = strlen(container->name);
@@ -195,8 +220,7 @@ static void command_reply(struct reply *reply, const struct command *command)
     reply_integer(reply, command->first_key);
     reply_integer(reply, command->last_key);
     reply_integer(reply, command->key_step);
-    reply_set(reply, 1);
-    reply_bulk_text(reply, (command->flags & COMMAND_WRITE) != 0 ? "@write" : "@read");
+    categories_reply(reply, command, container);
     reply_array(reply, 0);
     reply_array(reply, 0);
     for (const struct command *at = command; container && (at = sub_next(command, at)) != NULL;)
@@ -278,7 +302,7 @@ void command_command_info(struct call *call)
     for (size_t index = 2; index < call->arg_count; index++) {
         const struct command *command = command_find(call->args[index]);
         if (command == NULL)
-            reply_null_array(call->reply);
+            reply_null(call->reply);
         else
             command_reply(call->reply, command);
     }

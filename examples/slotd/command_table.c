@@ -14,7 +14,7 @@
 const struct command command_table[] = {
     {"append", 3, W | M | F, 1, 1, 1, command_append, "string"},
     {"asking", 1, F, 0, 0, 0, command_asking, "cluster"},
-    {"auth", -2, F | COMMAND_NOAUTH | COMMAND_IMMEDIATE, 0, 0, 0, command_auth, "connection"},
+    {"auth", -2, F | COMMAND_NOAUTH, 0, 0, 0, command_auth, "connection"},
     {"client", -2, 0, 0, 0, 0, command_container, "connection"},
     {"client|getname", 2, 0, 0, 0, 0, command_client_getname, "connection"},
     {"client|getredir", 2, 0, 0, 0, 0, command_client_getredir, "connection"},
@@ -96,7 +96,7 @@ const struct command command_table[] = {
     {"function", -2, 0, 0, 0, 0, command_function, "scripting"},
     {"get", 2, R | F, 1, 1, 1, command_get, "string"},
     {"getdel", 2, W | F | X, 1, 1, 1, command_getdel, "string"},
-    {"hello", -1, F | COMMAND_NOAUTH | COMMAND_IMMEDIATE, 0, 0, 0, command_hello, "connection"},
+    {"hello", -1, F | COMMAND_NOAUTH, 0, 0, 0, command_hello, "connection"},
     {"incr", 2, W | M | F, 1, 1, 1, command_incr, "string"},
     {"incrby", 3, W | M | F, 1, 1, 1, command_incrby, "string"},
     {"info", -1, 0, 0, 0, 0, command_info, "server"},
@@ -126,7 +126,7 @@ const struct command command_table[] = {
     {"ttl", 2, R | F, 1, 1, 1, command_ttl, "generic"},
     {"type", 2, R | F, 1, 1, 1, command_type, "generic"},
     {"unlink", -2, W | F | X, 1, -1, 1, command_del, "generic"},
-    {"wait", 3, 0, 0, 0, 0, command_wait, "generic"},
+    {"wait", 3, 0, 0, 0, 0, command_wait, "connection"},
 };
 const size_t command_count = sizeof(command_table) / sizeof(command_table[0]);
 

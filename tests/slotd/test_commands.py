@@ -4,7 +4,7 @@
 import random
 import sys
 
-from harness import Error, Redis, Slotd, run
+from harness import Error, Redis, Slotd, Status, run
 
 SCRIPT = """
 PING
@@ -265,6 +265,34 @@ CLIENT KILL USER nobody
 CLIENT KILL BAD x
 CLIENT KILL a b c
 CLIENT GETREDIR
+MULTI
+EXEC x
+EXEC
+EXEC x
+MULTI
+HELLO 9
+AUTH x
+HELLO 2 BAD
+PING
+EXEC
+SCAN -1 MATCH zzz
+SCAN "" MATCH zzz COUNT 1000
+SCAN " 0"
+SCAN 0x0
+SCAN +0 MATCH zzz COUNT 1000
+SCAN 18446744073709551615 MATCH zzz
+SCAN 99999999999999999999999999999999
+COMMAND INFO nosuch
+CLUSTER SETSLOT 1 IMPORTING x
+CLUSTER SETSLOT 1 MIGRATING x
+CLUSTER SETSLOT 1 NODE x
+CLUSTER REPLICAS x
+CLUSTER FAILOVER
+CLUSTER FAILOVER BAD
+CLUSTER FORGET x
+CLUSTER MEET 127.0.0.1 abc
+CLUSTER DELSLOTS 1 1
+CLUSTER DELSLOTSRANGE 5 1
 COMMAND COUNT x
 COMMAND LIST x
 COMMAND LIST FILTERBY
@@ -298,6 +326,9 @@ MIGRATE 127.0.0.1 1 none 0 10
 MIGRATE 127.0.0.1 1 k 0 10 KEYS a
 MIGRATE 127.0.0.1 1 k 0 10 BAD
 MIGRATE 127.0.0.1 1 k abc 10
+MIGRATE 127.0.0.1 abc none 0 10
+MIGRATE 127.0.0.1 99999 none 0 10 COPY
+MIGRATE 127.0.0.1 1 "" 0 10 KEYS none none2
 FLUSHALL BAD
 FLUSHALL
 DBSIZE
@@ -348,9 +379,11 @@ SHAPED = (("HELLO",), ("CLUSTER", "SLOTS"), ("CLUSTER", "SHARDS"), ("CONFIG", "G
 
 
 def described(entry):
-    """(name, arity, first key, last key, step), flags, subcommands of a COMMAND INFO entry."""
+    """(name, arity, first key, last key, step), flags and categories, subcommands of a COMMAND INFO
+    entry."""
     subs = {sub[0].split(b"|")[1].decode(): sub for sub in entry[9] or []}
-    return (entry[0], entry[1], *entry[3:6]), {str(flag) for flag in entry[2]}, subs
+    assert all(isinstance(word, Status) for word in (*entry[2], *entry[6])), entry
+    return (entry[0], entry[1], *entry[3:6]), {*entry[2], *entry[6]}, subs
 
 
 def test_commands_are_described_as_in_redis():
@@ -364,6 +397,7 @@ def test_commands_are_described_as_in_redis():
             assert mine[2].keys() - real[2].keys() == OWN.get(name.decode(), set()), name
             for sub in mine[2].keys() & real[2].keys():
                 assert described(mine[2][sub])[0] == described(real[2][sub])[0]
+                assert described(mine[2][sub])[1] <= described(real[2][sub])[1], sub
 
 
 def shape(reply):
