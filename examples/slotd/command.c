@@ -341,6 +341,7 @@ static void account(struct call *call, const struct command *command)
     call->slotd->statistics.commands++;
     session->wait_ns = 0;
     session->look_ns = 0;
+    session_copy_end(session);
     if (command != NULL) {
         session->last_command = command->name;
         session->last_ns = clock_monotonic_ns();
@@ -436,6 +437,7 @@ void command_exec(struct call *call)
             call->parked = true;
             return;
         }
+        session_copy_end(session);
         call->slotd->statistics.commands++;
         anew = anew || (inner.command != NULL && (inner.command->flags & COMMAND_ADMIN) != 0);
     }

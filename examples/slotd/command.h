@@ -65,6 +65,29 @@ bool command_is_container(const struct command *command);
 size_t command_keys(const struct command *command, const struct bytes *args, size_t arg_count,
     struct bytes *keys, size_t limit);
 
+/* MIGRATE's words. */
+struct migrate {
+    struct bytes host;
+    int64_t port; /* 0 = no port's number */
+    int64_t database;
+    int64_t timeout_ms;
+    bool copy;
+    bool replace;
+    struct bytes user; /* data NULL = none, as the password */
+    struct bytes password;
+    const struct bytes *keys;
+    size_t key_count;
+    uint32_t slot;
+};
+
+/* Whether there is something to move, and somewhere; false: the answer is out. */
+bool migrate_sound(struct call *call, const struct migrate *migrate, uint64_t *size_out);
+/* The key, unless it is not here, or was said to have gone. */
+bool migrate_find(struct call *call, const struct migrate *migrate, size_t index,
+    struct store_item *item);
+/* MIGRATE ... COPY: the keys stay. */
+void migrate_copy(struct call *call, const struct migrate *migrate);
+
 /* Helpers of command_*.c. */
 struct store_key call_key(const struct call *call, size_t index);
 void command_value_reply(struct call *call, const struct store_item *item);

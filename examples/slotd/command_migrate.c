@@ -85,13 +85,13 @@ static void setslot_open(struct call *call, uint32_t slot, bool importing)
     reshard_shard_id other = 0;
     uint64_t node;
     reshard_shard_id owner = reshard_map_slot_owner(cluster_map(cluster), slot);
-    if (!cluster_node_find(cluster, call->args[4], &node, &other)) {
-        peer_error(call);
-        return;
-    }
     if (importing == (owner == own)) {
         reply_error_format(call->reply, "ERR I'm %s the owner of hash slot %u",
             importing ? "already" : "not", slot);
+        return;
+    }
+    if (!cluster_node_find(cluster, call->args[4], &node, &other)) {
+        peer_error(call);
         return;
     }
     if (other == own || (importing && owner != other)) {
@@ -309,17 +309,9 @@ void command_cluster_setslot(struct call *call)
 
 /* ---- MIGRATE ---- */
 
-struct migrate {
-    struct bytes host;
-    int64_t port;
-    int64_t timeout_ms;
-    bool copy;
-    const struct bytes *keys;
-    size_t key_count;
-    uint32_t slot;
-};
-
-/* One option at *index; false: the error is out. KEYS ends the options. */
+/* One option at *index; false: the error is out. KEYS ends the options. REPLACE and AUTH are for
+ * COPY: what a node holds of a key in a slot that it does not own never counts, and nodes know each
+ * other by the bus's secret. */
 static bool migrate_option(struct call *call, struct migrate *migrate, size_t *index)
 {
     struct bytes word = call->args[*index];
@@ -327,11 +319,12 @@ static bool migrate_option(struct call *call, struct migrate *migrate, size_t *i
     if (bytes_is(word, "COPY")) {
         migrate->copy = true;
     } else if (bytes_is(word, "REPLACE")) {
-        /* what the target holds of a key in a slot that it does not own never counts */
+        migrate->replace = true;
     } else if (bytes_is(word, "AUTH") && left >= 1) {
-        *index += 1; /* nodes know each other by the bus's secret */
+        migrate->password = call->args[++*index];
     } else if (bytes_is(word, "AUTH2") && left >= 2) {
-        *index += 2;
+        migrate->user = call->args[++*index];
+        migrate->password = call->args[++*index];
     } else if (bytes_is(word, "KEYS")) {
         if (call->args[3].size != 0) {
             reply_error(call->reply,
@@ -352,36 +345,46 @@ static bool migrate_option(struct call *call, struct migrate *migrate, size_t *i
 /* Port, database, timeout and options; false: the error is out. */
 static bool migrate_read(struct call *call, struct migrate *migrate)
 {
-    int64_t database;
     *migrate =
         (struct migrate){.host = call->args[1], .keys = call->args + 3, .key_count = 1};
     for (size_t index = 6; index < call->arg_count; index++)
         if (!migrate_option(call, migrate, &index))
             return false;
-    if (!call_number(call, 5, &migrate->timeout_ms) || !call_number(call, 4, &database))
+    if (!call_number(call, 5, &migrate->timeout_ms) ||
+        !call_number(call, 4, &migrate->database))
         return false;
-    if (!bytes_number(call->args[2], &migrate->port) || migrate->port < 1 ||
-        migrate->port > 65535) {
-        reply_error(call->reply, "ERR Invalid TCP port");
-        return false;
-    }
+    if (!bytes_number(call->args[2], &migrate->port) || migrate->port > 65535 ||
+        migrate->port < 1)
+        migrate->port = 0;
     migrate->timeout_ms = migrate->timeout_ms <= 0 ? 1000 : migrate->timeout_ms;
     if (migrate->key_count > 0)
         migrate->slot = cluster_key_slot(migrate->keys[0]);
     return true;
 }
 
+static bool present(struct call *call, const struct migrate *migrate, size_t index, bool stay,
+    struct store_item *item)
+{
+    struct store_key key = {cluster_key_slot(migrate->keys[index]), migrate->keys[index]};
+    return store_find(call->slotd->store, &key, item) &&
+        !(stay && engine_leaves_key(call->slotd->engine, key.slot, key.name));
+}
+
+bool migrate_find(struct call *call, const struct migrate *migrate, size_t index,
+    struct store_item *item)
+{
+    return present(call, migrate, index, true, item);
+}
+
 /* Keys that are here; `stay`: and not about to leave. */
 static size_t present_count(
     struct call *call, const struct migrate *migrate, bool stay, uint64_t *size_out)
 {
+    struct store_item item;
     size_t count = 0;
     *size_out = 0;
     for (size_t index = 0; index < migrate->key_count; index++) {
-        struct store_key key = {cluster_key_slot(migrate->keys[index]), migrate->keys[index]};
-        struct store_item item;
-        if (!store_find(call->slotd->store, &key, &item) ||
-            (stay && engine_leaves_key(call->slotd->engine, key.slot, key.name)))
+        if (!present(call, migrate, index, stay, &item))
             continue;
         *size_out += item.value_size;
         count++;
@@ -441,15 +444,8 @@ static void migrate_promise(struct call *call, const struct migrate *migrate, ui
     reply_ok(call->reply);
 }
 
-/* False: it ends here. */
-static bool migrate_check(struct call *call, const struct migrate *migrate, uint64_t *size_out)
+bool migrate_sound(struct call *call, const struct migrate *migrate, uint64_t *size_out)
 {
-    if (migrate->key_count > 0 && promise_broken(call, migrate->slot))
-        return false;
-    if (migrate->copy) {
-        reply_error(call->reply, "ERR COPY is not supported: a key has one owner");
-        return false;
-    }
     if (present_count(call, migrate, true, size_out) == 0) {
         reply_status(call->reply, "NOKEY");
         return false;
@@ -459,14 +455,17 @@ static bool migrate_check(struct call *call, const struct migrate *migrate, uint
             reply_error(call->reply, "CROSSSLOT Keys in request don't hash to the same slot");
             return false;
         }
-    return true;
+    if (migrate->port == 0)
+        reply_error(call->reply, "ERR Invalid TCP port");
+    return migrate->port != 0;
 }
 
 static bool migrate_start(struct call *call, const struct migrate *migrate)
 {
     reshard_shard_id shard;
     uint64_t size;
-    if (!migrate_check(call, migrate, &size))
+    if ((migrate->key_count > 0 && promise_broken(call, migrate->slot)) ||
+        !migrate_sound(call, migrate, &size))
         return false;
     if (migrate_early(call, migrate, size)) {
         migrate_promise(call, migrate, size);
@@ -484,34 +483,42 @@ static bool migrate_start(struct call *call, const struct migrate *migrate)
 }
 
 /* Called again after each wake, until no key is here, or that is promised, or the time is over. */
-void command_migrate(struct call *call)
+static void migrate_move(struct call *call, const struct migrate *migrate)
 {
     struct session *session = call->session;
-    struct migrate migrate;
     uint64_t now_ns = clock_monotonic_ns();
     uint64_t size;
-    if (!migrate_read(call, &migrate))
-        return;
     bool first = session->wait_ns == 0;
-    if (first && !migrate_start(call, &migrate))
+    if (first && !migrate_start(call, migrate))
         return;
-    if (!first && present_count(call, &migrate, false, &size) == 0) {
+    if (!first && present_count(call, migrate, false, &size) == 0) {
         session->wait_ns = 0;
         reply_ok(call->reply);
         return;
     }
-    if (!first && migrate_early(call, &migrate, size)) {
-        migrate_promise(call, &migrate, size);
+    if (!first && migrate_early(call, migrate, size)) {
+        migrate_promise(call, migrate, size);
         return;
     }
     if (first)
         session->wait_ns = now_ns;
-    if ((now_ns - session->wait_ns) / 1000000 > (uint64_t)migrate.timeout_ms) {
+    if ((now_ns - session->wait_ns) / 1000000 > (uint64_t)migrate->timeout_ms) {
         session->wait_ns = 0;
         reply_error(call->reply, "IOERR error or timeout: keys are still here");
         return;
     }
     /* Also again: a key may have been written anew, or the phase not been MOVE yet. */
-    (void)keys_move(call, &migrate);
+    (void)keys_move(call, migrate);
     call->parked = true;
+}
+
+void command_migrate(struct call *call)
+{
+    struct migrate migrate;
+    if (!migrate_read(call, &migrate))
+        return;
+    if (migrate.copy)
+        migrate_copy(call, &migrate);
+    else
+        migrate_move(call, &migrate);
 }

@@ -77,9 +77,17 @@ static void engine_commit(struct server *server)
     store_commit(server->slotd.store);
 }
 
+static void wake_wanted(struct server *server)
+{
+    if (server->slotd.wake_wanted)
+        server_wake(server);
+    server->slotd.wake_wanted = false;
+}
+
 static void turn_end(struct server *server)
 {
     engine_turn(server->slotd.engine);
+    wake_wanted(server);
     struct client *client = turn_take(server);
     while (client != NULL) {
         struct client *next = client->next_in_turn;
@@ -417,6 +425,7 @@ int server_run(const struct settings *settings)
     struct server *server = memory_take(sizeof(*server));
     uint64_t seed = clock_monotonic_ns() ^ (uint64_t)clock_wall_ms() << 20;
     server->slotd.settings = *settings;
+    server->slotd.loop = &server->loop;
     server->slotd.statistics.started_ns = clock_monotonic_ns();
     server->slotd.expire_active = true;
     (void)uv_random(NULL, NULL, &seed, sizeof(seed), 0, NULL);

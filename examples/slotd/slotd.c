@@ -2,6 +2,7 @@
 /* Room slotd: sessions and small things of the process. See slotd.h. */
 #include "slotd.h"
 
+#include "copy.h"
 #include "engine.h"
 #include "log.h"
 
@@ -46,9 +47,18 @@ void session_discard(struct session *session)
     session->multi_failed = false;
 }
 
+void session_copy_end(struct session *session)
+{
+    if (session->copy != NULL)
+        copy_close(session->copy);
+    session->copy = NULL;
+    session->copy_at = 0;
+}
+
 void session_close(struct slotd *slotd, struct session *session)
 {
     session_discard(session);
+    session_copy_end(session);
     if (session->ticket != NULL)
         ticket_drop(slotd->engine, session->ticket);
     buffer_free(&session->name);

@@ -17,8 +17,10 @@
 #define SLOTD_REDIS_VERSION "7.0.15"
 
 struct cluster;
+struct copy;
 struct engine;
 struct ticket;
+struct uv_loop_s;
 
 enum { ADDRESS_TEXT_SIZE = 64, PATH_TEXT_SIZE = 1024 };
 
@@ -79,6 +81,8 @@ struct slotd {
     bool shutting_down;
     bool kill_wanted; /* some session is killed */
     bool deposed;     /* another node has become primary: see server.c */
+    bool wake_wanted; /* parked requests are tried again */
+    struct uv_loop_s *loop;
 };
 
 struct queued {
@@ -120,6 +124,8 @@ struct session {
     uint64_t gave_ns;      /* when MIGRATE was last answered before its keys had gone */
     uint64_t look_ns;      /* what was promised until then has to be seen */
     uint64_t wait_offset;  /* WAIT: what replicas have to have */
+    struct copy *copy;     /* MIGRATE ... COPY: the other server, */
+    size_t copy_at;        /* and what is to be sent next */
 };
 
 /* Uniform, not for secrets. */
@@ -129,5 +135,7 @@ void session_open(struct slotd *slotd, struct session *session, struct buffer *o
 void session_close(struct slotd *slotd, struct session *session);
 /* Forget what MULTI queued. */
 void session_discard(struct session *session);
+/* A command has ended, however: what it had begun elsewhere ends. */
+void session_copy_end(struct session *session);
 
 #endif
