@@ -67,6 +67,25 @@ bool call_slot(struct call *call, size_t index, uint32_t *slot_out)
     return true;
 }
 
+/* `fix` wants to give away the slots of a primary that is gone. It would serve them again when it
+ * came back: a shard is led on by another node, and keeps its slots. */
+static void busy_error(struct call *call, uint32_t slot)
+{
+    const struct cluster *cluster = call->slotd->cluster;
+    struct reshard_map_shard owner = {.struct_size = sizeof(owner)};
+    struct cluster_peer peer;
+    (void)reshard_map_shard_find(
+        cluster_map(cluster), reshard_map_slot_owner(cluster_map(cluster), slot), &owner);
+    cluster_peer(cluster, owner.primary, &peer);
+    if (!engine_health(call->slotd->engine, owner.primary).down)
+        reply_error_format(call->reply, "ERR Slot %u is already busy", slot);
+    else
+        reply_error_format(call->reply, "ERR Slot %u is already busy: it belongs to %s:%d, which "
+            "does not answer. Start that again, or promote its replica (CLUSTER FAILOVER FORCE); "
+            "if its data is lost, make an empty node follow it (CLUSTER REPLICATE) and that one "
+            "take over (CLUSTER FAILOVER TAKEOVER)", slot, peer.host, peer.port);
+}
+
 /* Mark slots first ... last; false when one stands there twice, or is owned (unowned, when `take`
  * is false); the error is out then. */
 static bool slots_mark(
@@ -79,8 +98,10 @@ static bool slots_mark(
     }
     for (uint32_t slot = first; slot <= last; slot++) {
         if (cluster_slot_owned(call->slotd->cluster, slot) == take) {
-            reply_error_format(call->reply, "ERR Slot %u is already %s", slot,
-                take ? "busy" : "unassigned");
+            if (take)
+                busy_error(call, slot);
+            else
+                reply_error_format(call->reply, "ERR Slot %u is already unassigned", slot);
             return false;
         }
         if (marks[slot] != 0) {

@@ -98,14 +98,27 @@ static void inquired(struct call *call)
         primary_ask(call);
 }
 
+/* Whether the shard's data is lost, as TAKEOVER of an empty node says: its primary does not answer,
+ * and nothing of it was ever here. */
+static bool data_lost(const struct call *call)
+{
+    const struct cluster *cluster = call->slotd->cluster;
+    struct reshard_map_shard shard = {.struct_size = sizeof(shard)};
+    return store_key_count(call->slotd->store) == 0 && !replica_follows(replica_of(call)) &&
+        reshard_map_shard_find(cluster_map(cluster), cluster_my_shard(cluster), &shard) ==
+            RESHARD_OK &&
+        engine_health(call->slotd->engine, shard.primary).down;
+}
+
 /* NULL: it may begin. */
 static const char *failover_refuse(const struct call *call, bool graceful, bool force)
 {
-    if (!graceful && !force && !bytes_is(call->args[2], "TAKEOVER"))
+    bool takeover = !graceful && !force;
+    if (takeover && !bytes_is(call->args[2], "TAKEOVER"))
         return "ERR syntax error";
     if (!cluster_is_replica(call->slotd->cluster))
         return "ERR You should send CLUSTER FAILOVER to a replica";
-    if (!replica_whole(replica_of(call)))
+    if (!replica_whole(replica_of(call)) && !(takeover && data_lost(call)))
         return "ERR this replica has no whole copy of its master's data yet";
     return NULL;
 }
