@@ -191,6 +191,9 @@ def golden(simulate, path, *options):
                           text=True, check=False)
     digests = [line.split()[2] for line in done.stdout.splitlines() if line.startswith("digest ")]
     if "--update" in options:
+        if len(digests) != GOLDEN:
+            print(f"{len(digests)} digests of {GOLDEN}, nothing written: {done.stderr.strip()}")
+            return 1
         with open(path, "w", encoding="utf-8") as file:
             file.write("\n".join(digests) + "\n")
         return 0
@@ -220,6 +223,9 @@ def floors_write(simulate, path):
     count = floors.totals["seeds"]
     seeds = [run(simulate, first, count)[1] for first in (1, 1 + count)]
     focus = [run_focused(simulate, floors.plan, first)[1] for first in (1, 1 + count)]
+    if any(counts["seeds"] != count for counts in seeds) or not all(focus):
+        print("not all seeds ran, nothing written")
+        return 1
     lines = [f"{name} {value}" for name, value in floors.totals.items()]
     lines += [f"focus {mode} {phase} {value}" for (mode, phase), value in floors.plan.items()]
     lines += [f"{' '.join(cell)} {told(cell, seeds, focus)}"
