@@ -85,6 +85,20 @@ static int32_t plan_make(struct engine *engine, struct bytes kind, const struct 
     return reshard_plan_rebalance(map, &request, NULL, plan_out);
 }
 
+/* What RESHARD_E_ARGUMENT means, in the operator's words. */
+static const char *argument_error(const struct plan_words *asked)
+{
+    for (uint32_t index = 0; index < asked->shard_count; index++) {
+        if (asked->shards[index] == asked->target)
+            return "ERR FROM names the node that TO names, or one of its shard";
+        for (uint32_t before = 0; before < index; before++)
+            if (asked->shards[before] == asked->shards[index])
+                return "ERR FROM names a node, or its shard, twice";
+    }
+    return asked->target != 0 ? "ERR there are fewer slots to give than COUNT"
+                              : "ERR nobody is left to take the slots";
+}
+
 static bool asked_read(struct bytes words, struct plan_words *asked)
 {
     uint64_t shard;
@@ -115,7 +129,8 @@ void job_plan(struct engine *engine, struct job *job, struct bytes words)
     }
     int32_t status = plan_make(engine, kind, &asked, &plan);
     if (status != RESHARD_OK) {
-        job__fail(job, reshard_strerror(status));
+        job__fail(job, status == RESHARD_E_ARGUMENT ? argument_error(&asked)
+                                                    : reshard_strerror(status));
         return;
     }
     plan_text(plan, &job->text);
