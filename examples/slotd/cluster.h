@@ -77,6 +77,8 @@ void cluster_peer(
     const struct cluster *cluster, uint64_t node, struct cluster_peer *peer_out);
 /* The primary of this node's shard. */
 void cluster_primary(const struct cluster *cluster, struct cluster_peer *peer_out);
+/* Whether the node is its shard's primary. */
+bool cluster_leads(const struct cluster *cluster, uint64_t node, reshard_shard_id shard);
 
 /* NULL, or the error's text. */
 const char *cluster_epoch_set(struct cluster *cluster, int64_t epoch);

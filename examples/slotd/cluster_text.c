@@ -185,6 +185,11 @@ void cluster_peer(
     peer_out->port = address.port;
 }
 
+bool cluster_leads(const struct cluster *cluster, uint64_t node, reshard_shard_id shard)
+{
+    return node != 0 && primary_of(cluster, shard) == node;
+}
+
 void cluster_primary(const struct cluster *cluster, struct cluster_peer *peer_out)
 {
     cluster_peer(cluster, primary_of(cluster, cluster->shard), peer_out);

@@ -71,11 +71,25 @@ static void open_ask(
     buffer_free(&words);
 }
 
-static void peer_error(struct call *call)
+/* Who is named is to lead its shard; false: the error is out. */
+static bool peer_leads(struct call *call, uint64_t node, reshard_shard_id shard)
 {
+    bool leads = cluster_leads(call->slotd->cluster, node, shard);
+    if (!leads)
+        reply_error(call->reply, "ERR Target node is not a master");
+    return leads;
+}
+
+/* The other end; false: the error is out. */
+static bool peer_find(struct call *call, reshard_shard_id *shard_out)
+{
+    uint64_t node;
+    if (cluster_node_find(call->slotd->cluster, call->args[4], &node, shard_out))
+        return peer_leads(call, node, *shard_out);
     reply_error_format(call->reply, "ERR I don't know about node %.*s",
         (int)(call->args[4].size < 64 ? call->args[4].size : 64),
         (const char *)call->args[4].data);
+    return false;
 }
 
 static void setslot_open(struct call *call, uint32_t slot, bool importing)
@@ -83,17 +97,14 @@ static void setslot_open(struct call *call, uint32_t slot, bool importing)
     struct cluster *cluster = call->slotd->cluster;
     reshard_shard_id own = cluster_my_shard(cluster);
     reshard_shard_id other = 0;
-    uint64_t node;
     reshard_shard_id owner = reshard_map_slot_owner(cluster_map(cluster), slot);
     if (importing == (owner == own)) {
         reply_error_format(call->reply, "ERR I'm %s the owner of hash slot %u",
             importing ? "already" : "not", slot);
         return;
     }
-    if (!cluster_node_find(cluster, call->args[4], &node, &other)) {
-        peer_error(call);
+    if (!peer_find(call, &other))
         return;
-    }
     if (other == own || (importing && owner != other)) {
         reply_error_format(call->reply, "ERR Node %.*s is not the owner of hash slot %u",
             (int)call->args[4].size, (const char *)call->args[4].data, slot);
@@ -184,6 +195,8 @@ static void setslot_node(struct call *call, uint32_t slot)
         call_node_error(call, 4);
         return;
     }
+    if (!peer_leads(call, node, shard))
+        return;
     if (shard != own && reshard_map_slot_owner(cluster_map(call->slotd->cluster), slot) == own &&
         keeps(call, slot)) {
         setslot_keeps(call, slot, shard);

@@ -82,6 +82,11 @@ static void forget_start(struct call *call)
         reply_error(call->reply, "ERR I tried hard but I can't forget myself...");
         return;
     }
+    if (shard == cluster_my_shard(call->slotd->cluster) &&
+        cluster_leads(call->slotd->cluster, wait.node, shard)) {
+        reply_error(call->reply, "ERR Can't forget my master!");
+        return;
+    }
     words_add_text(&words, "forget");
     words_add_number(&words, wait.node);
     call_ask(call, &words, &wait);

@@ -174,6 +174,10 @@ void command_wait(struct call *call)
     struct session *session = call->session;
     int64_t wanted, timeout_ms;
     uint64_t now_ns = clock_monotonic_ns();
+    if (cluster_is_replica(call->slotd->cluster)) {
+        reply_error(call->reply, "ERR WAIT cannot be used with replica instances.");
+        return;
+    }
     if (!call_number(call, 1, &wanted))
         return;
     if (!bytes_number(call->args[2], &timeout_ms)) {

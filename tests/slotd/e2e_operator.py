@@ -78,7 +78,13 @@ def test_wrong_words_are_refused():
                             (("REBALANCE", "FROM", name), "REBALANCE takes from all"),
                             (("DRAIN", "FROM", name, "COUNT", 5), "go with MOVE only"),
                             (("DRAIN",), "DRAIN needs FROM <node-id>"),
-                            (("PAUSE", "NOW"), "does not know 'NOW'")):
+                            (("PAUSE", "NOW"), "does not know 'NOW'"),
+                            (("MOVE", "COUNT", 5, "TO", name, "FROM", name), "TO names"),
+                            (("MOVE", "COUNT", 16000, "TO", name), "fewer slots to give than"),
+                            (("DRAIN", "FROM", name, "FROM", name), "twice"),
+                            (("DRAIN", *(word for node in cluster.nodes
+                                         for word in ("FROM", cluster.name(node)))),
+                             "nobody is left")):
             assert text in refused(cluster, *words), words
         assert cluster.reshard_progress()["plan"] == "none"
 
@@ -187,6 +193,11 @@ def test_only_primaries_show_open_slots():
                        "--cluster-master-id", cluster.name(a))
         cluster.nodes.append(spare)
         cluster.settle()
+        name = cluster.name(spare)
+        for words in (("SETSLOT", 5, "MIGRATING", name), ("SETSLOT", 5, "NODE", name),
+                      ("SETSLOT", 6000, "IMPORTING", name)):
+            assert refusal(a, *words) == "ERR Target node is not a master", words
+        assert refusal(spare, "FORGET", cluster.name(a)) == "ERR Can't forget my master!"
         b.ask("CLUSTER", "SETSLOT", 5, "IMPORTING", cluster.name(a))
         a.ask("CLUSTER", "SETSLOT", 5, "MIGRATING", cluster.name(b))
         for node, wanted in ((a, "[5->-"), (b, "[5-<-"), (spare, "")):
