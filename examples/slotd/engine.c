@@ -487,7 +487,7 @@ struct engine *engine_open(
     engine->sync.durability = settings->durability;
     engine->next_ticket = slotd_random(slotd);
     engine->timer.data = engine;
-    engine->ticked_ns = clock_monotonic_ns();
+    engine->ticked_ns = engine->returned_ns = clock_monotonic_ns();
     engine->deadline_ns = UINT64_MAX;
     identity_load(engine);
     engine->bus =

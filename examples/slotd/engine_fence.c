@@ -8,6 +8,9 @@
  * all others of the shard follow it. (All: one of which this node never heard may have been heir
  * for a moment, and the one before it may stand still and go on.) A primary that can hear neither
  * does not know, and serves nothing.
+ * A primary without replicas has no lease. When its process begins it may have been taken for lost
+ * meanwhile, so that another node leads its shard: it asks the coordinator first, and serves
+ * without its word only when that is not there.
  * On one host a refused connection says that a process has ended: no network lies between.
  */
 #include "engine_room.h"
@@ -17,6 +20,7 @@
 #define FRESH_NS ((uint64_t)200000000) /* so young a word is good enough */
 #define ASK_NS ((uint64_t)1000000000)  /* so old a word is asked for anew */
 #define PARK_NS ((uint64_t)1000000000) /* requests wait for so long */
+#define RETURN_NS ((uint64_t)1000000000) /* for the coordinator's first word */
 
 static bool same_host(const struct engine *engine, const struct reshard_map_node *node)
 {
@@ -129,6 +133,33 @@ static void lease_look(struct engine *engine, reshard_shard_id shard)
     unconfirmed_set(engine, now_ns > engine->lease_end_ns ? now_ns : 0);
 }
 
+/* Whether the coordinator is still to say that this node leads. */
+static bool word_awaited(struct engine *engine)
+{
+    uint64_t now_ns = clock_monotonic_ns();
+    engine->return_answered |= engine->confirming != NULL && engine->confirming->answered;
+    confirming_end(engine);
+    bool late = now_ns - engine->returned_ns > RETURN_NS;
+    if (engine->confirmed_ns != 0 || (late && !engine->return_answered))
+        return false;
+    confirming_begin(engine);
+    engine->lease_end_ns = 0;
+    unconfirmed_set(engine, late ? now_ns : 0);
+    return true;
+}
+
+/* As its shard's only node, behind its start: whether it may not serve yet. */
+static bool returns(struct engine *engine, const struct reshard_map_shard *shard)
+{
+    bool alone = shard->primary == engine->node_id && shard->node_count < 2;
+    if (engine->returned_ns == 0 || shard->primary == 0)
+        return false;
+    if (alone && engine->coordinator_id != engine->node_id && word_awaited(engine))
+        return true;
+    engine->returned_ns = 0;
+    return false;
+}
+
 /* It follows, or its process has ended since this node leads. */
 static bool ceased(struct engine *engine, const struct reshard_map_node *node, uint64_t led_ns)
 {
@@ -163,6 +194,8 @@ void engine__fence_follow(struct engine *engine, const struct reshard_map_shard 
     /* Deposed; was it seen in time? */
     engine->lapsed |= !engine->leads && engine->confirmed_ns != 0 &&
         engine->unconfirmed_ns == 0 && clock_monotonic_ns() > engine->lease_end_ns;
+    if (returns(engine, shard))
+        return;
     if (!engine->leads || alone) {
         /* Who was alone when a replica came knows that it is no heir yet. */
         engine->confirmed_ns = engine->leads ? clock_monotonic_ns() : 0;

@@ -122,6 +122,8 @@ struct engine {
     uint64_t lease_end_ns;   /* it serves until then */
     uint64_t unconfirmed_ns; /* since when it does not know; 0 = it does */
     bool lapsed;             /* its lease was over before this node saw that */
+    uint64_t returned_ns;    /* the process began, and has not been confirmed since; or 0 */
+    bool return_answered;    /* the coordinator is there: what it says counts */
     struct peer *peers;
     uint64_t told_ns; /* how far this node is */
     reshard_job_id plan; /* newest that was asked for, 0 = none in this run */

@@ -88,26 +88,58 @@ def test_an_empty_node_leads_a_lost_shard_on():
         cluster.check()
 
 
+def taken_over(cluster):
+    """The third is gone, the fourth leads its shard: its name, the two, and a key of it."""
+    _, _, dead, spare, keys = cluster_of_four(cluster)
+    name = cluster.name(dead)
+    dead.kill()
+    down(cluster, dead)
+    assert spare.ask("CLUSTER", "REPLICATE", name) == "OK"
+    assert spare.ask("CLUSTER", "FAILOVER", "TAKEOVER") == "OK"
+    wait_for(lambda: link_to(spare)("SET", keys[2], "new") == "OK", "the heir")
+    return name, dead, spare, keys[2]
+
+
 def test_who_was_taken_for_lost_follows_its_heir():
-    """It came back with its disk: it ends with what the heir has."""
+    """It came back with its disk: it serves nothing, and ends with what the heir has."""
     with Cluster(SLOTD, 4) as cluster:
-        _, _, dead, spare, keys = cluster_of_four(cluster)
-        dead.kill()
-        down(cluster, dead)
-        assert spare.ask("CLUSTER", "REPLICATE", cluster_name(cluster, dead)) == "OK"
-        assert spare.ask("CLUSTER", "FAILOVER", "TAKEOVER") == "OK"
-        wait_for(lambda: link_to(spare)("SET", keys[2], "new") == "OK", "the heir")
+        _, dead, spare, key = taken_over(cluster)
         dead.start()
+        assert link_to(dead)("GET", key).startswith("MOVED")
         wait_for(lambda: "master_link_status:up" in dead.ask("INFO", "replication"), "its copy")
         back(cluster)
-        assert link_to(dead)("GET", keys[2]).startswith("MOVED")
-        assert dead.ask("DBSIZE") == 1 and spare.ask("GET", keys[2]) == "new"
+        assert dead.ask("DBSIZE") == 1 and spare.ask("GET", key) == "new"
         cluster.check()
 
 
-def cluster_name(cluster, node):
-    """As the others know it: it cannot be asked."""
-    return cluster.view(cluster.nodes[0])[node.port][0]
+def test_who_was_forgotten_serves_nothing():
+    """Nobody tells it any more who leads."""
+    with Cluster(SLOTD, 4) as cluster:
+        name, dead, spare, key = taken_over(cluster)
+        assert cluster.nodes[0].ask("CLUSTER", "FORGET", name) == "OK"
+        dead.start()
+        for _ in range(3):
+            assert link_to(dead)("GET", key).startswith(("MOVED", "CLUSTERDOWN"))
+        cluster.nodes.remove(dead)
+        cluster.settle()
+        cluster.check()
+        assert spare.ask("GET", key) == "new"
+        dead.kill()
+
+
+def test_without_the_coordinator_who_starts_again_serves():
+    with Cluster(SLOTD, 3) as cluster:
+        cluster.create()
+        a, b, _ = cluster.nodes
+        key = key_of(cluster.slots(b), 1)[0]
+        assert b.ask("SET", key, "value") == "OK"
+        a.kill()
+        b.kill()
+        b.start()
+        assert b.ask("GET", key) == "value"
+        a.start()
+        back(cluster)
+        cluster.check()
 
 
 if __name__ == "__main__":
