@@ -403,6 +403,7 @@ void engine_tick(struct engine *engine)
     uint64_t now_ns = clock_monotonic_ns();
     engine__health_tick(engine, now_ns);
     engine->ticked_ns = now_ns;
+    engine->return_ticks++;
     host_fetch_tick(&engine->store, now_ns);
     if (engine->coordinator == NULL && !bus_linked(engine->bus, engine->coordinator_id))
         (void)reshard_node_greet(engine->node, engine->coordinator_id);

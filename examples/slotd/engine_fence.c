@@ -20,7 +20,8 @@
 #define FRESH_NS ((uint64_t)200000000) /* so young a word is good enough */
 #define ASK_NS ((uint64_t)1000000000)  /* so old a word is asked for anew */
 #define PARK_NS ((uint64_t)1000000000) /* requests wait for so long */
-#define RETURN_NS ((uint64_t)1000000000) /* for the coordinator's first word */
+#define RETURN_NS ((uint64_t)1000000000) /* for the coordinator's first word, */
+enum { RETURN_TICKS = 9 }; /* in which this process ran: it may be on its way */
 
 static bool same_host(const struct engine *engine, const struct reshard_map_node *node)
 {
@@ -139,7 +140,7 @@ static bool word_awaited(struct engine *engine)
     uint64_t now_ns = clock_monotonic_ns();
     engine->return_answered |= engine->confirming != NULL && engine->confirming->answered;
     confirming_end(engine);
-    bool late = now_ns - engine->returned_ns > RETURN_NS;
+    bool late = now_ns - engine->returned_ns > RETURN_NS && engine->return_ticks >= RETURN_TICKS;
     if (engine->confirmed_ns != 0 || (late && !engine->return_answered))
         return false;
     confirming_begin(engine);

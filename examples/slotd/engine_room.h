@@ -123,6 +123,7 @@ struct engine {
     uint64_t unconfirmed_ns; /* since when it does not know; 0 = it does */
     bool lapsed;             /* its lease was over before this node saw that */
     uint64_t returned_ns;    /* the process began, and has not been confirmed since; or 0 */
+    uint32_t return_ticks;   /* since then */
     bool return_answered;    /* the coordinator is there: what it says counts */
     struct peer *peers;
     uint64_t told_ns; /* how far this node is */
