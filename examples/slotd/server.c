@@ -183,6 +183,19 @@ static void on_sync_done(uv_work_t *work, int status)
     log_sync_follow(server);
 }
 
+static void on_write_back_work(uv_work_t *work)
+{
+    const struct server *server = work->data;
+    store_write_back_work(server->slotd.store);
+}
+
+static void on_write_back_done(uv_work_t *work, int status)
+{
+    struct server *server = work->data;
+    (void)status;
+    server->writing_back = false;
+}
+
 static void work_queue(
     struct server *server, uv_work_t *work, uv_work_cb on_work, uv_after_work_cb on_done)
 {
@@ -222,6 +235,10 @@ static void sync_start(struct server *server)
     if (store_sync_due(store)) {
         server->sync = store_sync_begin(store);
         work_queue(server, &server->sync_work, on_sync_work, on_sync_done);
+    }
+    if (!server->writing_back && store_write_back_begin(store)) {
+        server->writing_back = true;
+        work_queue(server, &server->write_back_work, on_write_back_work, on_write_back_done);
     }
 }
 
@@ -278,7 +295,7 @@ static void shutdown_go_on(struct server *server)
     bool promises = uv_is_active((uv_handle_t *)&server->grace) &&
         engine_promises(server->slotd.engine, UINT64_MAX);
     if (server->slotd.sessions == NULL && server->sync == NULL && server->log_sync == NULL &&
-        !promises)
+        !server->writing_back && !promises)
         uv_stop(&server->loop);
 }
 

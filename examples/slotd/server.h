@@ -54,6 +54,8 @@ struct server {
     uv_signal_t signals[2];
     uv_work_t sync_work;
     uv_work_t log_work;
+    uv_work_t write_back_work;
+    bool writing_back;
     uv_tcp_t metrics;
     struct store_sync *sync;
     struct store_log_sync *log_sync;

@@ -70,8 +70,7 @@ void store__env_commit(struct store *store)
     store__check(mdb_txn_commit(store->write), "commit");
     store->write = NULL;
     store->changed = false;
-    if (store->bulk > store->bulk_committed)
-        store__write_back_start(store);
+    store->write_back = true;
     store->bulk_committed = store->bulk;
     store->committed += store->touched;
     store->touched = 0;

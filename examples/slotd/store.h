@@ -251,6 +251,10 @@ bool store_sync_due(const struct store *store);
 struct store_sync *store_sync_begin(struct store *store);
 void store_sync_work(struct store_sync *sync);
 int store_sync_end(struct store_sync *sync);
+/* What LMDB has committed goes on its way to the disk, so that a checkpoint that somebody waits for
+ * finds little left. True: it is time, and `work` may be called, on any thread. */
+bool store_write_back_begin(struct store *store);
+void store_write_back_work(const struct store *store);
 /* Clients wait for somebody's disk: a checkpoint that is under way holds still, for a while. */
 void store_sync_still(struct store *store, bool still);
 /* Whether power was lost before this run, and what was not synced with it. */

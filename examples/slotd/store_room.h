@@ -75,6 +75,7 @@ struct store {
     bool read_open;
     MDB_cursor *copying; /* of `write`, where a copy that comes in stands in the data table */
     bool changed;       /* in this turn */
+    bool write_back;    /* LMDB has committed since the last one began */
     /* Runs of bulk so far; behind LMDB's last commit; behind the last checkpoint. */
     uint64_t bulk, bulk_committed, bulk_synced;
     uint32_t touched;   /* pages of the open transaction, about */
@@ -186,8 +187,6 @@ const char *store__recover(struct store *store, const char *path);
 void store__sync_first(struct store *store); /* before anything is changed */
 void store__sync_open(struct store *store);
 void store__sync_close(struct store *store);
-/* What LMDB has written goes on its way to the disk; nobody waits for it. */
-void store__write_back_start(struct store *store);
 void store__synced(struct store *store, uint64_t commit_count);
 
 /* Redo log (store_log.c). */

@@ -251,7 +251,14 @@ static void pages_write_back(const struct store_sync *sync)
 #endif
 }
 
-void store__write_back_start(struct store *store)
+bool store_write_back_begin(struct store *store)
+{
+    bool due = store->write_back && store->syncing == NULL && !atomic_load(&store->sync_still);
+    store->write_back = store->write_back && !due;
+    return due;
+}
+
+void store_write_back_work(const struct store *store)
 {
 #ifdef SYNC_FILE_RANGE_WRITE
     mdb_filehandle_t file;

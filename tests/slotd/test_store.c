@@ -407,3 +407,23 @@ Test(store, journal_and_meta_commit_with_the_data)
     cr_assert_not(store_meta_get(place.store, "none", &record));
     place_remove(&place);
 }
+
+Test(store, commit_is_written_back_once_when_nobody_waits_for_the_disk)
+{
+    struct place place = place_make();
+    cr_expect(store_write_back_begin(place.store), "what was made when it was opened");
+    place_put(place.store, "{t}:a", "value");
+    store_commit(place.store);
+    cr_expect_not(store_write_back_begin(place.store), "the redo log has it, LMDB not yet");
+    struct store_sync *sync = store_sync_begin(place.store);
+    cr_expect_not(store_write_back_begin(place.store), "a checkpoint writes it");
+    store_sync_work(sync);
+    (void)store_sync_end(sync);
+    store_sync_still(place.store, true);
+    cr_expect_not(store_write_back_begin(place.store));
+    store_sync_still(place.store, false);
+    cr_expect(store_write_back_begin(place.store));
+    store_write_back_work(place.store);
+    cr_expect_not(store_write_back_begin(place.store));
+    place_remove(&place);
+}
