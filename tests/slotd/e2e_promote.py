@@ -112,6 +112,16 @@ def test_a_replica_that_lacks_slots_is_not_promoted_by_mistake():
         cluster.check()
 
 
+def answers(link, count):
+    """So many, or those before the connection ends: what a primary says in the turn in which it
+    finds its lease over may not count, and nobody gets it."""
+    try:
+        for _ in range(count):
+            yield link.read()
+    except ConnectionError:
+        pass
+
+
 def test_a_primary_that_stood_still_finds_its_heir_first():
     """Requests that waited in its socket are not answered as by a primary."""
     with shards() as (cluster, _, primary, replica):
@@ -126,8 +136,7 @@ def test_a_primary_that_stood_still_finds_its_heir_first():
             link.send("SET", key, "lost")
             link.send("GET", key)
             written(replica, key, "new")
-        for _ in range(2):
-            reply = link.read()
+        for reply in answers(link, 2):
             assert reply.startswith(("MOVED", "CLUSTERDOWN")), reply
         wait_for(lambda: "role:slave" in primary.ask("INFO", "replication"), "the deposed")
         wait_for(lambda: in_sync(primary), "its copy")
