@@ -130,7 +130,7 @@ static void history_compare(struct enumeration *all)
     cr_assert_eq(found, expected, "found %u, brute force says %u", found, expected);
 }
 
-/* Which of the values that appear is never written. */
+/* The greatest value that appears and is never written; 0 = there is none. */
 static uint64_t value_unwritten(const struct enumeration *all, uint64_t top)
 {
     uint32_t written = 1;
