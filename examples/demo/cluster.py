@@ -73,14 +73,22 @@ def ranges_text(slots):
     return ",".join(f"{a}-{b}" if a != b else f"{a}" for a, b in out)
 
 
-def slots_of(words):
-    """Numbers from the words of CLUSTER NODES (0-99 200), open markers left out."""
-    slots = set()
+def ranges_of(words):
+    """First and last of the words of CLUSTER NODES (0-99 200), open markers left out."""
     for word in words:
         if not word.startswith("["):
             first, _, last = word.partition("-")
-            slots.update(range(int(first), int(last or first) + 1))
-    return slots
+            yield int(first), int(last or first)
+
+
+def slots_of(words):
+    return {slot for first, last in ranges_of(words) for slot in range(first, last + 1)}
+
+
+def own_words(view):
+    """What a node says in CLUSTER NODES of its own slots."""
+    own = next(line for line in view.splitlines() if "myself" in line)
+    return own.split()[8:]
 
 
 class Refused(Failed):
@@ -107,6 +115,37 @@ LIBC = ctypes.CDLL(None)
 def end_with_parent():
     """Linux: a child is killed when the thread that started it ends, however that ends."""
     LIBC.prctl(1, signal.SIGKILL)
+
+
+class Link:
+    """A connection to a node: asks, and has its answers read later."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection((HOST, port), 5)
+        self.socket.settimeout(30)
+        self.file = self.socket.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        self.socket.close()
+
+    def send(self, commands):
+        out = []
+        for args in commands:
+            words = [str(arg).encode() for arg in args]
+            out += [b"*%d\r\n" % len(words)]
+            out += [b"$%d\r\n%s\r\n" % (len(word), word) for word in words]
+        self.socket.sendall(b"".join(out))
+
+    def read(self):
+        return reply_read(self.file)
+
+    def ask(self, *args):
+        self.send([args])
+        return self.read()
 
 
 class Node:
@@ -154,16 +193,9 @@ class Node:
         return self.ask_many([args])[0]
 
     def ask_many(self, commands):
-        out = []
-        for args in commands:
-            words = [str(arg).encode() for arg in args]
-            out += [b"*%d\r\n" % len(words)]
-            out += [b"$%d\r\n%s\r\n" % (len(word), word) for word in words]
-        with socket.create_connection((HOST, self.port), 5) as link:
-            link.settimeout(30)
-            link.sendall(b"".join(out))
-            with link.makefile("rb") as file:
-                return [reply_read(file) for _ in commands]
+        with Link(self.port) as link:
+            link.send(commands)
+            return [link.read() for _ in commands]
 
     def alive(self):
         return self.process.poll() is None
@@ -391,9 +423,8 @@ class Cluster:
         return node.ask("CLUSTER", "MYID")
 
     def slots(self, node):
-        """Its own, as it says; of its answer no more is read: this is asked again and again."""
-        own = next(line for line in node.ask("CLUSTER", "NODES").splitlines() if "myself" in line)
-        return slots_of(own.split()[8:])
+        """Its own, as it says."""
+        return slots_of(own_words(node.ask("CLUSTER", "NODES")))
 
     def create(self):
         self.manage("create", *[node.address for node in self.nodes], "--cluster-yes")
@@ -493,12 +524,17 @@ class Cluster:
     def move_start(self, moves, target):
         """CLUSTER MIGRATESLOTS on each source at once; returns what moved() needs."""
         name = self.name(target)
-        for node, slots in moves.items():
-            args = []
-            for part in ranges_text(slots).split(","):
-                first, _, last = part.partition("-")
-                args += [first, last or first]
-            node.ask("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", *args, "NODE", name)
+        with contextlib.ExitStack() as stack:
+            links = []
+            for node, slots in moves.items():
+                args = []
+                for part in ranges_text(slots).split(","):
+                    first, _, last = part.partition("-")
+                    args += [first, last or first]
+                links.append(stack.enter_context(Link(node.port)))
+                links[-1].send([("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", *args, "NODE", name)])
+            for link in links:
+                link.read()
         return moves
 
     def move_states(self, moves):
@@ -519,16 +555,19 @@ class Cluster:
         """Atomically; then waits for what comes after it. Returns the seconds until the target
         said that it owns all of the slots."""
         polls = itertools.count(1)
+        wanted = len(self.slots(target).union(*moves.values()))
 
         def arrived():
-            """Asks the target alone, and seldom: whoever asks takes processor from the move."""
+            """Asks the target alone, seldom, and little: it takes processor from the move."""
             if next(polls) % 50 == 0:
                 self.move_check(moves)
-            return self.moved(moves, target)
-        begin = time.monotonic()
-        self.move_start(moves, target)
-        wait_for(arrived, "the atomic migration", seconds, 0.003)
-        took = time.monotonic() - begin
+            words = own_words(link.ask("CLUSTER", "NODES"))
+            return wanted <= sum(last - first + 1 for first, last in ranges_of(words))
+        with Link(target.port) as link:
+            begin = time.monotonic()
+            self.move_start(moves, target)
+            wait_for(arrived, "the atomic migration", seconds, 0.003)
+            took = time.monotonic() - begin
         self.move_settled(moves, target, seconds)
         return took
 

@@ -47,6 +47,8 @@ struct model {
     size_t value_size;
     uint32_t *moving;        /* indexes of the values whose slots move, then of the others */
     uint32_t moving_count;
+    bool moves[SLOT_COUNT];  /* slots said to move */
+    bool marked;             /* the keys as they say */
     uint64_t seed;
 };
 

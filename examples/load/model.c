@@ -96,6 +96,10 @@ bool model_moving_set(struct model *model, const char *ranges)
     uint32_t high = model->value_count;
     if (ranges && !ranges_read(ranges, moves))
         return false;
+    if (model->marked && memcmp(moves, model->moves, sizeof(moves)) == 0)
+        return true; /* marking so many keys takes a while, in which no answer is read */
+    memcpy(model->moves, moves, sizeof(moves));
+    model->marked = true;
     for (uint32_t index = 0; index < model->value_count + model->counter_count; index++) {
         struct key *key = &model->keys[index];
         key->moving = moves[key->slot];
