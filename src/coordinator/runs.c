@@ -5,7 +5,10 @@
 
 #include <string.h>
 
-enum { BACKOFF_MAX_SHIFT = 6 };
+enum {
+    BACKOFF_MAX_SHIFT = 6,
+    GATHER_LAGS = 4 /* so many times the lag that fits a freeze is little to copy */
+};
 
 struct reshard__run *reshard__run_find(
     const struct reshard_coordinator *coordinator, reshard_migration_id migration)
@@ -276,10 +279,12 @@ static bool beside(const struct reshard__run *run, const struct reshard__run *ot
            run->mode == RESHARD_MODE_SNAPSHOT && other->mode == RESHARD_MODE_SNAPSHOT;
 }
 
-/* Has caught up, and may wait for others to freeze with. */
+/* Has caught up, and may wait for others to freeze with. What has much on its way to the disk would
+ * make the pause of all of them longer. */
 static bool gathers(const struct reshard_coordinator *coordinator, const struct reshard__run *run)
 {
     return run->phase == RESHARD_PHASE_CATCHUP &&
+           run->bytes / GATHER_LAGS <= coordinator->config.lag_size &&
            coordinator->now_ns - run->entered_ns < coordinator->config.freeze_gather_ns;
 }
 

@@ -262,6 +262,33 @@ Test(runs, copy_waits_for_others_to_freeze_with_no_longer_than_told)
     fixture_close(&fixture);
 }
 
+/* Two copies of which the first has that much to tell. */
+static void copied_of(uint64_t bytes, bool waits)
+{
+    reshard_migration_id ids[2];
+    copies_open(ids, 2, 1000000);
+    prepared(ids[0]);
+    prepared(ids[1]);
+    fixture_reach(&fixture, ids[0], RESHARD_PHASE_CATCHUP);
+    struct reshard__message report =
+        fixture_report(&fixture, ids[0], SOURCE, RESHARD__RESULT_STREAMING);
+    report.progress_bytes = bytes;
+    cr_assert_eq(fixture_say(&fixture, 11, &report), RESHARD_OK);
+    cr_assert_eq(
+        fixture_phase(&fixture, ids[0]), waits ? RESHARD_PHASE_CATCHUP : RESHARD_PHASE_FREEZE);
+    fixture_close(&fixture);
+}
+
+Test(runs, copy_of_little_waits_for_others_to_freeze_with)
+{
+    copied_of(4 * 1048576, true);
+}
+
+Test(runs, copy_of_much_freezes_at_once)
+{
+    copied_of(4 * 1048576 + 4, false);
+}
+
 Test(runs, copy_that_is_paused_is_not_waited_for)
 {
     reshard_migration_id ids[2];
