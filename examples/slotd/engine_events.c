@@ -23,6 +23,15 @@ static void event_still(const struct reshard_event *event, struct store *store)
         store_sync_still(store, event->kind == RESHARD_EVENT_PAUSE);
 }
 
+/* A move is soon over: what would stop clients in it waits for its end. */
+static void copies_follow(struct engine *engine)
+{
+    bool copies = engine__moves(engine, RESHARD_MODE_SNAPSHOT);
+    if (copies != engine->copies)
+        store_commit_later(engine->slotd->store, copies ? ENGINE_LATER_MS : 0);
+    engine->copies = copies;
+}
+
 static void event_count(const struct reshard_event *event, struct statistics *statistics)
 {
     if (event->kind == RESHARD_EVENT_RESUME) {
@@ -65,8 +74,10 @@ void engine__events(struct engine *engine)
     struct reshard_event event = {.struct_size = sizeof(event)};
     while (reshard_node_event_next(engine->node, &event) == RESHARD_OK) {
         /* MIGRATE waits for its phase, others for what the map says. */
-        engine->store.wake_wanted |=
-            event.kind == RESHARD_EVENT_MAP || event.kind == RESHARD_EVENT_ORDERED;
+        if (event.kind == RESHARD_EVENT_MAP || event.kind == RESHARD_EVENT_ORDERED) {
+            engine->store.wake_wanted = true;
+            copies_follow(engine);
+        }
         if (event.kind == RESHARD_EVENT_ORDERED)
             pause_follow(engine, &event);
         event_still(&event, engine->slotd->store);

@@ -51,14 +51,19 @@ static uint64_t due_of(struct engine *engine, const struct ticket *ticket, uint3
     return now_ns;
 }
 
-bool engine_moves_by_hand(const struct engine *engine)
+bool engine__moves(const struct engine *engine, uint32_t mode)
 {
     struct reshard_map_migration open = {.struct_size = sizeof(open)};
     for (uint32_t index = 0;
          reshard_map_migration_at(engine_map(engine), index, &open) == RESHARD_OK; index++)
-        if (open.mode == RESHARD_MODE_KEYWISE)
+        if (open.mode == mode)
             return true;
     return false;
+}
+
+bool engine_moves_by_hand(const struct engine *engine)
+{
+    return engine__moves(engine, RESHARD_MODE_KEYWISE);
 }
 
 bool engine_reaches_coordinator(const struct engine *engine)

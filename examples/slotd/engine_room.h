@@ -16,12 +16,14 @@ enum {
     ENGINE_WORD_MAX = 65536,     /* words of one request */
     ENGINE_JOBS_MAX = 256,       /* requests remembered at the coordinator */
     ENGINE_TURN_ACTIONS = 1,     /* between two looks at the clock */
-    ENGINE_TURN_MESSAGES = 4
+    ENGINE_TURN_MESSAGES = 4,
+    ENGINE_LATER_MS = 500        /* that a short move may take */
 };
 #define ENGINE_TURN_NS ((uint64_t)100000) /* whoever else wants the processor waits for that */
 #define ENGINE_HELD_NS ((uint64_t)5000000)  /* look again at what lets a pause go first */
 #define ENGINE_ASKED_NS ((uint64_t)5000000) /* clients ask until so long after the last request */
 #define ENGINE_GATHER_NS ((uint64_t)5000000) /* until redis-cli opens the next slot */
+#define ENGINE_FREEZE_NS ((uint64_t)200000000) /* until other copies that come have caught up */
 #define ENGINE_SETTLE_NS ((uint64_t)20000000) /* until the next slot's records are synced */
 #define ENGINE_RESEND_NS ((uint64_t)200000000)
 #define ENGINE_ANSWER_NS ((uint64_t)30000000000)
@@ -101,6 +103,7 @@ struct engine {
     bool dirty;       /* something was fed */
     bool more;        /* the turn's share was used up */
     bool behind;      /* the drivers have more of what they were fed */
+    bool copies;      /* slots move by copying, as far as is known here */
     uint64_t deadline_ns;
     uint64_t routed_seen;
     uint64_t asked_ns; /* when a client was last seen to ask */
@@ -191,6 +194,8 @@ void engine__peers_free(struct engine *engine);
 void engine__events(struct engine *engine);
 
 /* engine_ticket.c */
+/* Whether the map shows slots on the move in this mode. */
+bool engine__moves(const struct engine *engine, uint32_t mode);
 void engine__tickets_run(struct engine *engine);
 void engine__tickets_fail(struct engine *engine, const char *text);
 void engine__tickets_resend(struct engine *engine);

@@ -30,6 +30,7 @@ enum {
 enum {
     COMMIT_PAGES = 1024,
     COMMIT_COPY_PAGES = 64,
+    COMMIT_LATER_PAGES = 2 * COMMIT_PAGES,
     COMMIT_STILL_PAGES = 8 * COMMIT_PAGES
 };
 
@@ -79,8 +80,17 @@ void store__env_commit(struct store *store)
 /* Not while clients wait for another node, unless it would take them long afterwards. */
 static bool env_commit_due(const struct store *store)
 {
-    uint32_t limit = store->copying != NULL ? COMMIT_COPY_PAGES : COMMIT_PAGES;
+    uint32_t limit = COMMIT_PAGES;
+    if (store->copying != NULL)
+        limit = COMMIT_COPY_PAGES;
+    else if (store->now_ms < store->later_ms)
+        limit = COMMIT_LATER_PAGES;
     return store->touched >= (atomic_load(&store->sync_still) ? COMMIT_STILL_PAGES : limit);
+}
+
+void store_commit_later(struct store *store, uint32_t ms)
+{
+    store->later_ms = store->now_ms + ms;
 }
 
 void store_commit(struct store *store)

@@ -69,6 +69,9 @@ int64_t store_time(const struct store *store);
 /* End of a turn: make the changes since the last one durable, as the setting says. Cheap when
  * nothing changed. Every borrowed item ends here. */
 void store_commit(struct store *store);
+/* For so long a commit that would stop clients for milliseconds waits, unless twice as much waits
+ * for it already; 0: no longer. */
+void store_commit_later(struct store *store, uint32_t ms);
 /* What is changed between these is bulk, `size` bytes of it, and goes without the redo log: it may
  * be lost in any end before the next power-safe point. What is changed in the journal, by name or
  * in slots behind it is never there without it; a client's write may be. */

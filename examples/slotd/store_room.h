@@ -106,6 +106,7 @@ struct store {
     /* sync (store_sync.c) */
     MDB_txn *pin;          /* snapshot that the checkpoint names: its pages stay untouched */
     struct store_sync *syncing;
+    int64_t later_ms;       /* until then a commit waits, if it can */
     atomic_bool sync_still; /* looked at by a checkpoint's thread */
     uint64_t synced_commit_count;
     char boot_id[40];

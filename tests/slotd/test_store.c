@@ -408,6 +408,37 @@ Test(store, journal_and_meta_commit_with_the_data)
     place_remove(&place);
 }
 
+/* Whether LMDB has committed once so many more keys are written, each in a turn of its own. */
+static bool commits_within(struct place *place, int writes)
+{
+    char name[32];
+    for (int key = 0; key < writes; key++) {
+        (void)snprintf(name, sizeof name, "{t}:%d", key);
+        place_put(place->store, name, "value");
+        store_commit(place->store);
+    }
+    return store_write_back_begin(place->store);
+}
+
+Test(store, commit_waits_for_twice_as_much_when_it_is_told_to)
+{
+    enum { PAGES = 1024 };
+    struct place place = place_make();
+    store_time_set(place.store, 1000);
+    (void)store_write_back_begin(place.store);
+    store_commit_later(place.store, 500);
+    cr_expect_not(commits_within(&place, PAGES));
+    cr_expect(commits_within(&place, PAGES));
+    cr_expect_not(commits_within(&place, PAGES));
+    store_commit_later(place.store, 0);
+    cr_expect(commits_within(&place, 1), "no longer");
+    store_commit_later(place.store, 500);
+    cr_expect_not(commits_within(&place, PAGES));
+    store_time_set(place.store, 1500);
+    cr_expect(commits_within(&place, 1), "its time is over");
+    place_remove(&place);
+}
+
 Test(store, commit_is_written_back_once_when_nobody_waits_for_the_disk)
 {
     struct place place = place_make();
