@@ -183,7 +183,10 @@ static int32_t coordinator_start(struct engine *engine)
     config.unique = slotd_random(engine->slotd) | 1;
     config.slot_count = STORE_SLOT_COUNT;
     config.gather_ns = ENGINE_GATHER_NS;
-    config.copies_in_limit = 1; /* writes pause while nobody else's copy takes the processor */
+    /* Writes pause while nobody else's copy takes the processor; where that is soon, all at once:
+     * a node serves what has come to it badly while more comes. */
+    config.copies_in_limit = 1;
+    config.freeze_gather_ns = ENGINE_FREEZE_NS;
     reshard_transport_init(&transport);
     transport.user_data = engine;
     transport.send = on_send;
@@ -345,6 +348,7 @@ void engine_turn(struct engine *engine)
     uint64_t now_ns = clock_monotonic_ns();
     if (now_ns > engine->lease_end_ns)
         engine__fence_tick(engine);
+    engine->dirty |= host_export_go_on(&engine->store);
     if (!engine->dirty && !engine->more && now_ns < engine->deadline_ns)
         return;
     engine->dirty = false;
@@ -361,6 +365,8 @@ void engine_turn(struct engine *engine)
         engine->store.wake_wanted = false;
         engine->hooks.wake(engine->hooks.user_data);
     }
+    if (engine->store.paced != NULL) /* whatever comes makes the next turn, or time does */
+        engine->deadline_ns = now_ns;
     timer_set(engine, clock_monotonic_ns());
 }
 
@@ -373,7 +379,7 @@ void engine_rest(struct engine *engine)
 {
     if (engine->store.worked)
         (void)sched_yield();
-    engine->store.worked = false;
+    engine->store.worked = engine->store.exported = false;
 }
 
 bool engine_busy(const struct engine *engine)

@@ -85,6 +85,7 @@ typedef bool (*host_giver_send)(void *user_data, const struct reshard_action *ac
 
 struct host_export;
 struct host_fetch;
+struct host_paced;
 struct host_store {
     struct store *store;
     host_giver_send giver_send;
@@ -101,6 +102,8 @@ struct host_store {
     bool wake_wanted;
     reshard_migration_id served; /* its slots have begun to be, here; 0 = none since last looked */
     bool worked; /* on a copy, in this turn */
+    bool exported;            /* in this turn */
+    struct host_paced *paced; /* exports that wait for turns of their own */
 };
 
 enum {
@@ -114,6 +117,9 @@ void host_store_hooks(struct host_store *host, struct reshard_store *hooks_out);
 /* Forget exports and positions of migrations that the map has closed. */
 void host_store_sweep(struct host_store *host, const struct reshard_map *map);
 void host_store_free(struct host_store *host);
+/* While clients ask there is one export a turn: at the beginning of one, the next that waits; true:
+ * it has completed. */
+bool host_export_go_on(struct host_store *host);
 
 /* host_position.c: how far a copy or a stream has been applied. */
 enum { HOST_POSITION_STAGING = 1, HOST_POSITION_ACTIVE = 2 };

