@@ -348,6 +348,7 @@ void engine_turn(struct engine *engine)
     uint64_t now_ns = clock_monotonic_ns();
     if (now_ns > engine->lease_end_ns)
         engine__fence_tick(engine);
+    engine->store.turn_ns = now_ns;
     engine->dirty |= host_export_go_on(&engine->store);
     if (!engine->dirty && !engine->more && now_ns < engine->deadline_ns)
         return;

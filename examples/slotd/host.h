@@ -103,6 +103,8 @@ struct host_store {
     reshard_migration_id served; /* its slots have begun to be, here; 0 = none since last looked */
     bool worked; /* on a copy, in this turn */
     bool exported;            /* in this turn */
+    uint64_t exported_ns;     /* the turn that had the last */
+    uint64_t turn_ns;         /* when this turn began; set by the engine */
     struct host_paced *paced; /* exports that wait for turns of their own */
 };
 

@@ -10,10 +10,12 @@
 enum {
     PURGE_SLOTS = 256, /* one purge */
     /* Of an export. Small keys cost by number, at the target before all, large ones by size: a key
-     * is taken for so many bytes more. While clients ask, that is eighty small keys, or eleven of
-     * 10 KB: about what a turn serves clients with. */
-    EXPORT_KEY_SIZE = 1408,
+     * is taken for so many bytes more. While clients ask, that is a hundred small keys, or eleven
+     * of 10 KB: about what a turn serves clients with. */
+    EXPORT_KEY_SIZE = 1152,
     EXPORT_ASKED_SIZE = 131072,
+    EXPORT_REST_NS = 250000, /* turns that are so far apart: nobody asks much, a step for each */
+    EXPORT_RESTS = 4,
     EXPORT_IDLE_SIZE = HOST_CHUNK_SIZE / 4
 };
 
@@ -60,12 +62,22 @@ static struct host_export *export_find(
     return found != NULL && found->step == action->cursor ? found : NULL;
 }
 
+/* How much of the copy this turn may read. */
+static size_t export_limit(const struct host_store *host)
+{
+    uint64_t rests = (host->turn_ns - host->exported_ns) / EXPORT_REST_NS;
+    if (!host->clients_ask)
+        return EXPORT_IDLE_SIZE;
+    rests = rests < EXPORT_RESTS ? rests : EXPORT_RESTS;
+    return EXPORT_ASKED_SIZE * (size_t)(rests > 0 ? rests : 1);
+}
+
 /* Read on, through ranges without keys too, until there is something to hand out. */
 static void export_read(
     struct host_store *host, struct host_export *export_state, const struct reshard_action *action)
 {
     struct store_export *state = &export_state->state;
-    size_t limit = host->clients_ask ? EXPORT_ASKED_SIZE : EXPORT_IDLE_SIZE;
+    size_t limit = export_limit(host);
     state->key_size = host->clients_ask ? EXPORT_KEY_SIZE : 0;
     state->keys_size = 0;
     while (!export_state->ended && export_state->records.size + state->keys_size < limit) {
@@ -88,6 +100,7 @@ static int32_t export_serve(struct host_store *host, const struct reshard_action
         return RESHARD_E_STATE;
     host->worked = host->exported = true;
     export_read(host, export_state, action);
+    host->exported_ns = host->turn_ns;
     const struct buffer *records = &export_state->records;
     size_t size = 0;
     while (size + 4 <= records->size) {

@@ -126,6 +126,31 @@ Test(host_store, second_export_of_a_turn_waits_for_the_next_while_clients_ask)
     rig_free(&rig);
 }
 
+/* Keys of the first export that is made so long after another. */
+static uint64_t keys_after(struct rig *rig, uint64_t rest_ns)
+{
+    static const struct reshard_range ranges[] = {{0, STORE_SLOT_COUNT - 1}};
+    static uint8_t chunk[HOST_CHUNK_SIZE];
+    struct reshard_completion completion = {.struct_size = sizeof completion};
+    struct reshard_action action = {.struct_size = sizeof action, .migration = 1,
+        .ranges = ranges, .range_count = 1, .buffer = chunk, .capacity = sizeof chunk};
+    rig->host.exported = false;
+    rig->host.turn_ns += rest_ns;
+    cr_assert_eq(rig->hooks.export_data(&rig->host, &action, &completion), RESHARD_OK);
+    return completion.keys;
+}
+
+Test(host_store, export_reads_more_after_a_rest_and_no_more_than_four_steps)
+{
+    struct rig rig;
+    rig_make(&rig, SMALL_KEYS, 100);
+    rig.host.clients_ask = true;
+    uint64_t step = keys_after(&rig, 0);
+    cr_expect_geq(keys_after(&rig, 1000000), 4 * step - 4);
+    cr_expect_leq(keys_after(&rig, 1000000000), 4 * step + 4);
+    rig_free(&rig);
+}
+
 Test(host_store, exports_of_a_turn_do_not_wait_when_nobody_asks)
 {
     struct rig rig;
