@@ -6,7 +6,6 @@ Everything runs on 127.0.0.1, on ports that the system says are free, in one dir
 removed at the end. Only processes started here are ever ended.
 """
 import contextlib
-import ctypes
 import itertools
 import json
 import os
@@ -19,6 +18,8 @@ import subprocess
 import tempfile
 import threading
 import time
+
+from children import child_start, endings_later
 
 HOST = "127.0.0.1"
 SLOTS = 16384
@@ -109,14 +110,6 @@ def reply_read(file):
     return int(rest) if kind == b":" else rest
 
 
-LIBC = ctypes.CDLL(None)
-
-
-def end_with_parent():
-    """Linux: a child is killed when the thread that started it ends, however that ends."""
-    LIBC.prctl(1, signal.SIGKILL)
-
-
 class Link:
     """A connection to a node: asks, and has its answers read later."""
 
@@ -169,12 +162,9 @@ class Node:
         return f"{HOST}:{self.port}"
 
     def start(self):
-        with open(os.path.join(self.directory, "log"), "ab") as log:
-            # A group of its own: Ctrl-C is for the operator, who ends the nodes in order.
-            self.process = subprocess.Popen(self.command, cwd=self.directory, stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL,
-                                            start_new_session=True,
-                                            preexec_fn=end_with_parent)
+        with open(os.path.join(self.directory, "log"), "ab") as log, endings_later():
+            self.process = child_start(self.command, cwd=self.directory, stdout=log, stderr=log,
+                                       stdin=subprocess.DEVNULL)
         wait_for(self.answers, f"the node on port {self.port}")
 
     def answers(self):
@@ -234,12 +224,12 @@ class Load:
         self.live = {}
         self.on_live = on_live
         self.errors = []
-        self.process = subprocess.Popen(
-            [program, "--port", str(port), *map(str, options)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-            preexec_fn=end_with_parent)
-        threading.Thread(target=self.read, daemon=True).start()
-        threading.Thread(target=self.read_errors, daemon=True).start()
+        with endings_later():
+            self.process = child_start(
+                [program, "--port", str(port), *map(str, options)], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            threading.Thread(target=self.read, daemon=True).start()
+            threading.Thread(target=self.read_errors, daemon=True).start()
 
     def read(self):
         for line in self.process.stdout:
@@ -366,21 +356,22 @@ class Cluster:
 
     def cli_start(self, *args):
         """redis-cli, running."""
-        process = subprocess.Popen(
-            ["redis-cli", *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            stdin=subprocess.PIPE, start_new_session=True, preexec_fn=end_with_parent)
+        with endings_later():
+            process = child_start(["redis-cli", *map(str, args)], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self.operators.append(process)
         with contextlib.suppress(BrokenPipeError):  # it may have ended already
             process.stdin.write(b"yes\n" * 4)  # what it asks for although --cluster-yes was said
             process.stdin.flush()
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()
-        self.operators.append(process)
         return process
 
     def cli_end(self, process, on_text=None, seconds=120):
         """(exit status, output); on_text sees all output so far whenever some arrives."""
         timer = threading.Timer(seconds, process.kill)
-        timer.start()
+        with endings_later():
+            timer.start()
         out = b""
         try:
             while chunk := os.read(process.stdout.fileno(), 65536):

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 
+from children import ENDINGS
 from cluster import Cluster, Failed, Load, SLOTS, ranges_text
 
 STEPS = []
@@ -267,9 +268,6 @@ def verdict(demo, total):
     for line in demo.load.errors[:10]:
         demo.say(line)
     return not bad
-
-
-ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def interrupt(number, frame):

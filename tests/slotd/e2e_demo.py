@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """The demo is stopped by Ctrl-C at random moments: it ends, and leaves no process and no file."""
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,26 @@ from e2e import LOAD, SLOTD, run, seeded, wait_for
 SOURCE = seeded()
 DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/demo/demo.py")
 STEPS = 5  # the first ones take seconds
+STARTER = """
+import signal
+from children import child_start, endings_later
+
+def interrupt(number, frame):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGINT, interrupt)
+children = [child_start(["true"])]
+print("begun", flush=True)
+try:
+    while True:
+        with endings_later():
+            children.append(child_start(["true"]))
+        children[-1].wait()
+except KeyboardInterrupt:
+    print(children[-1].wait() in (0, -signal.SIGINT), flush=True)
+"""
+STARTERS = 25  # that begin children without end; half of an unguarded one's time is in the fork
 
 
 def started_in(directory):
@@ -59,6 +80,24 @@ def test_stopped_anywhere_nothing_is_left():
     for count in SOURCE.sample(range(STEPS + 1), 3):
         stopped_behind(count, [signal.SIGINT])
         print(f"   stopped behind {count} steps", flush=True)
+
+
+def test_children_begin_whole_or_not_at_all():
+    for _ in range(STARTERS):
+        process = subprocess.Popen(
+            [sys.executable, "-c", STARTER], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": os.path.dirname(DEMO)}, text=True,
+            start_new_session=True)
+        try:
+            assert process.stdout.readline() == "begun\n"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(SOURCE.uniform(0.001, 0.02))
+            os.killpg(process.pid, signal.SIGINT)
+            text, _ = process.communicate(timeout=60)
+            assert text == "True\n", text
+        finally:
+            process.kill()
+            process.wait()
 
 
 def test_stopped_by_the_end_of_its_terminal():
