@@ -23,8 +23,8 @@ def interrupt(number, frame):
 
 signal.signal(signal.SIGINT, interrupt)
 children = [child_start(["true"])]
-print("begun", flush=True)
 try:
+    print("begun", flush=True)
     while True:
         with endings_later():
             children.append(child_start(["true"]))
