@@ -50,8 +50,7 @@ struct reshard_coordinator_config {
                                    0 = nothing waits */
     uint64_t freeze_gather_ns; /**< a copy that has caught up waits so long, at most, for those that
                                    come into the same shard, so that writes pause once for all
-                                   of them. One of more than four lag_size freezes
-                                   at once, as all do with 0 */
+                                   of them: 0 = it freezes at once */
 };
 
 /** A migration to be opened, for reshard_coordinator_open. */

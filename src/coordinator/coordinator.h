@@ -54,6 +54,7 @@ struct reshard__run {
     uint64_t entered_ns;   /* when the phase was entered */
     uint64_t not_before_ns; /* freeze no earlier: back-off */
     uint64_t backoff_ns;
+    bool caught; /* CATCHUP: what lags fits a freeze, as far as is known */
     bool queued; /* the change that the phase brings is on its way: COMMIT, ABORT, END */
     uint32_t attempts;
     uint32_t copies;

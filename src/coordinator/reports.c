@@ -53,8 +53,8 @@ static bool caught_up(struct reshard_coordinator *coordinator, struct reshard__r
     }
     if (run->lag_bytes > limit)
         trend_follow(coordinator, run);
-    return run->lag_bytes <= limit && coordinator->now_ns >= run->not_before_ns &&
-           !reshard__freeze_waits(coordinator, run);
+    run->caught = run->lag_bytes <= limit && coordinator->now_ns >= run->not_before_ns;
+    return run->caught && !reshard__freeze_waits(coordinator, run);
 }
 
 /* Phases in which a paused migration takes no step forward. Past the freeze it hurries on: a pause

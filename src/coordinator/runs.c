@@ -5,10 +5,7 @@
 
 #include <string.h>
 
-enum {
-    BACKOFF_MAX_SHIFT = 6,
-    GATHER_LAGS = 4 /* so many times the lag that fits a freeze is little to copy */
-};
+enum { BACKOFF_MAX_SHIFT = 6 };
 
 struct reshard__run *reshard__run_find(
     const struct reshard_coordinator *coordinator, reshard_migration_id migration)
@@ -188,7 +185,7 @@ void reshard__phase_enter(struct reshard_coordinator *coordinator, struct reshar
     run->phase = phase;
     uint64_t order = ++run->order.n;
     run->entered_ns = coordinator->now_ns;
-    run->queued = false;
+    run->queued = run->caught = false;
     memset(run->sides, 0, sizeof run->sides);
     /* R26: a commit names these, and the reports that led to it were counted under them. */
     for (int side = 0; side < 2; side++)
@@ -279,12 +276,10 @@ static bool beside(const struct reshard__run *run, const struct reshard__run *ot
            run->mode == RESHARD_MODE_SNAPSHOT && other->mode == RESHARD_MODE_SNAPSHOT;
 }
 
-/* Has caught up, and may wait for others to freeze with. What has much on its way to the disk would
- * make the pause of all of them longer. */
+/* Has caught up, and may wait for others to freeze with. */
 static bool gathers(const struct reshard_coordinator *coordinator, const struct reshard__run *run)
 {
     return run->phase == RESHARD_PHASE_CATCHUP &&
-           run->bytes / GATHER_LAGS <= coordinator->config.lag_size &&
            coordinator->now_ns - run->entered_ns < coordinator->config.freeze_gather_ns;
 }
 
@@ -309,7 +304,8 @@ bool reshard__freeze_waits(
         return false;
     for (size_t i = 0; i < coordinator->run_count; i++) {
         const struct reshard__run *other = &coordinator->runs[i];
-        bool comes = other->phase == RESHARD_PHASE_PREPARE || other->phase == RESHARD_PHASE_COPY;
+        bool comes = other->phase == RESHARD_PHASE_PREPARE || other->phase == RESHARD_PHASE_COPY ||
+                     (other->phase == RESHARD_PHASE_CATCHUP && !other->caught);
         if (beside(run, other) && comes && !(other->state & RESHARD_RUN_PAUSED))
             return true;
     }

@@ -245,6 +245,31 @@ Test(runs, copies_that_caught_up_freeze_together)
     fixture_close(&fixture);
 }
 
+static void lags(reshard_migration_id migration, uint64_t lag_size)
+{
+    struct reshard__message report =
+        fixture_report(&fixture, migration, SOURCE, RESHARD__RESULT_STREAMING);
+    report.lag_bytes = lag_size;
+    cr_assert_eq(fixture_say(&fixture, 11, &report), RESHARD_OK);
+}
+
+Test(runs, copy_that_caught_up_waits_for_one_that_lags)
+{
+    reshard_migration_id ids[2];
+    copies_open(ids, 2, 1000000);
+    for (uint32_t i = 0; i < 2; i++)
+        fixture_reach(&fixture, ids[i], RESHARD_PHASE_CATCHUP);
+    lags(ids[0], 0);
+    cr_assert_eq(fixture_phase(&fixture, ids[0]), RESHARD_PHASE_CATCHUP, "nothing is known");
+    lags(ids[1], 1 << 24);
+    lags(ids[0], 0);
+    cr_assert_eq(fixture_phase(&fixture, ids[0]), RESHARD_PHASE_CATCHUP);
+    lags(ids[1], 1000);
+    for (uint32_t i = 0; i < 2; i++)
+        cr_assert_eq(fixture_phase(&fixture, ids[i]), RESHARD_PHASE_FREEZE);
+    fixture_close(&fixture);
+}
+
 Test(runs, copy_waits_for_others_to_freeze_with_no_longer_than_told)
 {
     reshard_migration_id ids[2];
@@ -260,33 +285,6 @@ Test(runs, copy_waits_for_others_to_freeze_with_no_longer_than_told)
     fixture_reach(&fixture, ids[0], RESHARD_PHASE_SETTLE);
     cr_assert_eq(fixture_phase(&fixture, ids[1]), RESHARD_PHASE_COPY);
     fixture_close(&fixture);
-}
-
-/* Two copies of which the first has that much to tell. */
-static void copied_of(uint64_t bytes, bool waits)
-{
-    reshard_migration_id ids[2];
-    copies_open(ids, 2, 1000000);
-    prepared(ids[0]);
-    prepared(ids[1]);
-    fixture_reach(&fixture, ids[0], RESHARD_PHASE_CATCHUP);
-    struct reshard__message report =
-        fixture_report(&fixture, ids[0], SOURCE, RESHARD__RESULT_STREAMING);
-    report.progress_bytes = bytes;
-    cr_assert_eq(fixture_say(&fixture, 11, &report), RESHARD_OK);
-    cr_assert_eq(
-        fixture_phase(&fixture, ids[0]), waits ? RESHARD_PHASE_CATCHUP : RESHARD_PHASE_FREEZE);
-    fixture_close(&fixture);
-}
-
-Test(runs, copy_of_little_waits_for_others_to_freeze_with)
-{
-    copied_of(4 * 1048576, true);
-}
-
-Test(runs, copy_of_much_freezes_at_once)
-{
-    copied_of(4 * 1048576 + 4, false);
 }
 
 Test(runs, copy_that_is_paused_is_not_waited_for)
