@@ -139,7 +139,7 @@ bool engine__node_start(struct engine *engine)
     struct reshard_store store;
     engine->store = (struct host_store){.store = engine->slotd->store, .sync = &engine->sync,
         .giver_send = engine__giver_send, .removed = engine__leave_look, .user_data = engine};
-    engine->sync.staged = (struct host_staged){0}; /* it asks anew how far a copy is */
+    memset(engine->sync.staged, 0, sizeof(engine->sync.staged)); /* it asks anew how far they are */
     engine->node_journal = (struct host_journal){.store = engine->slotd->store,
         .sync = &engine->sync, .stream = HOST_STREAM_NODE};
     reshard_node_config_init(&config);
@@ -183,9 +183,9 @@ static int32_t coordinator_start(struct engine *engine)
     config.unique = slotd_random(engine->slotd) | 1;
     config.slot_count = STORE_SLOT_COUNT;
     config.gather_ns = ENGINE_GATHER_NS;
-    /* Writes pause while nobody else's copy takes the processor; where that is soon, all at once:
-     * a node serves what has come to it badly while more comes. */
-    config.copies_in_limit = 1;
+    /* One copy keeps one processor of a source and of its target busy in turn, several keep both.
+     * Their writes pause together: a node serves what has come to it badly while more comes. */
+    config.copies_in_limit = ENGINE_COPIES_IN;
     config.freeze_gather_ns = ENGINE_FREEZE_NS;
     reshard_transport_init(&transport);
     transport.user_data = engine;
@@ -443,6 +443,11 @@ uint64_t engine_removal(const struct engine *engine)
 bool engine_removal_kept(struct engine *engine, uint64_t removal)
 {
     return host_removal_kept(&engine->sync, removal);
+}
+
+bool engine_sync_awaited(const struct engine *engine)
+{
+    return host_sync_awaited(&engine->sync);
 }
 
 void engine_sync_begun(struct engine *engine)

@@ -69,6 +69,15 @@ static void pause_follow(struct engine *engine, const struct reshard_event *even
         pause_set(engine, event->migration, pauses);
 }
 
+/* A pause waits for the source's disk: what lies there unsynced goes before it, and while the
+ * target syncs. */
+static void early_follow(struct engine *engine, const struct reshard_event *event)
+{
+    if (event->side == RESHARD_SIDE_SOURCE && (event->phase_to == RESHARD_PHASE_CATCHUP ||
+            event->phase_to == RESHARD_PHASE_FREEZE))
+        host_sync_early(&engine->sync);
+}
+
 void engine__events(struct engine *engine)
 {
     struct reshard_event event = {.struct_size = sizeof(event)};
@@ -78,8 +87,10 @@ void engine__events(struct engine *engine)
             engine->store.wake_wanted = true;
             copies_follow(engine);
         }
-        if (event.kind == RESHARD_EVENT_ORDERED)
+        if (event.kind == RESHARD_EVENT_ORDERED) {
             pause_follow(engine, &event);
+            early_follow(engine, &event);
+        }
         event_still(&event, engine->slotd->store);
         event_count(&event, &engine->slotd->statistics);
         if (!event_dull(&event))

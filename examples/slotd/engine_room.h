@@ -15,6 +15,7 @@
 enum {
     ENGINE_WORD_MAX = 65536,     /* words of one request */
     ENGINE_JOBS_MAX = 256,       /* requests remembered at the coordinator */
+    ENGINE_COPIES_IN = 4,        /* copies at once into one node */
     ENGINE_TURN_ACTIONS = 1,     /* between two looks at the clock */
     ENGINE_TURN_MESSAGES = 4,
     ENGINE_LATER_MS = 500        /* that a short move may take */

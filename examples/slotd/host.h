@@ -15,7 +15,9 @@
 
 #include <reshard/driver.h>
 
-/* The copy that came last, and how far it is on the disk. */
+enum { HOST_STAGED_COUNT = 8 };
+
+/* A copy on its way in, and how far it is on the disk. */
 struct host_staged {
     reshard_migration_id migration;
     uint64_t copy_term;
@@ -39,7 +41,8 @@ struct host_sync {
     uint64_t removal; /* commit with the newest removal by a client, or because a key expired */
     bool removal_wanted;  /* somebody waits for the next sync because of it ... */
     bool removal_running; /* ... or for the one that is under way */
-    struct host_staged staged;
+    bool early; /* a sync is soon waited for */
+    struct host_staged staged[HOST_STAGED_COUNT]; /* by migration: the one that came last */
 };
 
 /* The action completes at the next power-safe point, and when the replicas have applied what is
@@ -58,6 +61,10 @@ void host_replicas_applied(struct host_sync *sync);
 void host_removed(struct host_sync *sync);
 /* Whether no loss of power undoes this commit; false: a sync is wanted. */
 bool host_removal_kept(struct host_sync *sync, uint64_t removal);
+/* Somebody will wait soon: a sync is wanted already. */
+void host_sync_early(struct host_sync *sync);
+bool host_sync_awaited(const struct host_sync *sync);
+/* Awaited, or early. */
 bool host_sync_wanted(const struct host_sync *sync);
 void host_sync_begun(struct host_sync *sync);
 /* True when somebody waited because of a removal. */

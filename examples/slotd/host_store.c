@@ -14,8 +14,8 @@ enum {
      * of 10 KB: about what a turn serves clients with. */
     EXPORT_KEY_SIZE = 1152,
     EXPORT_ASKED_SIZE = 131072,
-    EXPORT_REST_NS = 250000, /* turns that are so far apart: nobody asks much, a step for each */
-    EXPORT_RESTS = 4,
+    EXPORT_REST_NS = 450000, /* a step for each, */
+    EXPORT_RESTS = 4,        /* or up to so many at once where turns are far apart */
     EXPORT_IDLE_SIZE = HOST_CHUNK_SIZE / 4
 };
 
@@ -62,14 +62,24 @@ static struct host_export *export_find(
     return found != NULL && found->step == action->cursor ? found : NULL;
 }
 
-/* How much of the copy this turn may read. */
-static size_t export_limit(const struct host_store *host)
+static uint64_t export_rests(const struct host_store *host)
 {
     uint64_t rests = (host->turn_ns - host->exported_ns) / EXPORT_REST_NS;
+    return rests < EXPORT_RESTS ? rests : EXPORT_RESTS;
+}
+
+/* Whether this turn may read on. */
+static bool export_rested(const struct host_store *host)
+{
+    return !host->clients_ask || (!host->exported && export_rests(host) > 0);
+}
+
+/* How much of the copy it may read. */
+static size_t export_limit(const struct host_store *host)
+{
     if (!host->clients_ask)
         return EXPORT_IDLE_SIZE;
-    rests = rests < EXPORT_RESTS ? rests : EXPORT_RESTS;
-    return EXPORT_ASKED_SIZE * (size_t)(rests > 0 ? rests : 1);
+    return EXPORT_ASKED_SIZE * (size_t)export_rests(host);
 }
 
 /* Read on, through ranges without keys too, until there is something to hand out. */
@@ -134,7 +144,7 @@ static int32_t on_export(void *user_data, const struct reshard_action *action,
 {
     struct host_store *host = user_data;
     struct host_paced **link = &host->paced;
-    if (!host->clients_ask || !host->exported)
+    if (export_rested(host))
         return export_serve(host, action, completion);
     while (*link != NULL)
         link = &(*link)->next;
@@ -147,7 +157,7 @@ bool host_export_go_on(struct host_store *host)
 {
     struct host_paced *paced = host->paced;
     struct reshard_completion completion;
-    if (paced == NULL || host->exported)
+    if (paced == NULL || !export_rested(host))
         return false;
     reshard_completion_init(&completion);
     host->paced = paced->next;
@@ -204,6 +214,11 @@ static int32_t items_apply(struct host_store *host, const struct reshard_action 
     return status == RESHARD_OK ? host_items_end(host, action, completion) : status;
 }
 
+static struct host_staged *staged_of(struct host_sync *sync, reshard_migration_id migration)
+{
+    return &sync->staged[migration % HOST_STAGED_COUNT];
+}
+
 static bool staged_here(const struct host_staged *staged, reshard_migration_id migration,
     const struct host_position *position)
 {
@@ -214,7 +229,7 @@ static bool staged_here(const struct host_staged *staged, reshard_migration_id m
 static void staged_follow(struct host_store *host, reshard_migration_id migration,
     const struct host_position *position)
 {
-    struct host_staged *staged = &host->sync->staged;
+    struct host_staged *staged = staged_of(host->sync, migration);
     if (!staged_here(staged, migration, position))
         *staged = (struct host_staged){.migration = migration, .copy_term = position->copy_term,
             .copy_n = position->copy_n};
@@ -271,7 +286,7 @@ static int32_t on_sync(void *user_data, const struct reshard_action *action,
         completion->copy_n = position.copy_n;
         /* What goes on is synced as it comes, or within a second: its next chunks need not wait
          * for that. */
-        const struct host_staged *staged = &host->sync->staged;
+        const struct host_staged *staged = staged_of(host->sync, action->migration);
         if (host->sync->durability == DURABILITY_BATCH && host->sync->released == UINT64_MAX &&
             staged_here(staged, action->migration, &position)) {
             completion->sequence = staged->synced;

@@ -73,9 +73,19 @@ bool host_removal_kept(struct host_sync *sync, uint64_t removal)
     return kept;
 }
 
-bool host_sync_wanted(const struct host_sync *sync)
+void host_sync_early(struct host_sync *sync)
+{
+    sync->early = !power_safe(sync);
+}
+
+bool host_sync_awaited(const struct host_sync *sync)
 {
     return sync->waiting != NULL || sync->removal_wanted;
+}
+
+bool host_sync_wanted(const struct host_sync *sync)
+{
+    return host_sync_awaited(sync) || sync->early;
 }
 
 void host_sync_begun(struct host_sync *sync)
@@ -84,7 +94,9 @@ void host_sync_begun(struct host_sync *sync)
     sync->waiting = NULL;
     sync->removal_running = sync->removal_wanted;
     sync->removal_wanted = false;
-    sync->staged.syncing = sync->staged.applied;
+    sync->early = false;
+    for (int index = 0; index < HOST_STAGED_COUNT; index++)
+        sync->staged[index].syncing = sync->staged[index].applied;
 }
 
 /* Complete what the replicas have applied; the rest waits for them. */
@@ -117,7 +129,8 @@ bool host_sync_ended(struct host_sync *sync)
     struct host_wait *all = sync->running;
     sync->running = NULL;
     sync->removal_running = false;
-    sync->staged.synced = sync->staged.syncing;
+    for (int index = 0; index < HOST_STAGED_COUNT; index++)
+        sync->staged[index].synced = sync->staged[index].syncing;
     list_end(sync, all);
     return wakes;
 }

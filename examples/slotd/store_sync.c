@@ -231,7 +231,7 @@ static void others_pass(const struct store *store, int *left_ms)
 }
 
 /* Most of the checkpoint in small steps, each ended before the next begins: the disk's queue stays
- * short for everybody else. */
+ * short for everybody else. For whoever waits all of it is begun at once. */
 static void pages_write_back(const struct store_sync *sync)
 {
 #ifdef SYNC_FILE_RANGE_WRITE
@@ -242,6 +242,10 @@ static void pages_write_back(const struct store_sync *sync)
         return;
     step = step < WRITE_BACK_STEP ? WRITE_BACK_STEP : step;
     for (uint64_t offset = 0; offset < sync->size; offset += step) {
+        if (atomic_load(&sync->store->log.bulk_waited_for)) {
+            (void)sync_file_range(file, (off_t)offset, 0, SYNC_FILE_RANGE_WRITE);
+            return;
+        }
         others_pass(sync->store, &left_ms);
         (void)sync_file_range(file, (off_t)offset, (off_t)step,
             SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { SMALL_KEYS = 4000, LARGE_KEYS = 100, LARGE_SIZE = 10240, BURST_KEYS = 256,
-    BURST_SIZE = 131072 };
+    BURST_SIZE = 131072, STEP_NS = 500000 };
 
 struct rig {
     struct place place;
@@ -44,6 +44,12 @@ static void rig_make(struct rig *rig, int keys, size_t size)
     free(value);
 }
 
+static void turn_next(struct rig *rig, uint64_t later_ns)
+{
+    rig->host.exported = false;
+    rig->host.turn_ns += later_ns;
+}
+
 static struct copy copy_all(struct rig *rig)
 {
     static const struct reshard_range ranges[] = {{0, 99}, {100, STORE_SLOT_COUNT - 1}};
@@ -55,7 +61,7 @@ static struct copy copy_all(struct rig *rig)
         struct reshard_action action = {.struct_size = sizeof action, .migration = 1,
             .ranges = ranges, .range_count = 2, .cursor = cursor, .buffer = chunk,
             .capacity = sizeof chunk};
-        rig->host.exported = false; /* each in a turn of its own */
+        turn_next(rig, STEP_NS);
         cr_assert_eq(rig->hooks.export_data(&rig->host, &action, &completion), RESHARD_OK);
         copy.keys += completion.keys;
         copy.keys_most = completion.keys > copy.keys_most ? completion.keys : copy.keys_most;
@@ -109,6 +115,7 @@ Test(host_store, second_export_of_a_turn_waits_for_the_next_while_clients_ask)
     struct reshard_completion completion = {.struct_size = sizeof completion};
     rig_make(&rig, SMALL_KEYS, 100);
     rig.host.clients_ask = true;
+    turn_next(&rig, STEP_NS);
     for (int index = 0; index < 2; index++)
         actions[index] = (struct reshard_action){.struct_size = sizeof actions[index],
             .migration = 1 + (reshard_migration_id)index, .ranges = ranges, .range_count = 1,
@@ -116,12 +123,14 @@ Test(host_store, second_export_of_a_turn_waits_for_the_next_while_clients_ask)
     cr_expect_eq(rig.hooks.export_data(&rig.host, &actions[0], &completion), RESHARD_OK);
     cr_expect_eq(rig.hooks.export_data(&rig.host, &actions[1], &completion), RESHARD_PENDING);
     cr_expect_not(host_export_go_on(&rig.host), "the turn has had its export");
+    turn_next(&rig, STEP_NS / 2);
+    cr_expect_not(host_export_go_on(&rig.host), "turns follow each other too fast");
     cr_expect_eq(chunks[1][0], 0);
-    rig.host.exported = false;
+    turn_next(&rig, STEP_NS / 2);
     cr_expect(host_export_go_on(&rig.host));
     cr_expect_neq(chunks[1][0], 0, "read now");
     cr_expect(rig.host.exported);
-    rig.host.exported = false;
+    turn_next(&rig, STEP_NS);
     cr_expect_not(host_export_go_on(&rig.host), "none waits");
     rig_free(&rig);
 }
@@ -140,8 +149,7 @@ static int32_t export_first(struct rig *rig, struct reshard_completion *completi
 static uint64_t keys_after(struct rig *rig, uint64_t rest_ns)
 {
     struct reshard_completion completion = {.struct_size = sizeof completion};
-    rig->host.exported = false;
-    rig->host.turn_ns += rest_ns;
+    turn_next(rig, rest_ns);
     cr_assert_eq(export_first(rig, &completion), RESHARD_OK);
     return completion.keys;
 }
@@ -151,9 +159,9 @@ Test(host_store, export_reads_more_after_a_rest_and_no_more_than_four_steps)
     struct rig rig;
     rig_make(&rig, SMALL_KEYS, 100);
     rig.host.clients_ask = true;
-    uint64_t step = keys_after(&rig, 0);
-    cr_expect_geq(keys_after(&rig, 1000000), 4 * step - 4);
-    cr_expect_leq(keys_after(&rig, 1000000000), 4 * step + 4);
+    uint64_t step = keys_after(&rig, STEP_NS);
+    cr_expect_geq(keys_after(&rig, 4 * STEP_NS), 4 * step - 4);
+    cr_expect_leq(keys_after(&rig, 1000 * STEP_NS), 4 * step + 4);
     rig_free(&rig);
 }
 
@@ -252,18 +260,33 @@ Test(host_store, copy_that_goes_on_does_not_wait_to_hear_how_much_of_it_is_safe)
     rig_free(&rig);
 }
 
-Test(host_store, copy_that_others_came_behind_waits_for_a_sync)
+Test(host_store, copies_side_by_side_are_told_apart)
 {
     struct rig rig;
     rig_make(&rig, 0, 0);
     rig.sync.durability = DURABILITY_BATCH;
-    chunk_apply(&rig, 1, 1);
+    for (reshard_migration_id migration = 1; migration <= HOST_STAGED_COUNT; migration++)
+        chunk_apply(&rig, migration, 1);
+    sync_run(&rig);
+    chunk_apply(&rig, 1, 2);
+    cr_expect_eq(safe_now(&rig, HOST_STAGED_COUNT), 1);
+    sync_run(&rig);
+    cr_expect_eq(safe_now(&rig, 1), 2);
+    rig_free(&rig);
+}
+
+Test(host_store, copy_that_many_came_behind_waits_for_a_sync)
+{
+    struct rig rig;
+    rig_make(&rig, 0, 0);
+    rig.sync.durability = DURABILITY_BATCH;
     chunk_apply(&rig, 2, 1);
+    chunk_apply(&rig, 2 + HOST_STAGED_COUNT, 1);
     store_commit(rig.place.store);
-    cr_expect_eq(safe_now(&rig, 1), UINT64_MAX);
-    cr_expect_eq(safe_now(&rig, 2), 0);
+    cr_expect_eq(safe_now(&rig, 2), UINT64_MAX);
+    cr_expect_eq(safe_now(&rig, 2 + HOST_STAGED_COUNT), 0);
     rig.sync.released = 0; /* and with replicas any copy does */
     rig.sync.logged = 1;
-    cr_expect_eq(safe_now(&rig, 2), UINT64_MAX);
+    cr_expect_eq(safe_now(&rig, 2 + HOST_STAGED_COUNT), UINT64_MAX);
     rig_free(&rig);
 }

@@ -87,6 +87,27 @@ Test(host_sync, completes_after_the_sync_that_began_behind_it)
     place_remove(&rig.place);
 }
 
+Test(host_sync, early_sync_is_wanted_and_not_awaited)
+{
+    struct rig rig;
+    rig_make(&rig, DURABILITY_BATCH);
+    place_put(rig.place.store, "key", "value");
+    host_sync_early(&rig.sync);
+    cr_expect(host_sync_wanted(&rig.sync));
+    cr_expect_not(host_sync_awaited(&rig.sync));
+    host_sync_begun(&rig.sync);
+    cr_expect_not(host_sync_wanted(&rig.sync));
+    cr_expect_eq(wait_one(&rig, WAIT_SYNC), RESHARD_PENDING);
+    cr_expect(host_sync_awaited(&rig.sync));
+    host_sync_ended(&rig.sync);
+    host_sync_begun(&rig.sync);
+    host_sync_ended(&rig.sync);
+    rig.sync.durability = DURABILITY_NONE;
+    host_sync_early(&rig.sync);
+    cr_expect_not(host_sync_wanted(&rig.sync), "what is as safe as it gets needs none");
+    place_remove(&rig.place);
+}
+
 Test(host_sync, waits_for_replicas_behind_the_sync)
 {
     struct rig rig;
