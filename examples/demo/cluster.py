@@ -126,12 +126,16 @@ class Link:
         self.socket.close()
 
     def send(self, commands):
+        self.socket.sendall(self.encoded(commands))
+
+    @staticmethod
+    def encoded(commands):
         out = []
         for args in commands:
             words = [str(arg).encode() for arg in args]
             out += [b"*%d\r\n" % len(words)]
             out += [b"$%d\r\n%s\r\n" % (len(word), word) for word in words]
-        self.socket.sendall(b"".join(out))
+        return b"".join(out)
 
     def read(self):
         return reply_read(self.file)
@@ -512,8 +516,9 @@ class Cluster:
         jobs = node.ask("CLUSTER", "GETSLOTMIGRATIONS")
         return [dict(zip(job[::2], job[1::2])) for job in jobs]
 
-    def move_start(self, moves, target):
-        """CLUSTER MIGRATESLOTS on each source at once; returns what moved() needs."""
+    def move_start(self, moves, target, on_begin=None):
+        """CLUSTER MIGRATESLOTS on each source at once; returns what moved() needs. All that takes
+        time is done before on_begin."""
         name = self.name(target)
         with contextlib.ExitStack() as stack:
             links = []
@@ -522,9 +527,13 @@ class Cluster:
                 for part in ranges_text(slots).split(","):
                     first, _, last = part.partition("-")
                     args += [first, last or first]
-                links.append(stack.enter_context(Link(node.port)))
-                links[-1].send([("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", *args, "NODE", name)])
-            for link in links:
+                command = ("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", *args, "NODE", name)
+                links.append((stack.enter_context(Link(node.port)), Link.encoded([command])))
+            if on_begin:
+                on_begin()
+            for link, command in links:
+                link.socket.sendall(command)
+            for link, _ in links:
                 link.read()
         return moves
 
@@ -542,10 +551,11 @@ class Cluster:
             if state.startswith(("fail", "cancel")):
                 raise Failed(f"an atomic migration ended as {state}")
 
-    def move(self, moves, target, seconds=60):
-        """Atomically; then waits for what comes after it. Returns the seconds until the target
-        said that it owns all of the slots."""
+    def move(self, moves, target, seconds=60, on_begin=None):
+        """Atomically; then waits for what comes after it. Returns the seconds from on_begin until
+        the target said that it owns all of the slots."""
         polls = itertools.count(1)
+        begin = 0.0
         wanted = len(self.slots(target).union(*moves.values()))
 
         def arrived():
@@ -554,9 +564,14 @@ class Cluster:
                 self.move_check(moves)
             words = own_words(link.ask("CLUSTER", "NODES"))
             return wanted <= sum(last - first + 1 for first, last in ranges_of(words))
-        with Link(target.port) as link:
+
+        def begun():
+            nonlocal begin
+            if on_begin:
+                on_begin()
             begin = time.monotonic()
-            self.move_start(moves, target)
+        with Link(target.port) as link:
+            self.move_start(moves, target, begun)
             wait_for(arrived, "the atomic migration", seconds, 0.003)
             took = time.monotonic() - begin
         self.move_settled(moves, target, seconds)

@@ -62,12 +62,14 @@ def measure(cluster, load, cell):
         time.sleep(1)
         load.phase("before", moving)
         time.sleep(REST_SECONDS)
-    load.phase("during", moving)
-    busy, begin = busy_seconds(), time.monotonic()
+    busy = busy_seconds()
     mine = sum(node.cpu_seconds() for node in cluster.nodes)
     if cell["mode"] == "atomic":
-        cell["seconds"] = cluster.move(plan, target, 120)
+        cell["seconds"] = cluster.move(
+            plan, target, 120, lambda: load.phase("during", moving))
     else:
+        load.phase("during", moving)
+        begin = time.monotonic()
         cluster.reshard(MOVED_SLOTS, target, pipeline=int(cell["mode"].split()[1]), seconds=300)
         cell["seconds"] = time.monotonic() - begin
     cell["busy"] = busy_seconds() - busy
