@@ -445,9 +445,10 @@ bool engine_removal_kept(struct engine *engine, uint64_t removal)
     return host_removal_kept(&engine->sync, removal);
 }
 
-bool engine_sync_awaited(const struct engine *engine)
+bool engine_sync_hurries(const struct engine *engine)
 {
-    return host_sync_awaited(&engine->sync);
+    bool paused = store_sync_is_still(engine->slotd->store);
+    return host_sync_awaited(&engine->sync) && (paused || !engine->store.clients_ask);
 }
 
 void engine_sync_begun(struct engine *engine)

@@ -42,9 +42,10 @@ bool engine_is_fed(const struct engine *engine);
 bool engine_busy(const struct engine *engine);
 void engine_tick(struct engine *engine);
 
-/* Power-safe points: is one wanted; does anybody wait for it; one has begun; it has ended. */
+/* Power-safe points: is one wanted; does more wait for it than here for the process; one has begun;
+ * it has ended. */
 bool engine_sync_wanted(const struct engine *engine);
-bool engine_sync_awaited(const struct engine *engine);
+bool engine_sync_hurries(const struct engine *engine);
 void engine_sync_begun(struct engine *engine);
 void engine_sync_ended(struct engine *engine);
 

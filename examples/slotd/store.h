@@ -260,6 +260,7 @@ bool store_write_back_begin(struct store *store);
 void store_write_back_work(const struct store *store);
 /* Clients wait for somebody's disk: a checkpoint that is under way holds still, for a while. */
 void store_sync_still(struct store *store, bool still);
+bool store_sync_is_still(const struct store *store);
 /* Whether power was lost before this run, and what was not synced with it. */
 bool store_redone(const struct store *store);
 /* Commits that no sync or checkpoint that has ended covers. */

@@ -278,6 +278,11 @@ void store_sync_still(struct store *store, bool still)
     atomic_store(&store->sync_still, still);
 }
 
+bool store_sync_is_still(const struct store *store)
+{
+    return atomic_load(&store->sync_still);
+}
+
 void store_sync_work(struct store_sync *sync)
 {
     struct store *store = sync->store;
