@@ -447,8 +447,9 @@ bool engine_removal_kept(struct engine *engine, uint64_t removal)
 
 bool engine_sync_hurries(const struct engine *engine)
 {
-    bool paused = store_sync_is_still(engine->slotd->store);
-    return host_sync_awaited(&engine->sync) && (paused || !engine->store.clients_ask);
+    bool beside = engine->copies && engine->store.clients_ask &&
+        !store_sync_is_still(engine->slotd->store);
+    return host_sync_awaited(&engine->sync) && !beside;
 }
 
 void engine_sync_begun(struct engine *engine)

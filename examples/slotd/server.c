@@ -207,7 +207,8 @@ static void work_queue(
 /* What the library waits for goes at once, everything else once a second. A disk that has answered
  * quickly is asked in this turn: two threads that wake each other take longer than it does. All
  * that this turn sends has been sent. While slots move by hand only commands wait, and they do not
- * for the disk: it has a thread, as when nobody waits or clients ask whose writes do not pause. */
+ * for the disk: it has a thread, as when nobody waits, or clients ask beside a copy and do not wait
+ * for it. */
 static void log_sync_start(struct server *server, uint64_t now_ns)
 {
     struct store *store = server->slotd.store;
