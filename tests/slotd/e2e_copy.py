@@ -178,8 +178,13 @@ def test_copy_gives_no_key_two_owners():
         assert "the key is there" in asked(owner, "MIGRATE", HOST, owner.port, *migrate[3:])
         other.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", cluster.name(owner))
         owner.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", cluster.name(other))
-        refusal = asked(owner, *migrate)
-        assert refusal.startswith("ERR Target instance replied with error: TRYAGAIN"), refusal
+
+        def refused():
+            """MOVED until the slot is open there, whose answer was earlier."""
+            refusal = asked(owner, *migrate)
+            assert refusal.startswith("ERR Target instance replied with error: "), refusal
+            return "TRYAGAIN" in refusal
+        wait_for(refused, "the target to take the slot")
         assert owner.ask("GET", "key") == "value" and other.ask("DBSIZE") == 0
         assert owner.ask(*migrate[:6]) == "OK"
         wait_for(lambda: other.ask("DBSIZE") == 1, "the key")
