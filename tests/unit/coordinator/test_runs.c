@@ -310,8 +310,11 @@ Test(runs, copies_that_memory_held_up_go_on_later)
             prepared(ids[i]);
         for (uint32_t i = 0; i + 1 < COPIES; i++)
             copied(ids[i]);
-        fixture.alloc.fail_at = fixture.alloc.calls + n;
         fixture_reach(&fixture, ids[COPIES - 1], RESHARD_PHASE_CATCHUP);
+        struct reshard__message report =
+            fixture_report(&fixture, ids[COPIES - 1], SOURCE, RESHARD__RESULT_STREAMING);
+        fixture.alloc.fail_at = fixture.alloc.calls + n;
+        (void)fixture_say(&fixture, 11, &report);
         failed = fixture.alloc.failed > 0;
         fixture.alloc.fail_at = 0;
         fixture_tell(&fixture, ids[COPIES - 1], SOURCE, RESHARD__RESULT_STREAMING);
